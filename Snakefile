@@ -1,0 +1,35 @@
+# From raw data to a dated submission: the table of contents. The choices are in config.yaml.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/imaging.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/baselines.smk"
+include: "workflow/rules/mi_svm.smk"
+include: "workflow/rules/d_mil.smk"
+include: "workflow/rules/ensemble.smk"
+include: "workflow/rules/submission.smk"
+
+
+rule submission:
+    default_target: True
+    input:
+        expand("results/{cohort}/submission.json", cohort=COHORT),
+        expand(
+            "results/{cohort}/figures/{figure}.png",
+            cohort=COHORT,
+            figure=["cells", "segmentation", "scores", "roc"],
+        ),
+        expand(
+            "results/{cohort}/figures/reconstruction_{variant}.png",
+            cohort=COHORT,
+            variant=variants_in_use(),
+        ),

@@ -1,0 +1,1 @@
+"""lymphokit: from bags of blood-cell images to a submission whose score can be believed."""

@@ -1,0 +1,1 @@
+"""Who the patients are: raw data, the checked table, the simulated cohort, the folds."""

@@ -1,0 +1,321 @@
+"""What config.yaml may say: every key, its type and its range. The defaults stand in config.yaml.
+
+Nothing here has a default, so that each is written once, where people change it.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lymphokit.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+OpenShare = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """A block of the configuration: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CohortSettings(Settings):
+    """How the raw tables and images are read."""
+
+    reference_date: dt.date
+    image_size: Count
+    on_error: Literal["stop", "skip"]
+
+
+class SimulateSettings(Settings):
+    """The simulated cohort."""
+
+    seed: int
+    training_patients: Annotated[int, Field(ge=10)]
+    test_patients: Count
+    tumoral_share: OpenShare
+    cells: tuple[Count, Count]
+    abnormal_share: tuple[Share, Share]
+    signal: Share
+    labelled_cells: Annotated[int, Field(ge=2)]
+    cells_per_blood_type: NonNegative
+
+
+class FoldSettings(Settings):
+    """Who is validated on by models trained on whom."""
+
+    scheme: Literal["kfold", "split"]
+    k: Annotated[int, Field(ge=2)]
+    repeats: Count
+    validation: OpenShare
+    inner: Annotated[int, Field(ge=2)]
+    age_edge_years: Positive | Literal["median"]
+    count_edge_giga_per_litre: Positive | Literal["median"]
+
+
+class SegmentationSettings(Settings):
+    """The two-class split of the saturation and what follows it."""
+
+    closing_px: Count
+    dilation_px: NonNegative
+
+
+class AutoencoderSettings(Settings):
+    """The autoencoder of report 3.4.1; `variants` maps what it sees to its latent size."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    flips: Share
+    precision: Literal["float32", "bfloat16"]
+    variants: dict[Literal["raw", "segmented"], Count]
+
+
+class BackboneSettings(Settings):
+    """A timm model as a source of features."""
+
+    timm: str
+    weights: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    image: Literal["raw", "segmented"]
+    batch_size: Count
+
+
+class ModelSettings(Settings):
+    """What every model's block has."""
+
+    enabled: bool
+
+
+class ClinicalLogisticSettings(ModelSettings):
+    """Logistic regression on age and log count."""
+
+    kind: Literal["clinical_logistic"]
+    C: Positive
+
+
+class BoostingSettings(ModelSettings):
+    """XGBoost, as report 5.1.2 sets it."""
+
+    trees: Count
+    learning_rate: Positive
+    max_depth: Count
+    scale_pos_weight: Positive | Literal["balanced"]
+
+
+class ClinicalXgboostSettings(BoostingSettings):
+    """XGBoost on age and count."""
+
+    kind: Literal["clinical_xgboost"]
+
+
+class MaxMarginSettings(ModelSettings):
+    """MI-SVM, as report 5.1.1 sets it."""
+
+    features: str
+    scale: bool
+    pca: Count | None
+    C: Positive
+    scale_C: bool
+    max_iterations: Count
+    restarts: NonNegative
+    backend: Literal["own", "misvm"]
+
+
+class MiSvmSettings(MaxMarginSettings):
+    """MI-SVM alone."""
+
+    kind: Literal["mi_svm"]
+
+
+class MiSvmXgboostSettings(MaxMarginSettings, BoostingSettings):
+    """The rate of cells that MI-SVM calls positive, with age and count, in XGBoost."""
+
+    kind: Literal["mi_svm_xgboost"]
+    cross_fit: NonNegative
+
+
+class DMilSettings(ModelSettings):
+    """The attention network of report 5.2."""
+
+    kind: Literal["d_mil"]
+    features: str
+    scale: bool
+    pca: Count | None
+    attention_width: Count
+    hidden: list[Count]
+    clinical_hidden: list[Count]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    batch_bags: Count
+    schedule_factor: Share
+    schedule_patience: Count
+    weighted_loss: bool
+    max_epochs: Count
+    early_stopping: Count
+    members: Count
+
+
+class PooledLogisticSettings(ModelSettings):
+    """Mean and deviation of each bag's cells in a logistic regression."""
+
+    kind: Literal["pooled_logistic"]
+    features: str
+    pca: Count
+    C: Positive
+
+
+AnyModelSettings = Annotated[
+    ClinicalLogisticSettings
+    | ClinicalXgboostSettings
+    | MiSvmSettings
+    | MiSvmXgboostSettings
+    | DMilSettings
+    | PooledLogisticSettings,
+    Field(discriminator="kind"),
+]
+
+
+class DecisionSettings(Settings):
+    """From a probability to a label."""
+
+    threshold: Literal["prevalence", "balanced_accuracy"] | OpenShare
+
+
+class EnsembleSettings(Settings):
+    """Voting, averaging and stacking."""
+
+    best: Count
+    stack_C: Positive
+
+
+class UncertaintySettings(Settings):
+    """The bootstrap over patients."""
+
+    resamples: Annotated[int, Field(ge=100)]
+    level: OpenShare
+
+
+class SubmissionSettings(Settings):
+    """Which column of the out-of-fold table becomes the CSV."""
+
+    blend: str
+
+
+class Config(Settings):
+    """All of config.yaml."""
+
+    seed: int
+    raw: str
+    cohort: CohortSettings
+    simulate: SimulateSettings
+    folds: FoldSettings
+    segmentation: SegmentationSettings
+    autoencoder: AutoencoderSettings
+    backbones: dict[str, BackboneSettings]
+    models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AnyModelSettings]
+    decision: DecisionSettings
+    ensemble: EnsembleSettings
+    uncertainty: UncertaintySettings
+    submission: SubmissionSettings
+
+    @model_validator(mode="after")
+    def _names_lead_somewhere(self) -> Self:
+        banks = [f"autoencoder_{variant}" for variant in self.autoencoder.variants]
+        banks += list(self.backbones)
+        for name, model in self.models.items():
+            features = getattr(model, "features", None)
+            if features is not None and features not in banks:
+                raise ValueError(f"models.{name}.features: {_unknown(features, banks)}")
+        columns = [*BLENDS, *(name for name, model in self.models.items() if model.enabled)]
+        if self.submission.blend not in columns:
+            raise ValueError(f"submission.blend: {_unknown(self.submission.blend, columns)}")
+        if taken := set(BLENDS) & set(self.models):
+            raise ValueError(f"models: {', '.join(sorted(taken))} is the name of a blend")
+        return self
+
+
+BLENDS = ("vote", "mean", "stack")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises ConfigError where it holds something else."""
+    content = yaml.safe_load(path.read_text())
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no `key: value` lines")
+    return content
+
+
+def merge(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings, the later ones on top of the earlier; lists are replaced whole."""
+    merged = dict(base)
+    for overlay in overlays:
+        for key, value in overlay.items():
+            below = merged.get(key)
+            both = isinstance(below, Mapping) and isinstance(value, Mapping)
+            merged[key] = merge(below, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def validate(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, checked, as plain JSON-able values.
+
+    Raises ConfigError that lists every fault, an unknown key with its nearest neighbour.
+    """
+    try:
+        checked = Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError("\n".join(["config.yaml:", *map(_explain, error.errors())])) from error
+    return checked.model_dump(mode="json")
+
+
+def schema() -> str:
+    """The JSON schema of config.yaml, for editors that complete and check it."""
+    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+
+
+def _explain(fault: Any) -> str:
+    # A model's block is located as models.<name>.<kind>.<key>; people wrote models.<name>.<key>.
+    place = [str(part) for part in fault["loc"]]
+    if place[:1] == ["models"] and len(place) > 2:
+        del place[2]
+    dotted = ".".join(place)
+    if fault["type"] == "extra_forbidden":
+        return f"  {dotted}: {_unknown(place[-1], _known_keys(fault['loc'][:-1]))}"
+    given = "" if fault["type"] == "missing" or not place else f", got {fault['input']!r}"
+    place_and_colon = f"{dotted}: " if dotted else ""
+    return f"  {place_and_colon}{fault['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+    return f"{name} is unknown; {hint}"
+
+
+def _known_keys(location: tuple[str | int, ...]) -> list[str]:
+    schemas = Config.model_json_schema()
+    kinds = {
+        definition["properties"]["kind"]["const"]: definition
+        for definition in schemas["$defs"].values()
+        if "kind" in definition["properties"]
+    }
+    node: dict[str, Any] = schemas
+    for part in location:
+        if part in kinds:
+            node = kinds[part]
+            continue
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
+        if "$ref" in node:
+            node = schemas["$defs"][node["$ref"].rpartition("/")[2]]
+    return list(node.get("properties", {}))

@@ -1,0 +1,1 @@
+"""Numbers for cells: the autoencoder, backbones, and the banks that keep them on disk."""

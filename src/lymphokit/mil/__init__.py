@@ -1,0 +1,1 @@
+"""Models of bags: every one of them keeps the contract of contract.py."""

@@ -1,0 +1,56 @@
+"""What a person sees of long work: progress as a bar on a terminal, as lines in a log."""
+
+from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from typing import IO, TypeVar
+
+from rich.console import Console
+from rich.progress import track as bar
+
+Item = TypeVar("Item")
+
+_log: Console | None = None
+
+
+def say(line: str) -> None:
+    """Write a line to standard error and, inside `log_to`, to the log."""
+    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+    note(line)
+
+
+def note(text: str) -> None:
+    """Write text to the log alone, where there is one."""
+    if _log is not None:
+        _log.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def log_to(file: IO[str]) -> Iterator[None]:
+    """Inside, everything said also goes to this file, and progress is lines instead of bars.
+
+    Several jobs share a terminal; their bars would overwrite each other.
+    """
+    global _log
+    _log = Console(file=file, width=100)
+    try:
+        yield
+    finally:
+        _log = None
+
+
+def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Yield the items and show how far along `what` is.
+
+    `total` is needed where `items` has no length.
+    """
+    console = Console(stderr=True)
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    if console.is_terminal and _log is None:
+        yield from bar(items, description=what, total=total, console=console, transient=True)
+        return
+    step = max(1, (total or 1) // 5)
+    for done, item in enumerate(items, start=1):
+        yield item
+        if total and (done % step == 0 or done == total):
+            say(f"{what}: {done:,} of {total:,}")

@@ -1,0 +1,128 @@
+"""Where a result came from: digests of files, settings and code, and the commit.
+
+Snakemake reruns a rule when its params change, so a digest of the code that a rule uses, put
+among its params, makes an edit rerun what it touches and nothing else.
+"""
+
+import ast
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "lymphokit"
+SOURCE = Path(__file__).parents[1]
+_SHOWN = 12  # hexadecimal digits of a digest that people read
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def settings_digest(settings: Any) -> str:
+    """A short digest of anything JSON can hold; the order of keys does not matter."""
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_SHOWN]
+
+
+def commit(folder: Path) -> str:
+    """The commit checked out in `folder`, `-dirty` when files differ from it, or `none`."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no git on this machine: a downloaded archive runs as well
+        return "none"
+    return answer.stdout.strip() or "none"
+
+
+def code_digest(script: Path, *modules: str) -> str:
+    """Digest of a script, of these modules, and of all of the package that they come to import.
+
+    script: path of a Python file; modules: dotted names that the script imports only by name, as
+    the registry imports its models. Comments, docstrings and layout do not count, so that
+    editing them reruns nothing; imports are followed wherever they stand, in functions too.
+    Raises FileNotFoundError for a module that is not there.
+    """
+    digest = hashlib.sha256()
+    entries = [script.resolve(), *(_file_named(module) for module in modules)]
+    for path in sorted(_reached_from(entries)):
+        digest.update(path.name.encode())
+        digest.update(_meaning(path).encode())
+    return digest.hexdigest()[:_SHOWN]
+
+
+def _file_named(module: str) -> Path:
+    path = _file_of(module)
+    if path is None:
+        raise FileNotFoundError(f"no module {module} in {SOURCE}")
+    return path
+
+
+def _reached_from(entries: list[Path]) -> set[Path]:
+    reached: set[Path] = set()
+    waiting = list(entries)
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting.extend(_imported_by(path))
+    return reached
+
+
+@cache
+def _imported_by(path: Path) -> tuple[Path, ...]:
+    tree = ast.parse(path.read_text(), str(path))
+    return tuple(file for name in _names_imported(tree) if (file := _file_of(name)))
+
+
+def _names_imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _file_of(name: str) -> Path | None:
+    if not name.startswith(f"{PACKAGE}."):
+        return None
+    stem = SOURCE.joinpath(*name.split("."))
+    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
+    return next((file for file in candidates if file.is_file()), None)
+
+
+@cache
+def _meaning(path: Path) -> str:
+    tree = ast.parse(path.read_text(), str(path))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [part for part in node.body if not _is_docstring(part)]
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def folder_digest(folder: Path) -> str:
+    """A short digest of the names, sizes and times of all files below a folder.
+
+    Quick enough for the start of every run: no file is opened.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        status = path.stat()
+        if path.is_file():
+            line = f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+            digest.update(line.encode())
+    return digest.hexdigest()[:_SHOWN]

@@ -1,0 +1,64 @@
+"""Typos are told with their remedy; the schema and the pins do not drift."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lymphokit import config
+from lymphokit.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
+
+
+def defaults() -> dict[str, Any]:
+    return config.read_yaml(ROOT / "config.yaml")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
+    checked = config.validate(config.merge(defaults(), config.read_yaml(overlay)))
+    assert checked["folds"]["k"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"foldz": {}}, "foldz is unknown; did you mean folds?"),
+        ({"folds": {"reapeats": 2}}, "folds.reapeats: reapeats is unknown; did you mean repeats?"),
+        ({"models": {"mi_svm": {"restart": 1}}}, "models.mi_svm.restart: .*did you mean restarts?"),
+        ({"models": {"mi_svm": {"pca": 0}}}, "models.mi_svm.pca: .*greater.*got 0"),
+        ({"models": {"d_mil": {"features": "autoencoder_rew"}}}, "did you mean autoencoder_raw?"),
+        ({"submission": {"blend": "stak"}}, "did you mean stack?"),
+        ({"models": {"vote": {"kind": "clinical_logistic", "enabled": True, "C": 1}}}, "vote"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_remedy(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        config.validate(config.merge(defaults(), change))
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.validate(config.merge(defaults(), {"folds": {"k": 1}, "decision": {"threshold": 2}}))
+    assert "folds.k" in str(caught.value)
+    assert "decision.threshold" in str(caught.value)
+
+
+def test_the_published_schema_is_the_one_in_force() -> None:
+    published = ROOT / "workflow" / "schemas" / "config.schema.json"
+    assert published.read_text() == config.schema(), "run `make schema`"
+
+
+def test_conda_users_get_the_pins_of_the_constraints() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = {line.lower() for line in lines if "==" in line}
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    installed = next(part["pip"] for part in environment["dependencies"] if isinstance(part, dict))
+    named = {line.lower() for line in installed if "==" in line}
+    assert named <= pins
+    wanted = re.findall(r'^    "([\w-]+)",$', (ROOT / "pyproject.toml").read_text(), re.M)
+    assert {name.lower() for name in wanted} == {line.partition("==")[0] for line in named}

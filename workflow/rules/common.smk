@@ -1,0 +1,89 @@
+# What every chapter needs: the checked settings, which cohort this run is about, and helpers.
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+# The checkout's own package comes first, here and in every job, so that an edit counts in the
+# copy where it is made.
+sys.path.insert(0, str(ROOT / "src"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
+)
+
+from lymphokit import config as settings
+from lymphokit.cohort import raw as raw_data
+from lymphokit.errors import LymphokitError
+from lymphokit.progress import say
+from lymphokit.provenance import code_digest, folder_digest
+from lymphokit.resume import take_over
+
+try:
+    CHOICE = raw_data.locate(str(config["raw"]), Path())
+except LymphokitError as error:
+    raise WorkflowError(str(error))
+
+if CHOICE.source is None:
+
+    configfile: "config/demo.yaml"
+
+
+try:
+    config = settings.validate(config)
+    raw_data.claim(CHOICE, Path("results"))
+except LymphokitError as error:
+    raise WorkflowError(str(error))
+
+if workflow.is_main_process:
+    say(CHOICE.sentence())
+    if not workflow.dryrun:
+        take_over(Path.cwd())
+
+COHORT = CHOICE.cohort
+FOLDS = range(1, config["folds"]["k"] * config["folds"]["repeats"] + 1)
+MODELS = [name for name, model in config["models"].items() if model["enabled"]]
+RAW = str(CHOICE.source) if CHOICE.source and not CHOICE.is_zip else f"results/{COHORT}/raw"
+
+
+wildcard_constraints:
+    cohort=COHORT,
+    fold=r"\d+",
+
+
+def code_of(script, *modules):
+    """Digest of a rule's script and of the package's modules that it uses."""
+    return code_digest(ROOT / "workflow" / "scripts" / script, *modules)
+
+
+def models_of(*kinds):
+    """A pattern for the names of the enabled models of these kinds; it matches nothing if none."""
+    names = [name for name in MODELS if config["models"][name]["kind"] in kinds]
+    return "|".join(names) or "(?!)"
+
+
+def model_settings(wildcards):
+    """The block of config.yaml of the model in the path."""
+    return config["models"][wildcards.model]
+
+
+def backbone_settings(wildcards):
+    """The block of config.yaml of the backbone in the path."""
+    return config["backbones"][wildcards.backbone]
+
+
+def bank_of(wildcards):
+    """The features that a model reads: the bank, and what is known about it."""
+    features = config["models"][wildcards.model]["features"]
+    bank = f"results/{wildcards.cohort}/features/{features}"
+    return [f"{bank}.npy", f"{bank}.json"]
+
+
+def variants_in_use():
+    """The autoencoder's variants that an enabled model reads."""
+    banks = {config["models"][name].get("features") for name in MODELS}
+    return [
+        variant
+        for variant in config["autoencoder"]["variants"]
+        if f"autoencoder_{variant}" in banks
+    ]

@@ -1,0 +1,12 @@
+# The attention network (report 5.2).
+
+
+use rule mi_svm as d_mil with:
+    wildcard_constraints:
+        model=models_of("d_mil"),
+    params:
+        settings=model_settings,
+        seed=config["seed"],
+        code=code_of("fit.py", "lymphokit.mil.d_mil"),
+    resources:
+        gpu=1,

@@ -1,0 +1,64 @@
+# Many models, one answer: blended inside each fold, then assembled out of fold.
+
+
+rule blend:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+        folds="results/{cohort}/folds.csv",
+        predictions=expand(
+            "results/{{cohort}}/fold{{fold}}/{model}/predictions.csv", model=MODELS
+        ),
+    output:
+        predictions="results/{cohort}/fold{fold}/blends/predictions.csv",
+        chosen="results/{cohort}/fold{fold}/blends/chosen.json",
+    params:
+        kinds={name: config["models"][name]["kind"] for name in MODELS},
+        settings=config["ensemble"],
+        threshold=config["decision"]["threshold"],
+        seed=config["seed"],
+        code=code_of("blend.py"),
+    log:
+        "logs/{cohort}/fold{fold}/blend.log",
+    benchmark:
+        "logs/{cohort}/fold{fold}/blend.tsv"
+    script:
+        "../scripts/blend.py"
+
+
+rule out_of_fold:
+    input:
+        folds="results/{cohort}/folds.csv",
+        models=expand(
+            "results/{{cohort}}/fold{fold}/{model}/predictions.csv", fold=FOLDS, model=MODELS
+        ),
+        records=expand(
+            "results/{{cohort}}/fold{fold}/{model}/record.json", fold=FOLDS[:1], model=MODELS
+        ),
+        blends=expand("results/{{cohort}}/fold{fold}/blends/predictions.csv", fold=FOLDS),
+    output:
+        oof=report(
+            "results/{cohort}/oof.csv", caption="../report/oof.rst", category="Scores"
+        ),
+        decisions="results/{cohort}/decisions.csv",
+        scores=report(
+            "results/{cohort}/scores.csv", caption="../report/scores.rst", category="Scores"
+        ),
+        figure=report(
+            "results/{cohort}/figures/scores.png",
+            caption="../report/scores.rst",
+            category="Scores",
+        ),
+        roc=report(
+            "results/{cohort}/figures/roc.png", caption="../report/roc.rst", category="Scores"
+        ),
+    params:
+        threshold=config["decision"]["threshold"],
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("out_of_fold.py"),
+    log:
+        "logs/{cohort}/out_of_fold.log",
+    benchmark:
+        "logs/{cohort}/out_of_fold.tsv"
+    script:
+        "../scripts/out_of_fold.py"

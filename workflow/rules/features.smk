@@ -1,0 +1,77 @@
+# Numbers for cells. Label-free and fitted on all images, those of test patients too, as the
+# report trains its autoencoder: hence no fold in these paths.
+
+
+rule autoencoder:
+    input:
+        pixels="results/{cohort}/imaging/{variant}_128.npy",
+    output:
+        weights="results/{cohort}/features/autoencoder_{variant}.safetensors",
+        history="results/{cohort}/features/autoencoder_{variant}.history.json",
+        figure=report(
+            "results/{cohort}/figures/reconstruction_{variant}.png",
+            caption="../report/reconstruction.rst",
+            category="Features",
+        ),
+    params:
+        settings=config["autoencoder"],
+        seed=config["seed"],
+        checkpoint="results/{cohort}/features/autoencoder_{variant}.checkpoint",
+        code=code_of("autoencoder.py"),
+    threads: 2
+    resources:
+        gpu=1,
+    log:
+        "logs/{cohort}/autoencoder_{variant}.log",
+    benchmark:
+        "logs/{cohort}/autoencoder_{variant}.tsv"
+    script:
+        "../scripts/autoencoder.py"
+
+
+rule encode:
+    input:
+        pixels="results/{cohort}/imaging/{variant}_128.npy",
+        cells="results/{cohort}/cohort/cells.csv",
+        weights="results/{cohort}/features/autoencoder_{variant}.safetensors",
+    output:
+        bank="results/{cohort}/features/autoencoder_{variant}.npy",
+        about="results/{cohort}/features/autoencoder_{variant}.json",
+    params:
+        settings=config["autoencoder"],
+        code=code_of("encode.py"),
+    threads: 2
+    resources:
+        gpu=1,
+    log:
+        "logs/{cohort}/encode_{variant}.log",
+    benchmark:
+        "logs/{cohort}/encode_{variant}.tsv"
+    script:
+        "../scripts/encode.py"
+
+
+rule backbone:
+    input:
+        raw=RAW,
+        cells="results/{cohort}/cohort/cells.csv",
+        masks="results/{cohort}/imaging/masks.npy",
+    output:
+        bank="results/{cohort}/features/{backbone}.npy",
+        about="results/{cohort}/features/{backbone}.json",
+    wildcard_constraints:
+        backbone="|".join(config["backbones"]) or "(?!)",
+    params:
+        settings=backbone_settings,
+        image_size=config["cohort"]["image_size"],
+        seed=config["seed"],
+        code=code_of("backbone.py"),
+    threads: 2
+    resources:
+        gpu=1,
+    log:
+        "logs/{cohort}/backbone_{backbone}.log",
+    benchmark:
+        "logs/{cohort}/backbone_{backbone}.tsv"
+    script:
+        "../scripts/backbone.py"

@@ -1,0 +1,50 @@
+# Pixels: every image segmented once and kept small, beside its mask. Label-free, all patients.
+
+
+rule pixels:
+    input:
+        raw=RAW,
+        cells="results/{cohort}/cohort/cells.csv",
+    output:
+        raw="results/{cohort}/imaging/raw_128.npy",
+        segmented="results/{cohort}/imaging/segmented_128.npy",
+        masks="results/{cohort}/imaging/masks.npy",
+        figure=report(
+            "results/{cohort}/figures/segmentation.png",
+            caption="../report/segmentation.rst",
+            category="Imaging",
+        ),
+    params:
+        image_size=config["cohort"]["image_size"],
+        segmentation=config["segmentation"],
+        code=code_of("pixels.py"),
+    threads: 2
+    log:
+        "logs/{cohort}/pixels.log",
+    benchmark:
+        "logs/{cohort}/pixels.tsv"
+    script:
+        "../scripts/pixels.py"
+
+
+rule cells_figure:
+    input:
+        raw=RAW,
+        patients="results/{cohort}/cohort/patients.csv",
+        cells="results/{cohort}/cohort/cells.csv",
+    output:
+        figure=report(
+            "results/{cohort}/figures/cells.png",
+            caption="../report/cells.rst",
+            category="Cohort",
+        ),
+    params:
+        image_size=config["cohort"]["image_size"],
+        seed=config["seed"],
+        code=code_of("cells_figure.py"),
+    log:
+        "logs/{cohort}/cells_figure.log",
+    benchmark:
+        "logs/{cohort}/cells_figure.tsv"
+    script:
+        "../scripts/cells_figure.py"

@@ -1,0 +1,22 @@
+# The CSV. Its name holds the time, which stays out of the graph: the target is a fixed receipt.
+
+
+rule submit:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+        header="results/{cohort}/cohort/submission_header.json",
+        folds="results/{cohort}/folds.csv",
+        decisions="results/{cohort}/decisions.csv",
+        scores="results/{cohort}/scores.csv",
+    output:
+        receipt="results/{cohort}/submission.json",
+    params:
+        blend=config["submission"]["blend"],
+        config={key: value for key, value in config.items() if key != "raw"},
+        code=code_of("submit.py"),
+    log:
+        "logs/{cohort}/submit.log",
+    benchmark:
+        "logs/{cohort}/submit.tsv"
+    script:
+        "../scripts/submit.py"

@@ -1,0 +1,44 @@
+"""Fit one model inside one fold; predict its inner, validation and test patients."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from lymphokit.evaluation.oof import cross_predict
+from lymphokit.features.bank import open_bank
+from lymphokit.job import job
+from lymphokit.mil.patients import bags_of, clinical_of, labels_of
+from lymphokit.mil.registry import create
+
+with job(snakemake.log[0], snakemake.threads):
+    settings = dict(snakemake.params.settings)
+    constructor = {key: settings[key] for key in settings.keys() - {"enabled", "features"}}
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
+    fold = folds[folds["fold"] == int(snakemake.wildcards.fold)]
+    bank = open_bank(Path(snakemake.input.bank[0])) if "features" in settings else None
+    predictions, model = cross_predict(
+        lambda seed: partial(create, **constructor)(seed=seed),
+        bags_of(patients, bank.features if bank else None),
+        labels_of(patients),
+        clinical_of(patients),
+        fold,
+        np.flatnonzero(patients["part"] == "test"),
+        snakemake.params.seed,
+    )
+    predictions.to_csv(snakemake.output.predictions, index=False)
+    joblib.dump(model, snakemake.output.model)
+    record = {
+        "model": snakemake.wildcards.model,
+        "settings": settings,
+        "features": bank.metadata if bank else None,
+        "fold": int(snakemake.wildcards.fold),
+        "fitted_on": fold.loc[fold["part"] == "train", "patient"].tolist(),
+        "seed": snakemake.params.seed,
+        "code": snakemake.params.code,
+    }
+    Path(snakemake.output.record).write_text(json.dumps(record, indent=2) + "\n")

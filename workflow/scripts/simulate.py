@@ -1,0 +1,9 @@
+"""Draw the simulated cohort, and its truth where no other rule looks."""
+
+from pathlib import Path
+
+from lymphokit.cohort.demo import simulate
+from lymphokit.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    simulate(Path(snakemake.output.raw), Path(snakemake.output.truth), **snakemake.params.settings)

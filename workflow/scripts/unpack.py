@@ -1,0 +1,12 @@
+"""Open Kaggle's zip safely."""
+
+from pathlib import Path
+
+from lymphokit.cohort.raw import unpack
+from lymphokit.job import job
+from lymphokit.progress import say
+
+with job(snakemake.log[0], snakemake.threads):
+    left_out = unpack(Path(snakemake.input.zip), Path(snakemake.output.raw))
+    if left_out:
+        say(f"neither tables nor images, left in the zip: {', '.join(left_out)}")
