@@ -1,0 +1,153 @@
+"""Who is validated on by models trained on whom: folds stratified by label and attributes."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+from lymphokit.cohort.layout import natural_order
+from lymphokit.errors import ConfigError
+
+Edge = float | Literal["median"]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+_LABEL_SHIFT = 3  # a stratum's code: label, gender, age, count from the high bit to the low
+
+
+def make_folds(
+    patients: pd.DataFrame,
+    *,
+    scheme: Literal["kfold", "split"],
+    k: int,
+    repeats: int,
+    validation: float,
+    inner: int,
+    age_edge_years: Edge,
+    count_edge_giga_per_litre: Edge,
+    seed: int,
+) -> pd.DataFrame:
+    """Draw the folds of the labelled patients, and the inner folds of each training part.
+
+    patients: as in patients.csv, in any order. `kfold` draws k folds `repeats` times, so that in
+    each repeat every patient is validated on once; `split` holds out the share `validation`, one
+    fold a repeat. Strata are label, gender, and age and count above their edges (`median`: of the
+    labelled patients); rare ones are joined as `merge_rare` says. The k folds, and inner folds,
+    differ by one patient at most, in all and of each label.
+    Returns fold, repeat (from 1), patient, part (train or validation), inner (from 0; -1 in
+    validation), by fold and in the natural order of patients.
+    Raises ConfigError where a label has too few patients.
+    Source: report 3.2. Departs: rare strata are joined; k folds rather than one split.
+    """
+    labelled = _in_natural_order(patients[patients["part"] == "train"])
+    codes = stratum_codes(labelled, age_edge_years, count_edge_giga_per_litre)
+    folds: list[tuple[int, Booleans]] = []
+    for repeat in range(1, repeats + 1):
+        state = _random_state(seed, repeat)
+        if scheme == "kfold":
+            parts = _k_parts(codes, k, state, "folds.k")
+            folds += [(repeat, parts == part) for part in range(k)]
+        else:
+            folds.append((repeat, _held_out(codes, validation, state)))
+    tables = [
+        _fold_table(labelled, codes, validated, inner, _random_state(seed, repeat, fold)).assign(
+            fold=fold, repeat=repeat
+        )
+        for fold, (repeat, validated) in enumerate(folds, start=1)
+    ]
+    return pd.concat(tables, ignore_index=True)[["fold", "repeat", "patient", "part", "inner"]]
+
+
+def _in_natural_order(patients: pd.DataFrame) -> pd.DataFrame:
+    rows = natural_order(range(len(patients)), lambda row: str(patients["patient"].iloc[row]))
+    return patients.iloc[rows].reset_index(drop=True)
+
+
+def _random_state(*numbers: int) -> int:
+    """A seed for scikit-learn, another one for each repeat and fold."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def stratum_codes(patients: pd.DataFrame, age_edge: Edge, count_edge: Edge) -> Integers:
+    """The stratum of each patient as 8 label + 4 female + 2 old + 1 high count: (n_patients,)."""
+    old = _above(patients["age_years"], age_edge)
+    high = _above(patients["lymphocytes_giga_per_litre"], count_edge)
+    female = np.asarray(patients["gender"] == "F", np.int64)
+    label = patients["label"].to_numpy(np.int64)
+    return (label << _LABEL_SHIFT) + 4 * female + 2 * old + high
+
+
+def _above(values: "pd.Series[float]", edge: Edge) -> Integers:
+    limit = values.median() if edge == "median" else edge
+    return np.asarray(values > limit, np.int64)
+
+
+def merge_rare(codes: Integers, at_least: int) -> Integers:
+    """Join strata with fewer than `at_least` patients to others, never across the label.
+
+    While there is such a stratum, the smallest (the lowest code of equals) takes the code of
+    the stratum of its label that differs in the fewest attributes; among those, the one that
+    gives up the count is preferred to the one that gives up age, and that to gender. Every label
+    must have `at_least` patients.
+    """
+    merged = codes.copy()
+    while True:
+        strata, sizes = np.unique(merged, return_counts=True)
+        if sizes.min() >= at_least:
+            return merged
+        rare = strata[sizes.argmin()]
+        same_label = strata >> _LABEL_SHIFT == rare >> _LABEL_SHIFT
+        hosts = strata[same_label & (strata != rare)]
+        # The bits in which two codes differ are the attributes, the count being the lowest.
+        host = min(hosts, key=lambda code: ((code ^ rare).bit_count(), code ^ rare))
+        merged[merged == rare] = host
+
+
+def _k_parts(codes: Integers, k: int, state: int, setting: str) -> Integers:
+    """Which of k parts each patient falls to, 0 to k - 1, every stratum spread evenly."""
+    _check_labels(codes, k, setting)
+    strata = merge_rare(codes, k)
+    order = np.argsort(strata, kind="stable")  # sorted strata: labels and attributes stay even too
+    parts = np.empty(len(codes), np.int64)
+    splitter = StratifiedKFold(k, shuffle=True, random_state=state)
+    for part, (_, members) in enumerate(splitter.split(order, strata[order])):
+        parts[order[members]] = part
+    return parts
+
+
+def _held_out(codes: Integers, validation: float, state: int) -> Booleans:
+    """Whom the report's split holds out."""
+    at_least = int(np.ceil(1 / min(validation, 1 - validation)))
+    _check_labels(codes, at_least, f"folds.validation {validation}")
+    _, members = train_test_split(
+        np.arange(len(codes)),
+        test_size=validation,
+        stratify=merge_rare(codes, at_least),
+        random_state=state,
+    )
+    held_out = np.zeros(len(codes), np.bool_)
+    held_out[members] = True
+    return held_out
+
+
+def _check_labels(codes: Integers, at_least: int, setting: str) -> None:
+    """Raise ConfigError where a label cannot be in every part."""
+    for label, name in enumerate(("reactive", "tumoral")):
+        n_patients = int((codes >> _LABEL_SHIFT == label).sum())
+        if n_patients < at_least:
+            raise ConfigError(
+                f"{n_patients} {name} patients (label {label}) are too few for {setting}, which "
+                f"takes {at_least}: change it in config.yaml, or add patients"
+            )
+
+
+def _fold_table(
+    patients: pd.DataFrame, codes: Integers, validated: Booleans, inner: int, state: int
+) -> pd.DataFrame:
+    """One fold: who is validated on, and the inner folds of the others."""
+    inner_parts = np.full(len(codes), -1, np.int64)
+    inner_parts[~validated] = _k_parts(codes[~validated], inner, state, "folds.inner")
+    part = np.where(validated, "validation", "train")
+    return pd.DataFrame({"patient": patients["patient"], "part": part, "inner": inner_parts})

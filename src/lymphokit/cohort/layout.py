@@ -1,0 +1,110 @@
+"""Kaggle's layout of the raw data: two sets of patients' folders, their tables, the header to copy.
+
+clinical_annotation.csv       or, in its place, the tables of the two sets
+sample_submission.csv
+trainset/trainset_true.csv    trainset/<ID>/*.jpg
+testset/testset_data.csv      testset/<ID>/*.jpg
+"""
+
+import csv
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from natsort import natsort_keygen
+
+from lymphokit.cohort.archive import is_hidden
+from lymphokit.cohort.raw import SET_TABLES, TABLE, find_home, tables_among
+from lymphokit.errors import Fault
+
+Part = Literal["train", "test"]
+SETS: dict[Part, str] = {"train": "trainset", "test": "testset"}
+SAMPLE = "sample_submission.csv"
+
+Item = TypeVar("Item")
+_natural_key = natsort_keygen()
+
+
+def natural_order(items: Iterable[Item], text: Callable[[Item], str]) -> list[Item]:
+    """The items by their text, P2 before P10; equal numbers (P1, P01) by plain text.
+
+    So the order that the items came in leaves no trace.
+    """
+    return sorted(items, key=lambda item: (_natural_key(text(item)), text(item)))
+
+
+@dataclass(frozen=True)
+class PatientFolder:
+    """The folder of one patient's images, and the set it lies in."""
+
+    patient: str
+    part: Part
+    path: Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What lies where; submission_header is empty and `faults` says why where it is unknown.
+
+    folders are in the natural order of patients; tables are the files to read in full.
+    """
+
+    tables: tuple[Path, ...]
+    folders: tuple[PatientFolder, ...]
+    submission_header: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+
+def read_layout(root: Path) -> Layout:
+    """Find the tables and the patients' folders below root, or below the one folder in it.
+
+    Nothing is raised for what is missing: it is among the faults.
+    """
+    home = find_home(root)
+    faults: list[Fault] = []
+    names = [name for name in (TABLE, *SET_TABLES) if (home / name).is_file()]
+    tables = tuple(home / name for name in tables_among(names))
+    if not tables:
+        finding = f"is neither at {home / TABLE} nor split in two as {' and '.join(SET_TABLES)}"
+        remedy = f"put {TABLE} and the folders trainset and testset where raw in config.yaml points"
+        faults.append(Fault(TABLE, finding, remedy))
+    folders: list[PatientFolder] = []
+    for part in SETS:
+        found, wrong = _folders_of(home, part)
+        folders += found
+        faults += wrong
+    header, wrong = _submission_header(home / SAMPLE)
+    ordered = natural_order(folders, lambda folder: folder.patient)
+    return Layout(tables, tuple(ordered), header, (*faults, *wrong))
+
+
+def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault]]:
+    """The patients' folders of one set, and what else lies beside them that should not."""
+    folder = home / SETS[part]
+    found = folder.iterdir() if folder.is_dir() else ()
+    entries = [entry for entry in found if not is_hidden(entry.name)]
+    files = [entry for entry in entries if not entry.is_dir()]
+    strays = [file.name for file in files if file.suffix.lower() != ".csv"]
+    remedy = "move each file into the folder of its patient, or remove it"
+    faults = [
+        Fault(SETS[part], f"holds {name}, which is in no patient's folder", remedy)
+        for name in natural_order(strays, str)
+    ]
+    return [PatientFolder(entry.name, part, entry) for entry in entries if entry.is_dir()], faults
+
+
+def _submission_header(sample: Path) -> tuple[tuple[str, ...], list[Fault]]:
+    """The two column names that Kaggle expects, taken from its sample submission."""
+    remedy = (
+        f"copy {SAMPLE} from the download, or write its first line: ID,LABEL in the 2024 edition, "
+        "Id,Predicted in the 2021 edition"
+    )
+    if not sample.is_file():
+        return (), [Fault(SAMPLE, f"is not in {sample.parent}", remedy)]
+    with sample.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = tuple(name.strip() for name in next(csv.reader(file), []))
+    if len(header) != 2 or header[0].lower() != "id" or not header[1]:
+        finding = f"starts with {','.join(header)!r}, which is no header of two columns from ID on"
+        return (), [Fault(SAMPLE, finding, remedy)]
+    return header, []

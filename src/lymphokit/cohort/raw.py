@@ -1,0 +1,196 @@
+"""The raw download: which one is used, whose results are whose, and Kaggle's zip opened safely.
+
+Standard library only: the Snakefile asks `locate` each time it is read.
+"""
+
+import hashlib
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lymphokit.cohort import archive
+from lymphokit.errors import ConfigError
+
+COMPETITION = "dlmi-lymphocytosis-classification"
+DOWNLOAD = Path("data") / "raw" / COMPETITION
+SIMULATED = "demo"
+
+TABLE = "clinical_annotation.csv"
+SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")
+LANDMARKS = frozenset({TABLE, "trainset", "testset"})
+
+
+@dataclass(frozen=True)
+class RawChoice:
+    """The raw data of a run: the cohort's name in results/, and the folder or zip it comes from.
+
+    source is None for the simulated cohort; `because` is the clause that says why this one.
+    """
+
+    cohort: str
+    source: Path | None
+    is_zip: bool
+    because: str
+
+    def sentence(self) -> str:
+        """One line: which data is used, why, and how to use other data."""
+        data = "the simulated cohort" if self.source is None else str(self.source)
+        return f"raw data: {data}, {self.because}"
+
+
+def locate(raw: str, root: Path) -> RawChoice:
+    """The data that the setting `raw` means, for a workflow whose working folder is `root`.
+
+    `auto` is root/data/raw/<competition>, folder before zip, or else the simulated cohort; `demo`
+    is the simulated cohort; anything else is a path, absolute or from `root`.
+    Raises ConfigError where a path leads to neither a folder nor a zip.
+    """
+    raw = str(raw)  # asked before the settings are checked: YAML may have made it a number
+    if raw == "demo":
+        because = "as `raw: demo` asks; `raw: auto` or `raw: <folder or zip>` uses a download"
+        return RawChoice(SIMULATED, None, False, because)
+    if raw == "auto":
+        return _auto(root)
+    source = root / Path(raw).expanduser()
+    if not raw.strip() or not (source.is_dir() or _is_zip(source)):
+        raise ConfigError(
+            f"raw: {raw!r} leads to no data: looked for a folder or a .zip at {source.absolute()}; "
+            "raw in config.yaml takes auto, demo, or the path of a folder or zip"
+        )
+    return _choice(source, f"as `raw: {raw}` asks; `raw: demo` uses the simulated cohort")
+
+
+def _auto(root: Path) -> RawChoice:
+    """The competition's download where it is in its place, else the simulated cohort."""
+    folder = root / DOWNLOAD
+    for source in (folder, folder.with_name(f"{COMPETITION}.zip")):
+        if source.is_dir() or _is_zip(source):
+            because = "as it is there and raw is auto; `raw: demo` uses the simulated cohort"
+            return _choice(source, because)
+    because = (
+        f"as there is neither a folder nor a .zip at {DOWNLOAD.as_posix()}; put Kaggle's download "
+        "there, or set raw in config.yaml to its path"
+    )
+    return RawChoice(SIMULATED, None, False, because)
+
+
+def _is_zip(source: Path) -> bool:
+    return source.is_file() and source.suffix.lower() == ".zip"
+
+
+def _choice(source: Path, because: str) -> RawChoice:
+    is_zip = source.is_file()
+    named = source.resolve()
+    return RawChoice(_slug(named.stem if is_zip else named.name), source, is_zip, because)
+
+
+def _slug(name: str) -> str:
+    """The name in lower-case ASCII letters, digits and hyphens, for paths and file names."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "cohort"
+
+
+def claim(choice: RawChoice, results: Path) -> None:
+    """Keep results/<cohort> for this cohort, so that two cohorts never share a folder.
+
+    Records the source's resolved path and the sha256 of its clinical table in source.json. The
+    same path (its table was mended) or the same table (the download was moved) is the same cohort,
+    and the record follows it.
+    Raises ConfigError where both differ or the record is unreadable, CohortError for a bad zip.
+    """
+    record = results / choice.cohort / "source.json"
+    ours = _identity(choice)
+    known = _recorded(record)
+    if known == ours:
+        return
+    same_table = known.get("sha256") is not None and known.get("sha256") == ours["sha256"]
+    if known and known["path"] != ours["path"] and not same_table:
+        raise ConfigError(
+            f"{record.parent} holds the results of another cohort: they came from "
+            f"{known['path']}, and raw is now {ours['path']}; rename the new folder or zip (its "
+            f"name is the cohort's), or move or delete {record.parent}"
+        )
+    _write_whole(record, json.dumps(ours, indent=2) + "\n")
+
+
+def _identity(choice: RawChoice) -> dict[str, str | None]:
+    """Where a cohort lies and the sha256 of its tables; none where it has no table."""
+    if choice.source is None:
+        return {"path": "the simulated cohort", "sha256": None}
+    path = str(choice.source.resolve())
+    if choice.is_zip:
+        with archive.opened(choice.source, LANDMARKS) as zipped:
+            names = tables_among(zipped.names())
+            chunks = (chunk for name in names for chunk in zipped.chunks(name))
+            return {"path": path, "sha256": _digest(chunks)}
+    home = find_home(choice.source)
+    present = [name for name in (TABLE, *SET_TABLES) if (home / name).is_file()]
+    names = tables_among(present)
+    return {"path": path, "sha256": _digest((home / name).read_bytes() for name in names)}
+
+
+def _digest(chunks: Iterable[bytes]) -> str | None:
+    """The sha256 of the tables one after the other; none where they hold nothing."""
+    digest = hashlib.sha256()
+    size = 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest() if size else None
+
+
+def _recorded(record: Path) -> dict[str, str | None]:
+    """What source.json says, empty where there is none."""
+    if not record.exists():
+        return {}
+    try:
+        known = json.loads(record.read_text(encoding="utf-8"))
+        return {"path": known["path"], "sha256": known["sha256"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{record} does not say whose results these are; delete it to give {record.parent} "
+            "to the cohort in use, or move the folder away"
+        ) from error
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is never seen half written, also when several processes write it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def tables_among(names: Iterable[str]) -> list[str]:
+    """The clinical table among these paths or, in its place, the tables of the two sets."""
+    present = set(names)
+    if TABLE in present:
+        return [TABLE]
+    return [name for name in SET_TABLES if name in present]
+
+
+def find_home(root: Path) -> Path:
+    """The folder that holds the tables and sets: root, or the one folder that wraps them in it."""
+    if any((root / name).exists() for name in LANDMARKS):
+        return root
+    inside = [
+        folder
+        for folder in root.iterdir()
+        if folder.is_dir() and any((folder / name).exists() for name in LANDMARKS)
+    ]
+    return inside[0] if len(inside) == 1 else root
+
+
+def unpack(zip_file: Path, into: Path) -> tuple[str, ...]:
+    """Extract the tables and images of Kaggle's zip to the folder `into`, safely and whole.
+
+    A folder that wraps everything is dropped. Works in a hidden folder beside `into` that takes
+    its name at the end: killed half way, it leaves what was there before.
+    Returns the members that were left out because they are neither tables nor images.
+    Raises CohortError where the zip is damaged, encrypted, or made to do harm.
+    """
+    return archive.extract(zip_file, into, LANDMARKS)

@@ -1,0 +1,80 @@
+"""Kaggle's layout: what is found, and what is said of what is not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lymphokit.cohort.layout import natural_order, read_layout
+
+
+def lay_out(root: Path, header: str = "ID,LABEL") -> Path:
+    for place in ("trainset/P10", "trainset/P2", "testset/P1"):
+        (root / place).mkdir(parents=True)
+    (root / "clinical_annotation.csv").touch()
+    (root / "sample_submission.csv").write_text(f"{header}\nP1,1\n")
+    return root
+
+
+def test_patients_are_found_in_natural_order(tmp_path: Path) -> None:
+    layout = read_layout(lay_out(tmp_path))
+    found = [(folder.patient, folder.part) for folder in layout.folders]
+    assert found == [("P1", "test"), ("P2", "train"), ("P10", "train")]
+    assert layout.tables == (tmp_path / "clinical_annotation.csv",)
+    assert layout.faults == ()
+
+
+@pytest.mark.parametrize("header", ["ID,LABEL", "Id,Predicted"])
+def test_the_header_of_either_edition_is_kept(tmp_path: Path, header: str) -> None:
+    assert read_layout(lay_out(tmp_path, header)).submission_header == tuple(header.split(","))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "sample_submission.csv").write_text("ID,LABEL\r\n", encoding="utf-8-sig")
+    assert read_layout(tmp_path).submission_header == ("ID", "LABEL")
+
+
+@pytest.mark.parametrize("header", ["", "ID", "ID,LABEL,x", "LABEL,ID", "ID,"])
+def test_another_header_is_a_fault(tmp_path: Path, header: str) -> None:
+    layout = read_layout(lay_out(tmp_path, header))
+    assert [fault.patient for fault in layout.faults] == ["sample_submission.csv"]
+    assert "Id,Predicted" in layout.faults[0].remedy
+
+
+def test_missing_files_are_faults_and_all_are_named(tmp_path: Path) -> None:
+    layout = read_layout(tmp_path)
+    named = [fault.patient for fault in layout.faults]
+    assert named == ["clinical_annotation.csv", "sample_submission.csv"]
+
+
+def test_the_tables_of_the_sets_stand_in_for_the_clinical_table(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "clinical_annotation.csv").unlink()
+    tables = (
+        tmp_path / "trainset" / "trainset_true.csv",
+        tmp_path / "testset" / "testset_data.csv",
+    )
+    for table in tables:
+        table.touch()
+    layout = read_layout(tmp_path)
+    assert layout.tables == tables
+    assert layout.faults == ()
+
+
+def test_an_image_outside_any_patients_folder_is_a_fault(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    for name in ("000000.jpg", ".DS_Store", "trainset_true.csv"):
+        (tmp_path / "trainset" / name).touch()
+    (fault,) = read_layout(tmp_path).faults
+    assert fault.finding == "holds 000000.jpg, which is in no patient's folder"
+
+
+@given(st.lists(st.sampled_from(["P1", "P01", "P2", "P10", "p2", "P", "Q1"]), unique=True))
+def test_natural_order_forgets_the_order_of_its_input(names: list[str]) -> None:
+    assert natural_order(names, str) == natural_order(reversed(names), str)
+
+
+def test_two_comes_before_ten() -> None:
+    assert natural_order(["P10", "P2", "P1"], str) == ["P1", "P2", "P10"]
