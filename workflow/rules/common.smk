@@ -40,8 +40,15 @@ if workflow.is_main_process:
     if not workflow.dryrun:
         take_over(Path.cwd())
 
+
+
+def n_folds(folds):
+    """How many folds the scheme makes: k a repeat, or one split a repeat."""
+    return folds["repeats"] * (folds["k"] if folds["scheme"] == "kfold" else 1)
+
+
 COHORT = CHOICE.cohort
-FOLDS = range(1, config["folds"]["k"] * config["folds"]["repeats"] + 1)
+FOLDS = range(1, n_folds(config["folds"]) + 1)
 MODELS = [name for name, model in config["models"].items() if model["enabled"]]
 RAW = str(CHOICE.source) if CHOICE.source and not CHOICE.is_zip else f"results/{COHORT}/raw"
 

@@ -1,0 +1,99 @@
+"""A copy of the workflow with a tiny cohort, and a way to run it as a person would."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ["Snakefile", "config.yaml", "config", "profiles", "workflow", "src"]
+TINY = Path(__file__).parent / "tiny.yaml"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the repository in which a test may run and edit things."""
+
+    folder: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of a run with the tiny settings."""
+        snakemake = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
+        return [*snakemake, "--configfile", str(TINY)]
+
+    def run(self, *arguments: str) -> str:
+        """Run the workflow to its end; what it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        printed = done.stdout + done.stderr
+        assert done.returncode == 0, printed[-4000:]
+        return printed
+
+    def planned(self, *arguments: str) -> set[str]:
+        """The rules that a run would run."""
+        printed = self.run("submission", "--dry-run", *arguments)
+        return set(re.findall(r"^(?:local)?rule (\w+):", printed, re.M)) - {"submission"}
+
+    def submissions(self) -> list[Path]:
+        """The CSVs written so far, oldest first."""
+        return sorted((self.folder / "submissions").glob("*_demo_*.csv"))
+
+    def edit(self, path: str, before: str, after: str) -> None:
+        """Replace a text that stands in a file exactly once."""
+        file = self.folder / path
+        text = file.read_text()
+        assert text.count(before) == 1, f"{before!r} stands {text.count(before)} times in {path}"
+        file.write_text(text.replace(before, after))
+
+
+def environment() -> dict[str, str]:
+    """The environment of a person who has only activated `.venv`."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def copy_to(folder: Path) -> Checkout:
+    """A fresh checkout without results."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, folder / part, ignore=ignored)
+        else:
+            shutil.copy(source, folder / part)
+    return Checkout(folder)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Checkout:
+    """A checkout in which nothing has run."""
+    return copy_to(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which the main job has run once; tests leave it as they found it."""
+    checkout = copy_to(tmp_path_factory.mktemp("finished"))
+    checkout.run("submission")
+    return checkout
+
+
+@pytest.fixture
+def edited(finished: Checkout) -> Iterator[Checkout]:
+    """The finished checkout, whose sources are put back after the test."""
+    yield finished
+    for part in ("src", "workflow"):
+        shutil.rmtree(finished.folder / part)
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / part, finished.folder / part, ignore=ignored)

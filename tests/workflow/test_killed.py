@@ -1,0 +1,69 @@
+"""A run killed with SIGKILL goes on, and ends as if nothing had happened."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.workflow.conftest import Checkout, environment
+
+PATIENCE_SECONDS = 300
+
+
+def kill_when(checkout: Checkout, is_time: Callable[[], bool]) -> None:
+    """Start the main job and kill Snakemake, and only it, at that moment."""
+    process = subprocess.Popen(
+        checkout.command("submission"),
+        cwd=checkout.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    jobs: list[psutil.Process] = []
+    for _ in range(PATIENCE_SECONDS * 20):
+        if is_time():
+            jobs = psutil.Process(process.pid).children(recursive=True)
+            break
+        assert process.poll() is None, "the run ended before the moment came"
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    _, alive = psutil.wait_procs(jobs, timeout=30)
+    assert jobs
+    assert not alive, "jobs of the killed run live on"
+
+
+def predictions(checkout: Checkout) -> dict[str, bytes]:
+    """The bytes of all predictions, by path."""
+    results = checkout.folder / "results" / "demo"
+    return {
+        str(path.relative_to(results)): path.read_bytes()
+        for path in results.rglob("*.csv")
+        if "raw" not in path.parts and "truth" not in path.parts
+    }
+
+
+@pytest.fixture
+def resumed(fresh: Checkout) -> Checkout:
+    """A run killed in an autoencoder's second epoch, then in a fold, then left to end."""
+    results = fresh.folder / "results" / "demo"
+    checkpoint = results / "features" / "autoencoder_segmented.checkpoint"
+    kill_when(fresh, checkpoint.exists)
+    assert checkpoint.exists(), "the first epoch should be kept"
+    folds: list[Path] = [results / f"fold{fold}" / "mi_svm" for fold in (1, 2)]
+    kill_when(fresh, lambda: any(fold.exists() for fold in folds))
+    fresh.run("submission")
+    return fresh
+
+
+def test_a_killed_run_ends_with_the_predictions_of_an_undisturbed_one(
+    resumed: Checkout, finished: Checkout
+) -> None:
+    assert predictions(resumed) == predictions(finished)
+    (ours,), (theirs,) = resumed.submissions(), finished.submissions()
+    assert ours.read_bytes() == theirs.read_bytes()

@@ -1,0 +1,71 @@
+"""What reruns after which change: nothing more than the change touches, and nothing less."""
+
+import csv
+
+from tests.workflow.conftest import Checkout
+
+AFTER_A_MODEL = {"blend", "out_of_fold", "submit"}
+
+
+def test_the_main_job_ends_with_a_csv_of_exactly_the_test_patients(finished: Checkout) -> None:
+    (submission,) = finished.submissions()
+    with submission.open() as file:
+        rows = list(csv.reader(file))
+    with (finished.folder / "results/demo/raw/clinical_annotation.csv").open() as file:
+        test_patients = {row["ID"] for row in csv.DictReader(file) if row["LABEL"] == "-1"}
+    assert rows[0] == ["ID", "LABEL"]
+    assert sorted(row[0] for row in rows[1:]) == sorted(test_patients)
+    assert {row[1] for row in rows[1:]} <= {"0", "1"}
+
+
+def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) -> None:
+    with (finished.folder / "results/demo/oof.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24
+    models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil", "pooled"]
+    assert list(rows[0]) == ["patient", "label", *models, "vote", "mean", "stack"]
+    assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
+
+
+def test_a_second_run_has_nothing_to_do_and_writes_no_csv(finished: Checkout) -> None:
+    before = finished.submissions()
+    assert "Nothing to be done" in finished.run("submission")
+    assert finished.submissions() == before
+
+
+def test_changing_c_reruns_mi_svm_and_what_follows_from_it(finished: Checkout) -> None:
+    change = "models={'mi_svm': {'C': 1.0}}"
+    assert finished.planned("--config", change) == {"mi_svm", *AFTER_A_MODEL}
+
+
+def test_editing_a_function_reruns_what_uses_it(edited: Checkout) -> None:
+    edited.edit(
+        "src/lymphokit/mil/clinical.py",
+        "import numpy as np\n",
+        "import numpy as np\n\nEDITED = 1\n",
+    )
+    assert edited.planned() == {"clinical", *AFTER_A_MODEL}
+
+
+def test_editing_a_shared_function_reruns_all_that_use_it(edited: Checkout) -> None:
+    edited.edit(
+        "src/lymphokit/mil/projection.py",
+        "import numpy as np\n",
+        "import numpy as np\n\nEDITED = 1\n",
+    )
+    assert edited.planned() == {"mi_svm", "mi_svm_xgboost", "d_mil", *AFTER_A_MODEL}
+
+
+def test_editing_a_rules_script_reruns_that_rule(edited: Checkout) -> None:
+    edited.edit("workflow/scripts/folds.py", "folds.to_csv(", "EDITED = 1\n    folds.to_csv(")
+    assert "folds" in edited.planned()
+    assert "autoencoder" not in edited.planned()
+
+
+def test_editing_comments_and_docstrings_reruns_nothing(edited: Checkout) -> None:
+    for path in ("src/lymphokit/mil/bags.py", "src/lymphokit/mil/clinical.py"):
+        file = edited.folder / path
+        file.write_text(file.read_text().replace('"""', '"""Said anew. ', 1) + "\n# why\n")
+    script = edited.folder / "workflow/scripts/fit.py"
+    script.write_text("# said anew\n" + script.read_text())
+    assert edited.planned() == set()

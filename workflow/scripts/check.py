@@ -1,0 +1,24 @@
+"""Check tables, folders and every image; list the patients and their cells."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+from lymphokit.imaging.check import check_cohort
+from lymphokit.job import job
+from lymphokit.progress import say
+
+with job(snakemake.log[0], snakemake.threads):
+    settings = dict(snakemake.params.settings)
+    settings["reference_date"] = date.fromisoformat(settings["reference_date"])
+    cohort = check_cohort(Path(snakemake.input.raw), **settings)
+    for fault in cohort.skipped:
+        say(f"{fault.patient} {fault.image} {fault.finding}: {fault.remedy}")
+    say(
+        f"{len(cohort.patients)} patients, {(cohort.patients['part'] == 'test').sum()} of them "
+        f"to predict, {len(cohort.cells):,} cells: nothing wrong"
+    )
+    cohort.patients.to_csv(snakemake.output.patients, index=False)
+    cohort.cells.to_csv(snakemake.output.cells, index=False)
+    header = json.dumps(cohort.submission_header)
+    Path(snakemake.output.header).write_text(header + "\n")
