@@ -189,7 +189,7 @@ AnyModelSettings = Annotated[
 class DecisionSettings(Settings):
     """From a probability to a label."""
 
-    threshold: Literal["prevalence", "balanced_accuracy"] | OpenShare
+    threshold: Literal["midpoint", "prevalence", "balanced_accuracy", "half"] | OpenShare
 
 
 class EnsembleSettings(Settings):

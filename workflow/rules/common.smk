@@ -86,6 +86,15 @@ def bank_of(wildcards):
     return [f"{bank}.npy", f"{bank}.json"]
 
 
+def features_of(name):
+    """The features of a model and where their weights are from, for the score table."""
+    features = config["models"][name].get("features", "")
+    if features in config["backbones"]:
+        backbone = config["backbones"][features]
+        return f"{backbone['timm']}, weights {backbone['weights']}"
+    return features
+
+
 def variants_in_use():
     """The autoencoder's variants that an enabled model reads."""
     banks = {config["models"][name].get("features") for name in MODELS}

@@ -29,10 +29,7 @@ rule out_of_fold:
     input:
         folds="results/{cohort}/folds.csv",
         models=expand(
-            "results/{{cohort}}/fold{fold}/{model}/predictions.csv", fold=FOLDS, model=MODELS
-        ),
-        records=expand(
-            "results/{{cohort}}/fold{fold}/{model}/record.json", fold=FOLDS[:1], model=MODELS
+            "results/{{cohort}}/fold{fold}/{model}/predictions.csv", model=MODELS, fold=FOLDS
         ),
         blends=expand("results/{{cohort}}/fold{fold}/blends/predictions.csv", fold=FOLDS),
     output:
@@ -52,6 +49,9 @@ rule out_of_fold:
             "results/{cohort}/figures/roc.png", caption="../report/roc.rst", category="Scores"
         ),
     params:
+        models=MODELS,
+        features={name: features_of(name) for name in MODELS},
+        submitted=config["submission"]["blend"],
         threshold=config["decision"]["threshold"],
         uncertainty=config["uncertainty"],
         seed=config["seed"],

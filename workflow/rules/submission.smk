@@ -12,6 +12,7 @@ rule submit:
         receipt="results/{cohort}/submission.json",
     params:
         blend=config["submission"]["blend"],
+        level=config["uncertainty"]["level"],
         config={key: value for key, value in config.items() if key != "raw"},
         code=code_of("submit.py"),
     log:

@@ -17,7 +17,7 @@ def bag_of(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def segment_sum(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.floating]:
     """Sum over each bag: (n_cells, ...) -> (n_bags, ...)."""
-    return np.add.reduceat(cells, offsets[:-1], axis=0)
+    return np.asarray(np.add.reduceat(cells, offsets[:-1], axis=0))
 
 
 def segment_mean(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.floating]:
@@ -34,7 +34,7 @@ def segment_std(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDAr
 
 def segment_max(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.floating]:
     """Maximum over each bag: (n_cells, ...) -> (n_bags, ...)."""
-    return np.maximum.reduceat(cells, offsets[:-1], axis=0)
+    return np.asarray(np.maximum.reduceat(cells, offsets[:-1], axis=0))
 
 
 def segment_argmax(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,209 @@
+"""Three ways to make one probability of the probabilities of many models."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from lymphokit.errors import LymphokitError
+from lymphokit.evaluation import metrics, threshold
+from lymphokit.evaluation.metrics import Floats, Labels
+from lymphokit.evaluation.threshold import Rule
+from lymphokit.mil.bags import Clinical
+
+CLINICAL_FEATURES = ("age_years", "log_lymphocytes_giga_per_litre")
+
+
+class BlendError(LymphokitError):
+    """Models cannot be blended: none is enabled, a name is taken, or their patients differ."""
+
+
+class Blend(Protocol):
+    """Makes one probability of the probabilities of many models."""
+
+    def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
+        """Learn from inner predictions (n, n_models) of patients with labels (n,)."""
+        ...
+
+    def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
+        """The blend's probability of each patient: (n_models columns as in `fit`) -> (n,)."""
+        ...
+
+    def chosen(self) -> dict[str, Any]:
+        """What was learned, as plain data for a JSON file."""
+        ...
+
+
+class Vote:
+    """The majority of the best models, each deciding at its own threshold.
+
+    Models are ranked on what they are fitted on: by balanced accuracy at the model's threshold,
+    ties by AUC, then by the order given. The probability is the share of votes. The number of
+    voters is odd: the largest odd number within `best` and the models there are.
+    Source: report section 6, "the best 5 solutions ... voting".
+    """
+
+    def __init__(self, *, models: Sequence[str], best: int, rule: Rule) -> None:
+        self.models = tuple(models)
+        self.best = best
+        self.rule = rule
+
+    def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
+        """Choose every model's threshold, rank the models, keep the best."""
+        del clinical
+        self.thresholds_ = np.array(
+            [threshold.choose(self.rule, labels, said) for said in probabilities.T]
+        )
+        decided = threshold.decide(probabilities, self.thresholds_)
+        self.scores_ = [
+            _merit(labels, decisions, said)
+            for decisions, said in zip(decided.T, probabilities.T, strict=True)
+        ]
+        everyone = range(len(self.models))
+        ranked = sorted(everyone, key=lambda model: self.scores_[model], reverse=True)
+        most = min(self.best, len(self.models))
+        self.voters_ = ranked[: most if most % 2 else most - 1]
+        return self
+
+    def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
+        """The share of voters who decide for tumoral: (n,)."""
+        del clinical
+        decided = threshold.decide(probabilities, self.thresholds_)
+        return np.asarray(decided[:, self.voters_].mean(axis=1))
+
+    def chosen(self) -> dict[str, Any]:
+        """The voters, best first, and what every model was ranked on."""
+        ranking = {
+            name: {"threshold": float(cut), "balanced_accuracy": accuracy, "auc": auc}
+            for name, cut, (accuracy, auc) in zip(
+                self.models, self.thresholds_, self.scores_, strict=True
+            )
+        }
+        return {"voters": [self.models[voter] for voter in self.voters_], "models": ranking}
+
+
+def _merit(labels: Labels, decisions: Labels, probabilities: Floats) -> tuple[float, float]:
+    """Balanced accuracy, then AUC; rounded, so that equal shares of patients are equal."""
+    accuracy = metrics.score("balanced_accuracy", labels, decisions, probabilities)
+    auc = metrics.score("auc", labels, decisions, probabilities)
+    return round(accuracy, 12), round(auc, 12)
+
+
+class Mean:
+    """The mean probability of all models: nothing to learn, nothing to overfit."""
+
+    def __init__(self, *, models: Sequence[str]) -> None:
+        self.models = tuple(models)
+
+    def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
+        """Learn nothing."""
+        del probabilities, labels, clinical
+        return self
+
+    def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
+        """The mean over the models: (n,)."""
+        del clinical
+        return np.asarray(probabilities.mean(axis=1))
+
+    def chosen(self) -> dict[str, Any]:
+        """The models that enter."""
+        return {"models": list(self.models)}
+
+
+class Stack:
+    """Logistic regression on the log odds of the image models, age and log count.
+
+    Made for a hundred patients:
+    - log odds are kept within 1 : n + 1, the most that n patients can back (Laplace's rule of
+      succession), so one overconfident model cannot drown the rest;
+    - they are standardised on the patients fitted on, so the ridge weighs a model by what it
+      says, not by how loudly;
+    - the ridge is strong (C from the configuration): as C falls the weights tend to each model's
+      own covariance with the label, blind to the correlations between models, which is what a
+      hundred patients can tell; unpenalised weights would fit those correlations' noise;
+    - weights of image models are not negative: each was fitted to predict the label, so a
+      negative weight would only correct another model's noise (Breiman 1996, Stacked regressions);
+    - classes weigh the same while fitting. The ridge pulls towards equal odds then, halfway
+      between the classes, where it would otherwise pull towards the commoner class and with it
+      shift the decision. Adding the log odds of the prevalence to the intercept afterwards gives
+      probabilities for this cohort, whose `prevalence` cut is the fitted boundary.
+
+    Models that see only the clinical attributes are left out: age and count enter themselves.
+    """
+
+    def __init__(self, *, models: Sequence[str], image_models: Sequence[str], C: float) -> None:
+        self.models = tuple(models)
+        self.image_models = tuple(image_models)
+        self.C = C
+
+    def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
+        """Fit scaling, weights and intercept on these patients.
+
+        Raises BlendError without both classes.
+        """
+        if len(np.unique(labels)) < 2:
+            raise BlendError("the stack cannot be fitted on patients of one class; use fewer folds")
+        self.least_ = 1 / (len(labels) + 2)
+        features = self._features(probabilities, clinical)
+        self.centre_, spread = features.mean(axis=0), features.std(axis=0)
+        self.scale_ = np.where(spread > 0, spread, 1.0)
+        self.weights_, balanced_intercept = _ridge_logistic(
+            (features - self.centre_) / self.scale_,
+            labels,
+            C=self.C,
+            non_negative=len(features.T) - len(CLINICAL_FEATURES),
+        )
+        self.intercept_ = balanced_intercept + float(logit(labels.mean()))
+        return self
+
+    def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
+        """The probability at the prevalence of the patients fitted on: (n,)."""
+        features = (self._features(probabilities, clinical) - self.centre_) / self.scale_
+        return np.asarray(expit(features @ self.weights_ + self.intercept_))
+
+    def chosen(self) -> dict[str, Any]:
+        """The weight of each standardised feature, and the intercept."""
+        names = [model for model in self.models if model in self.image_models]
+        weights = dict(zip([*names, *CLINICAL_FEATURES], self.weights_.tolist(), strict=True))
+        return {"weights": weights, "intercept": self.intercept_}
+
+    def _features(self, probabilities: Floats, clinical: Clinical) -> Floats:
+        """Log odds of the image models, age, log count: (n, n_image_models + 2)."""
+        columns = [place for place, model in enumerate(self.models) if model in self.image_models]
+        kept = np.clip(probabilities[:, columns], self.least_, 1 - self.least_)
+        return np.column_stack([logit(kept), clinical.matrix()])
+
+
+def _ridge_logistic(
+    features: Floats, labels: Labels, *, C: float, non_negative: int
+) -> tuple[Floats, float]:
+    """Weights (d,) and intercept that minimise C * class-balanced log loss + |weights|^2 / 2.
+
+    The first `non_negative` weights are kept at 0 or above; the intercept is not penalised.
+    Classes weigh as in scikit-learn's `class_weight="balanced"`. Convex, so the start is no matter.
+    """
+    n, d = features.shape
+    share = np.where(labels == 1, n / (2 * np.sum(labels == 1)), n / (2 * np.sum(labels == 0)))
+    sides = 2.0 * labels - 1
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        weights, intercept = parameters[:-1], parameters[-1]
+        margins = sides * (features @ weights + intercept)
+        slopes = -C * share * sides * expit(-margins)
+        value = C * np.sum(share * np.logaddexp(0, -margins)) + weights @ weights / 2
+        return float(value), np.append(features.T @ slopes + weights, slopes.sum())
+
+    bounds = [(0.0, None)] * non_negative + [(None, None)] * (d + 1 - non_negative)
+    found = minimize(
+        loss,
+        np.zeros(d + 1),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 10_000, "ftol": 1e-14, "gtol": 1e-8},
+    )
+    if not found.success:
+        raise BlendError(f"the stack did not converge: {found.message}")
+    return np.asarray(found.x[:-1]), float(found.x[-1])

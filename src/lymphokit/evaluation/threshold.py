@@ -1,0 +1,103 @@
+"""How a model's threshold is chosen, on predictions of patients that it is not scored on."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from lymphokit.errors import ConfigError, LymphokitError
+
+Rule = str | float
+Labels = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class OneClassError(LymphokitError):
+    """A threshold was to be chosen on patients of one class only."""
+
+
+def decide(probabilities: Floats, threshold: float | Floats) -> Labels:
+    """1 where the probability reaches the threshold, else 0: a tie is called tumoral.
+
+    threshold: one, or one for each column of probabilities.
+    """
+    return (probabilities >= threshold).astype(np.int64)
+
+
+def choose(rule: Rule, labels: Labels, probabilities: Floats) -> float:
+    """The threshold in [0, 1] that a rule takes from labels (n,) and inner predictions (n,).
+
+    rule: `prevalence`, `midpoint`, `balanced_accuracy`, `half`, or the threshold itself.
+    The predictions must come from models that were not fitted on these patients.
+    Raises ConfigError for a rule that is none of these, OneClassError without both classes.
+    """
+    if not isinstance(rule, str):
+        if not 0 <= rule <= 1:
+            raise ConfigError(f"decision.threshold: {rule} is outside 0 to 1")
+        return float(rule)
+    if rule not in RULES:
+        raise ConfigError(
+            f"decision.threshold: {rule!r} is none of {', '.join(RULES)}; "
+            "write one of these or a number from 0 to 1"
+        )
+    if len(np.unique(labels)) < 2:
+        raise OneClassError(
+            f"all {len(labels)} training patients have label {labels[0] if len(labels) else '?'}: "
+            "no threshold can be chosen; use fewer or larger folds"
+        )
+    return RULES[rule](labels, probabilities)
+
+
+def prevalence(labels: Labels, _probabilities: Floats) -> float:
+    """The share of tumoral patients; the predictions are not looked at.
+
+    Bayes' rule for balanced accuracy where probabilities are calibrated: calling tumoral pays
+    where p / prevalence >= (1 - p) / (1 - prevalence), hence where p >= prevalence. A model
+    whose probabilities lean to one side is cut in the wrong place.
+    """
+    return float(labels.mean())
+
+
+def midpoint(labels: Labels, probabilities: Floats) -> float:
+    """Halfway, in log odds, between the mean tumoral and the mean reactive prediction.
+
+    Follows a model whose probabilities lean to one side, as `prevalence` cannot, and averages
+    over all patients, so it varies less than the best cut does. Log odds are kept within those
+    of 1 : n + 1 (Laplace's rule of succession), so that one certain prediction does not move it.
+    """
+    least = 1 / (len(labels) + 2)
+    odds = logit(np.clip(probabilities, least, 1 - least))
+    return float(expit((odds[labels == 1].mean() + odds[labels == 0].mean()) / 2))
+
+
+def balanced_accuracy(labels: Labels, probabilities: Floats) -> float:
+    """The middle of the plateau of thresholds with the best balanced accuracy.
+
+    Between two neighbouring predictions all thresholds decide alike. Of several best plateaus
+    the widest is taken, and the lowest of those. Compared in whole numbers, so ties are exact.
+    """
+    tumoral, reactive = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
+    just_below_0 = np.nextafter(0.0, -1.0)  # so that a threshold of 0 calls everybody tumoral
+    edges = np.unique(np.concatenate([[just_below_0, 0.0, 1.0], probabilities]))
+    # Plateau i is (edges[i], edges[i + 1]]: who is at or below its lower edge is called reactive.
+    recalled = len(tumoral) - np.searchsorted(tumoral, edges[:-1], side="right")
+    cleared = np.searchsorted(reactive, edges[:-1], side="right")
+    merit = recalled * len(reactive) + cleared * len(tumoral)
+    middles = np.maximum((edges[:-1] + edges[1:]) / 2, np.nextafter(edges[:-1], 2.0))
+    best = np.flatnonzero(merit == merit.max())
+    widest = best[np.argmax(np.diff(edges)[best])]
+    return float(middles[widest])
+
+
+def half(_labels: Labels, _probabilities: Floats) -> float:
+    """0.5, whatever the predictions."""
+    return 0.5
+
+
+RULES: dict[str, Callable[[Labels, Floats], float]] = {
+    "prevalence": prevalence,
+    "midpoint": midpoint,
+    "balanced_accuracy": balanced_accuracy,
+    "half": half,
+}

@@ -1,0 +1,19 @@
+import io
+
+from rich.console import Console
+
+from lymphokit.figures.tables import terminal_table
+from tests.figures.test_scores import SCORES
+
+
+def test_the_table_reads_well_on_a_narrow_terminal():
+    console = Console(width=90, file=io.StringIO())
+    table = terminal_table(SCORES, submitted="stack", folds="5 folds", level=0.95)
+    console.print(table)
+    lines = console.file.getvalue().splitlines()
+    (row,) = [line for line in lines if "stack" in line]
+    assert "0.810 [0.73, 0.88]" in row
+    assert "0.900 [0.83, 0.95]" in row
+    assert any("n = 121 patients" in line for line in lines)
+    assert any("95% intervals over resampled patients" in line for line in lines)
+    assert [style for row in table.rows for style in [row.style]] == [None, None, "bold"]

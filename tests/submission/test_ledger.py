@@ -1,0 +1,202 @@
+import csv
+import multiprocessing
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lymphokit.submission import ledger
+from lymphokit.submission.ledger import COLUMNS, Entry, LedgerError, append, read_ledger
+
+SCORES = pd.DataFrame(
+    {
+        "model": ["mean", "stack"],
+        "balanced_accuracy": [0.7, 0.81],
+        "low": [0.6, 0.73],
+        "high": [0.8, 0.88],
+        "f1": [0.75, 0.86],
+        "recall": [0.74, 0.85],
+        "precision": [0.76, 0.87],
+        "auc": [0.8, 0.9],
+        "auc_low": [0.7, 0.83],
+        "auc_high": [0.9, 0.95],
+        "n_patients": [121, 121],
+    }
+)
+
+
+def entry(file: str = "a.csv") -> Entry:
+    return Entry(
+        file=file,
+        sha256="ab" * 32,
+        commit="0123456789ab-dirty",
+        config_digest="c0ffee",
+        folds_digest="f01d",
+        cohort="dlmi",
+        blend="stack",
+        utc="20261123T141530Z",
+        **ledger.oof_figures(SCORES, "stack"),
+    )
+
+
+def append_many(path: Path, first: int, n: int) -> None:
+    for number in range(first, first + n):
+        append(path, entry(f"{number}.csv"))
+
+
+def test_a_row_comes_back_as_it_was_written(tmp_path):
+    path = tmp_path / "submissions" / "ledger.csv"
+    append(path, entry())
+    append(path, replace(entry("b, c.csv"), oof_auc=float("nan")))
+    table = read_ledger(path)
+    assert table.columns.tolist() == list(COLUMNS)
+    assert table["file"].tolist() == ["a.csv", "b, c.csv"]
+    assert table.loc[0, "oof_balanced_accuracy_low"] == 0.73
+    assert table.loc[0, "oof_auc_high"] == 0.95
+    assert table["oof_auc"].isna().tolist() == [False, True]
+    assert table["board_public"].isna().all()
+    assert table["commit"].tolist() == ["0123456789ab-dirty"] * 2
+    assert table["oof_f1"].dtype == np.float64
+
+
+def test_no_ledger_reads_as_an_empty_one(tmp_path):
+    table = read_ledger(tmp_path / "ledger.csv")
+    assert len(table) == 0
+    assert table.columns.tolist() == list(COLUMNS)
+
+
+def test_several_processes_append_without_losing_a_row(tmp_path):
+    path = tmp_path / "ledger.csv"
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=append_many, args=(path, 10 * i, 10)) for i in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert sorted(read_ledger(path)["file"]) == sorted(f"{number}.csv" for number in range(40))
+
+
+def _killed_before_the_rename(path: Path) -> None:
+    Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign]
+    append(path, entry("lost.csv"))
+
+
+def test_a_killed_process_loses_nothing_and_blocks_nobody(tmp_path):
+    path = tmp_path / "ledger.csv"
+    append(path, entry("first.csv"))
+    before = path.read_bytes()
+    worker = multiprocessing.get_context("fork").Process(
+        target=_killed_before_the_rename, args=(path,)
+    )
+    worker.start()
+    worker.join()
+    assert worker.exitcode == -signal.SIGKILL
+    assert path.read_bytes() == before
+    append(path, entry("second.csv"))
+    assert read_ledger(path)["file"].tolist() == ["first.csv", "second.csv"]
+
+
+def edited(path: Path, edit) -> None:
+    """As a person does in a spreadsheet: all rows read, changed, written with its endings."""
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    edit(rows)
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file).writerows(rows)  # CRLF, as spreadsheets write
+
+
+def test_what_a_person_entered_is_kept_byte_for_byte(tmp_path):
+    path = tmp_path / "ledger.csv"
+    append(path, entry("a.csv"))
+
+    def add_a_note_and_a_score(rows):
+        rows[0].insert(2, "my note")
+        rows[1].insert(2, 'looks "good",\nbut overfits, é')
+        rows[1][rows[0].index("board_public")] = "0.85714"
+
+    edited(path, add_a_note_and_a_score)
+    before = path.read_bytes()
+    append(path, entry("b.csv"))
+    assert path.read_bytes().startswith(before)
+    assert path.read_bytes().count(b"\r\n") == before.count(b"\r\n") + 1
+    table = read_ledger(path)
+    assert table["my note"].str.replace("\r\n", "\n").tolist() == [
+        'looks "good",\nbut overfits, é',
+        "",
+    ]
+    assert table.loc[0, "board_public"] == 0.85714
+    assert np.isnan(table.loc[1, "board_public"])
+    assert table["file"].tolist() == ["a.csv", "b.csv"]
+    assert table["utc"].tolist() == ["20261123T141530Z"] * 2
+
+
+def test_columns_may_stand_in_any_order_and_the_last_line_may_lack_its_end(tmp_path):
+    path = tmp_path / "ledger.csv"
+    append(path, entry("a.csv"))
+    edited(path, lambda rows: [row.reverse() for row in rows])
+    path.write_bytes(path.read_bytes().rstrip())
+    append(path, entry("b.csv"))
+    table = read_ledger(path)
+    assert table["file"].tolist() == ["a.csv", "b.csv"]
+    assert table["oof_recall"].tolist() == [0.85, 0.85]
+
+
+@pytest.mark.parametrize(
+    ("damage", "finding"),
+    [
+        (lambda text: text.replace(b"sha256", b"hash"), "lacks sha256"),
+        (lambda text: text.replace(b",", b";"), "lacks file"),
+        (lambda text: text.replace(b"commit,", b"file,"), "lacks commit"),
+        (lambda text: text.replace(b"file,", b"file,file,", 1), "has twice file"),
+        (lambda text: text[:-20] + b"\n", "row 2 has 16 fields"),
+        (lambda text: text + b'"half a', "unexpected end of data"),
+        (lambda text: text.replace(b"dlmi", b"caf\xe9"), "UTF-8"),
+    ],
+)
+def test_a_damaged_ledger_is_refused_and_left_alone(tmp_path, damage, finding):
+    path = tmp_path / "ledger.csv"
+    append(path, entry())
+    path.write_bytes(damage(path.read_bytes()))
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=finding):
+        append(path, entry("b.csv"))
+    with pytest.raises(LedgerError, match=finding):
+        read_ledger(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("score", ["0,8571", "85.7", "good"])
+def test_a_board_score_that_is_no_share_names_its_submission(tmp_path, score):
+    path = tmp_path / "ledger.csv"
+    append(path, entry("a.csv"))
+    edited(path, lambda rows: rows[1].__setitem__(rows[0].index("board_public"), score))
+    with pytest.raises(LedgerError, match=r"board_public of a\.csv"):
+        read_ledger(path)
+    append(path, entry("b.csv"))  # adding a row does not need the scores
+
+
+def test_a_linked_ledger_stays_a_link(tmp_path):
+    real, link = tmp_path / "real.csv", tmp_path / "ledger.csv"
+    append(real, entry("a.csv"))
+    link.symlink_to(real)
+    append(link, entry("b.csv"))
+    assert link.is_symlink()
+    assert read_ledger(real)["file"].tolist() == ["a.csv", "b.csv"]
+
+
+def test_the_mode_of_the_ledger_is_kept(tmp_path):
+    path = tmp_path / "ledger.csv"
+    append(path, entry("a.csv"))
+    path.chmod(0o640)
+    append(path, entry("b.csv"))
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_figures_of_a_blend_without_a_score_are_refused():
+    with pytest.raises(LedgerError, match="vote"):
+        ledger.oof_figures(SCORES, "vote")

@@ -1,0 +1,102 @@
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lymphokit.submission import write
+from lymphokit.submission.write import SubmissionError, submission_name, write_submission
+
+IDS = ["P10", "P2", "P1"]
+LABELS = [1, 0, 1]
+HEADER = ("Id", "Predicted")
+
+
+def test_the_file_holds_the_cohorts_header_and_natural_order(tmp_path):
+    path = write_submission(tmp_path / "a.csv", HEADER, IDS, LABELS, test_patients=IDS)
+    assert path.read_bytes() == b"Id,Predicted\nP1,1\nP2,0\nP10,1\n"
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.array([1, 0, 1]), np.array([1.0, 0.0, 1.0]), [True, False, True], pd.Series(LABELS)],
+)
+def test_labels_are_written_as_whole_numbers(tmp_path, labels):
+    path = write_submission(tmp_path / "a.csv", ("ID", "LABEL"), IDS, labels, test_patients=IDS)
+    assert path.read_text() == "ID,LABEL\nP1,1\nP2,0\nP10,1\n"
+
+
+@pytest.mark.parametrize(
+    ("ids", "labels", "finding"),
+    [
+        (["P10", "P2"], [1, 0], "without a label: P1"),
+        (["P10", "P2", "P1", "P2"], [1, 0, 1, 0], "more than once: P2"),
+        ([*IDS, "P99"], [*LABELS, 1], "not of the test set: P99"),
+        (IDS, [1, 0, 2], "other than 0 and 1, for: P1"),
+        (IDS, [1, 0, -1], "other than 0 and 1, for: P1"),
+        (IDS, [1, 0, 0.5], "other than 0 and 1, for: P1"),
+        (IDS, [1, 0, float("nan")], "other than 0 and 1, for: P1"),
+        (IDS, [1, 0], "3 patients but 2 labels"),
+    ],
+)
+def test_what_the_board_would_misread_is_refused_and_not_written(tmp_path, ids, labels, finding):
+    with pytest.raises(SubmissionError, match=finding):
+        write_submission(tmp_path / "a.csv", HEADER, ids, labels, test_patients=IDS)
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_all_faults_are_named_at_once_and_long_lists_are_cut():
+    many = [f"P{i}" for i in range(30)]
+    with pytest.raises(SubmissionError) as caught:
+        write._check(["P2", "P2", "X"], [0, 0, 7], many)
+    message = str(caught.value)
+    assert "P0, P1, P3" in message
+    assert "and 19 more" in message
+    assert "more than once: P2" in message
+    assert "not of the test set: X" in message
+    assert "other than 0 and 1, for: X" in message
+
+
+def test_a_submission_of_the_same_second_is_kept(tmp_path):
+    first = write_submission(tmp_path / "a.csv", HEADER, IDS, LABELS, test_patients=IDS)
+    before = first.read_bytes()
+    others = [1, 1, 1]
+    second = write_submission(tmp_path / "a.csv", HEADER, IDS, others, test_patients=IDS)
+    third = write_submission(tmp_path / "a.csv", HEADER, IDS, others, test_patients=IDS)
+    assert [path.name for path in (first, second, third)] == ["a.csv", "a-2.csv", "a-3.csv"]
+    assert first.read_bytes() == before
+
+
+def test_many_at_once_lose_none(tmp_path):
+    def submit(_: int) -> str:
+        path = write_submission(tmp_path / "a.csv", HEADER, IDS, LABELS, test_patients=IDS)
+        return path.name
+
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(submit, range(16)))
+    assert len(set(names)) == 16
+    assert {path.name for path in tmp_path.glob("*.csv")} == set(names)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"old")
+
+    def disk_full(_: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(write.os, "fsync", disk_full)
+    with pytest.raises(OSError, match="no space"):
+        write.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_name_is_utc_cohort_and_blend():
+    paris = dt.timezone(dt.timedelta(hours=1))
+    now = dt.datetime(2026, 11, 23, 15, 15, 30, tzinfo=paris)
+    assert submission_name(now, "dlmi", "stack") == "20261123T141530Z_dlmi_stack.csv"
+    assert submission_name(now, "../a b", "m_i") == "20261123T141530Z_a-b_m-i.csv"
+    with pytest.raises(ValueError, match="time zone"):
+        submission_name(now.replace(tzinfo=None), "dlmi", "stack")

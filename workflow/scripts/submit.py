@@ -1,0 +1,46 @@
+"""Write the dated CSV and its line in the ledger; leave a receipt without the time."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from lymphokit.ensemble.fold import submission_labels
+from lymphokit.figures.tables import terminal_table
+from lymphokit.job import job
+from lymphokit.provenance import commit, file_sha256, settings_digest
+from lymphokit.submission.ledger import Entry, append, oof_figures
+from lymphokit.submission.write import submission_name, utc_stamp, write_submission
+
+with job(snakemake.log[0], snakemake.threads):
+    blend, cohort = snakemake.params.blend, snakemake.wildcards.cohort
+    decisions = pd.read_csv(snakemake.input.decisions, dtype={"patient": str})
+    scores = pd.read_csv(snakemake.input.scores)
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    test = patients.loc[patients["part"] == "test", "patient"].tolist()
+    header = tuple(json.loads(Path(snakemake.input.header).read_text()))
+    labels = submission_labels(decisions, blend)
+    now = dt.datetime.now(dt.UTC)
+    name = Path("submissions") / submission_name(now, cohort, blend)
+    file = write_submission(
+        name, header, labels["patient"].tolist(), labels["label"].tolist(), test_patients=test
+    )
+    origin = {
+        "sha256": file_sha256(file),
+        "commit": commit(Path.cwd()),
+        "config_digest": settings_digest(snakemake.params.config),
+        "folds_digest": file_sha256(Path(snakemake.input.folds))[:12],
+        "cohort": cohort,
+        "blend": blend,
+    }
+    figures = oof_figures(scores, blend)
+    append(file.parent / "ledger.csv", Entry(file.name, utc=utc_stamp(now), **origin, **figures))
+    receipt = {"file": str(file), **origin, **figures}
+    Path(snakemake.output.receipt).write_text(json.dumps(receipt, indent=2) + "\n")
+    made = f"{decisions['fold'].nunique()} folds"
+    table = terminal_table(scores, submitted=blend, folds=made, level=snakemake.params.level)
+    Console(width=120).print(
+        table, f"{file}: {len(labels)} patients, {labels['label'].sum()} of them tumoral", sep="\n"
+    )
