@@ -231,7 +231,9 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Self:
-        banks = [f"autoencoder_{variant}" for variant in self.autoencoder.variants]
+        banks = ["morphology", *(f"autoencoder_{variant}" for variant in self.autoencoder.variants)]
+        if taken := set(banks) & set(self.backbones):
+            raise ValueError(f"backbones: {', '.join(sorted(taken))} is the name of another bank")
         banks += list(self.backbones)
         for name, model in self.models.items():
             features = getattr(model, "features", None)

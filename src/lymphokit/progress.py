@@ -49,7 +49,7 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     if console.is_terminal and _log is None:
         yield from bar(items, description=what, total=total, console=console, transient=True)
         return
-    step = max(1, (total or 1) // 5)
+    step = -(-(total or 1) // 5)
     for done, item in enumerate(items, start=1):
         yield item
         if total and (done % step == 0 or done == total):

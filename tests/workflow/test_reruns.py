@@ -21,7 +21,7 @@ def test_the_main_job_ends_with_a_csv_of_exactly_the_test_patients(finished: Che
 def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) -> None:
     with (finished.folder / "results/demo/oof.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 24
+    assert len(rows) == 36
     models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil", "pooled"]
     assert list(rows[0]) == ["patient", "label", *models, "vote", "mean", "stack"]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)

@@ -49,7 +49,9 @@ def n_folds(folds):
 
 COHORT = CHOICE.cohort
 FOLDS = range(1, n_folds(config["folds"]) + 1)
-MODELS = [name for name, model in config["models"].items() if model["enabled"]]
+# In the order of config.yaml: overlays come first in Snakemake's merged mapping.
+WRITTEN = [*settings.read_yaml(ROOT / "config.yaml")["models"], *config["models"]]
+MODELS = [name for name in dict.fromkeys(WRITTEN) if config["models"][name]["enabled"]]
 RAW = str(CHOICE.source) if CHOICE.source and not CHOICE.is_zip else f"results/{COHORT}/raw"
 
 

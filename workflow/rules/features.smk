@@ -51,6 +51,25 @@ rule encode:
         "../scripts/encode.py"
 
 
+rule morphology:
+    input:
+        raw=RAW,
+        cells="results/{cohort}/cohort/cells.csv",
+        masks="results/{cohort}/imaging/masks.npy",
+    output:
+        bank="results/{cohort}/features/morphology.npy",
+        about="results/{cohort}/features/morphology.json",
+    params:
+        image_size=config["cohort"]["image_size"],
+        code=code_of("morphology.py"),
+    log:
+        "logs/{cohort}/morphology.log",
+    benchmark:
+        "logs/{cohort}/morphology.tsv"
+    script:
+        "../scripts/morphology.py"
+
+
 rule backbone:
     input:
         raw=RAW,

@@ -20,7 +20,8 @@ with job(snakemake.log[0], snakemake.threads):
     patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
     folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
     fold = folds[folds["fold"] == int(snakemake.wildcards.fold)]
-    bank = open_bank(Path(snakemake.input.bank[0])) if "features" in settings else None
+    has_bank, n_cells = "features" in settings, patients["n_cells"].sum()
+    bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None
     predictions, model = cross_predict(
         lambda seed: partial(create, **constructor)(seed=seed),
         bags_of(patients, bank.features if bank else None),

@@ -4,10 +4,13 @@ Every function takes cells packed bag after bag and `offsets` (n_bags + 1,), whe
 bag i are `offsets[i]:offsets[i + 1]`. No bag may be empty; `Bags` sees to that.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:  # models without a network should not wait for torch to be imported
+    from torch import Tensor
 
 
 def bag_of(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -29,7 +32,7 @@ def segment_mean(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDA
 def segment_std(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.floating]:
     """Population standard deviation over each bag; 0 for a bag of one cell."""
     centred = cells - segment_mean(cells, offsets)[bag_of(offsets)]
-    return np.sqrt(segment_mean(centred**2, offsets))
+    return np.asarray(np.sqrt(segment_mean(centred**2, offsets)))
 
 
 def segment_max(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.floating]:
@@ -44,19 +47,19 @@ def segment_argmax(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -> 
     return np.minimum.reduceat(candidates, offsets[:-1])
 
 
-def tensor_segment_sum(cells: Tensor, index: Tensor, n_bags: int) -> Tensor:
+def tensor_segment_sum(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
     """Sum over each bag along dim 0: cells (n_cells, ...), index (n_cells,) -> (n_bags, ...)."""
     return cells.new_zeros((n_bags, *cells.shape[1:])).index_add(0, index, cells)
 
 
-def tensor_segment_softmax(scores: Tensor, index: Tensor, n_bags: int) -> Tensor:
+def tensor_segment_softmax(scores: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
     """Softmax within each bag along dim 0: scores (n_cells, ...) -> the same shape.
 
     Shifted by each bag's maximum, so large scores do not overflow.
     """
     trailing = scores.shape[1:]
     wide = index.reshape(-1, *(1,) * len(trailing)).expand_as(scores)
-    highest = scores.new_full((n_bags, *trailing), -torch.inf)
+    highest = scores.new_full((n_bags, *trailing), -np.inf)
     highest = highest.scatter_reduce(0, wide, scores.detach(), "amax")
     weights = (scores - highest[index]).exp()
     return weights / tensor_segment_sum(weights, index, n_bags)[index]

@@ -1,0 +1,70 @@
+"""Feature banks: the features of all cells on disk, a row a cell, read through a memory map."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lymphokit.errors import BankError
+from lymphokit.imaging.rows import RowWriter
+
+
+@dataclass(frozen=True)
+class Bank:
+    """An opened bank.
+
+    features (n_cells, n_features) float32, mapped and read-only; metadata: `source`, in words, and
+    whatever else was written with it.
+    """
+
+    features: NDArray[np.float32]
+    metadata: dict[str, Any]
+
+
+def write_bank(
+    path: Path,
+    batches: Iterable[NDArray[np.floating]],
+    *,
+    n_cells: int,
+    n_features: int,
+    metadata: Mapping[str, Any],
+) -> None:
+    """Stream batches of features (n, n_features) into `path` (.npy) and metadata beside it.
+
+    The file appears when its last row is in; memory does not grow with n_cells.
+    Raises BankError for a feature that is not finite and where there are not n_cells rows.
+    """
+    with RowWriter(path, (n_cells, n_features), np.float32) as rows:
+        for batch in batches:
+            unusable = np.flatnonzero(~np.isfinite(batch).all(axis=1))
+            if len(unusable):
+                cell = rows.written + int(unusable[0])
+                raise BankError(f"{path}: the features of cell {cell} are not finite numbers")
+            rows.append(batch)
+    about = {**metadata, "n_cells": n_cells, "n_features": n_features}
+    about_path(path).write_text(json.dumps(about, indent=2) + "\n")
+
+
+def open_bank(path: Path, n_cells: int) -> Bank:
+    """Open a bank for a cohort of n_cells cells.
+
+    Raises BankError where it is missing or was made for another number of cells.
+    """
+    if not path.exists() or not about_path(path).exists():
+        raise BankError(f"no feature bank at {path}: run the rule that makes it")
+    features = np.load(path, mmap_mode="r")
+    if len(features) != n_cells:
+        raise BankError(
+            f"{path} holds {len(features):,} cells, the cohort has {n_cells:,}: delete the bank, "
+            "and the next run makes it again"
+        )
+    return Bank(features, json.loads(about_path(path).read_text()))
+
+
+def about_path(path: Path) -> Path:
+    """Where a bank's metadata stands."""
+    return path.with_suffix(".json")

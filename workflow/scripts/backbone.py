@@ -1,0 +1,34 @@
+"""Features of every cell from a backbone."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from lymphokit.features.backbone import encode_images, load_backbone
+from lymphokit.features.bank import write_bank
+from lymphokit.imaging.pixels import open_pixels, unpack_mask
+from lymphokit.imaging.read import read_images
+from lymphokit.imaging.segment import keep_cell
+from lymphokit.job import job
+from lymphokit.progress import say, track
+
+with job(snakemake.log[0], snakemake.threads):
+    settings = snakemake.params.settings
+    weights, sha256 = settings["weights"], settings["sha256"]
+    backbone = load_backbone(
+        settings["timm"], weights=weights, sha256=sha256, seed=snakemake.params.seed
+    )
+    say(backbone.source)
+    cells = pd.read_csv(snakemake.input.cells)
+    images = read_images(Path(snakemake.input.raw), cells["path"], snakemake.params.image_size)
+    if settings["image"] == "segmented":
+        masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
+        images = map(keep_cell, images, masks)
+    watched = track(images, f"cells through {snakemake.wildcards.backbone}", len(cells))
+    write_bank(
+        Path(snakemake.output.bank),
+        encode_images(backbone, watched, batch_size=settings["batch_size"]),
+        n_cells=len(cells),
+        n_features=backbone.n_features,
+        metadata={"source": backbone.source, **settings},
+    )

@@ -1,0 +1,1 @@
+"""Some cells of some patients of either label, to look at."""

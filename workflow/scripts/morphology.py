@@ -1,0 +1,24 @@
+"""Measure every cell: size, shape, colours, chromatin."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from lymphokit.features.bank import write_bank
+from lymphokit.features.morphology import NAMES, measure_cells
+from lymphokit.imaging.pixels import open_pixels, unpack_mask
+from lymphokit.imaging.read import read_images
+from lymphokit.job import job
+from lymphokit.progress import track
+
+with job(snakemake.log[0], snakemake.threads):
+    cells = pd.read_csv(snakemake.input.cells)
+    images = read_images(Path(snakemake.input.raw), cells["path"], snakemake.params.image_size)
+    masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
+    write_bank(
+        Path(snakemake.output.bank),
+        track(measure_cells(images, masks), "measuring cells", len(cells)),
+        n_cells=len(cells),
+        n_features=len(NAMES),
+        metadata={"source": "measurements of each segmented cell", "features": NAMES},
+    )
