@@ -6,13 +6,13 @@ if CHOICE.source is None:
         output:
             raw=directory("results/{cohort}/raw"),
             truth=directory("results/{cohort}/truth"),
-        params:
-            settings=config["simulate"],
-            code=code_of("simulate.py"),
         log:
             "logs/{cohort}/simulate.log",
         benchmark:
             "logs/{cohort}/simulate.tsv"
+        params:
+            settings=config["simulate"],
+            code=code_of("simulate.py"),
         script:
             "../scripts/simulate.py"
 
@@ -24,12 +24,12 @@ if CHOICE.is_zip:
             zip=CHOICE.source,
         output:
             raw=directory("results/{cohort}/raw"),
-        params:
-            code=code_of("unpack.py"),
         log:
             "logs/{cohort}/unpack.log",
         benchmark:
             "logs/{cohort}/unpack.tsv"
+        params:
+            code=code_of("unpack.py"),
         script:
             "../scripts/unpack.py"
 
@@ -41,14 +41,16 @@ rule check:
         patients="results/{cohort}/cohort/patients.csv",
         cells="results/{cohort}/cohort/cells.csv",
         header="results/{cohort}/cohort/submission_header.json",
-    params:
-        settings=config["cohort"],
-        contents=folder_digest(CHOICE.source) if RAW == str(CHOICE.source) else "made here",
-        code=code_of("check.py"),
     log:
         "logs/{cohort}/check.log",
     benchmark:
         "logs/{cohort}/check.tsv"
+    params:
+        settings=config["cohort"],
+        contents=(
+            folder_digest(CHOICE.source) if RAW == str(CHOICE.source) else "made here"
+        ),
+        code=code_of("check.py"),
     script:
         "../scripts/check.py"
 
@@ -58,13 +60,13 @@ rule folds:
         patients="results/{cohort}/cohort/patients.csv",
     output:
         folds="results/{cohort}/folds.csv",
-    params:
-        settings=config["folds"],
-        seed=config["seed"],
-        code=code_of("folds.py"),
     log:
         "logs/{cohort}/folds.log",
     benchmark:
         "logs/{cohort}/folds.tsv"
+    params:
+        settings=config["folds"],
+        seed=config["seed"],
+        code=code_of("folds.py"),
     script:
         "../scripts/folds.py"

@@ -41,7 +41,6 @@ if workflow.is_main_process:
         take_over(Path.cwd())
 
 
-
 def n_folds(folds):
     """How many folds the scheme makes: k a repeat, or one split a repeat."""
     return folds["repeats"] * (folds["k"] if folds["scheme"] == "kfold" else 1)
@@ -52,7 +51,11 @@ FOLDS = range(1, n_folds(config["folds"]) + 1)
 # In the order of config.yaml: overlays come first in Snakemake's merged mapping.
 WRITTEN = [*settings.read_yaml(ROOT / "config.yaml")["models"], *config["models"]]
 MODELS = [name for name in dict.fromkeys(WRITTEN) if config["models"][name]["enabled"]]
-RAW = str(CHOICE.source) if CHOICE.source and not CHOICE.is_zip else f"results/{COHORT}/raw"
+RAW = (
+    str(CHOICE.source)
+    if CHOICE.source and not CHOICE.is_zip
+    else f"results/{COHORT}/raw"
+)
 
 
 wildcard_constraints:

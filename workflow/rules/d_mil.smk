@@ -4,9 +4,9 @@
 use rule mi_svm as d_mil with:
     wildcard_constraints:
         model=models_of("d_mil"),
+    resources:
+        gpu=1,
     params:
         settings=model_settings,
         seed=config["seed"],
         code=code_of("fit.py", "lymphokit.mil.d_mil"),
-    resources:
-        gpu=1,

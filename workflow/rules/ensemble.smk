@@ -11,16 +11,16 @@ rule blend:
     output:
         predictions="results/{cohort}/fold{fold}/blends/predictions.csv",
         chosen="results/{cohort}/fold{fold}/blends/chosen.json",
+    log:
+        "logs/{cohort}/fold{fold}/blend.log",
+    benchmark:
+        "logs/{cohort}/fold{fold}/blend.tsv"
     params:
         kinds={name: config["models"][name]["kind"] for name in MODELS},
         settings=config["ensemble"],
         threshold=config["decision"]["threshold"],
         seed=config["seed"],
         code=code_of("blend.py"),
-    log:
-        "logs/{cohort}/fold{fold}/blend.log",
-    benchmark:
-        "logs/{cohort}/fold{fold}/blend.tsv"
     script:
         "../scripts/blend.py"
 
@@ -29,16 +29,22 @@ rule out_of_fold:
     input:
         folds="results/{cohort}/folds.csv",
         models=expand(
-            "results/{{cohort}}/fold{fold}/{model}/predictions.csv", model=MODELS, fold=FOLDS
+            "results/{{cohort}}/fold{fold}/{model}/predictions.csv",
+            model=MODELS,
+            fold=FOLDS,
         ),
-        blends=expand("results/{{cohort}}/fold{fold}/blends/predictions.csv", fold=FOLDS),
+        blends=expand(
+            "results/{{cohort}}/fold{fold}/blends/predictions.csv", fold=FOLDS
+        ),
     output:
         oof=report(
             "results/{cohort}/oof.csv", caption="../report/oof.rst", category="Scores"
         ),
         decisions="results/{cohort}/decisions.csv",
         scores=report(
-            "results/{cohort}/scores.csv", caption="../report/scores.rst", category="Scores"
+            "results/{cohort}/scores.csv",
+            caption="../report/scores.rst",
+            category="Scores",
         ),
         figure=report(
             "results/{cohort}/figures/scores.png",
@@ -46,8 +52,14 @@ rule out_of_fold:
             category="Scores",
         ),
         roc=report(
-            "results/{cohort}/figures/roc.png", caption="../report/roc.rst", category="Scores"
+            "results/{cohort}/figures/roc.png",
+            caption="../report/roc.rst",
+            category="Scores",
         ),
+    log:
+        "logs/{cohort}/out_of_fold.log",
+    benchmark:
+        "logs/{cohort}/out_of_fold.tsv"
     params:
         models=MODELS,
         features={name: features_of(name) for name in MODELS},
@@ -56,9 +68,5 @@ rule out_of_fold:
         uncertainty=config["uncertainty"],
         seed=config["seed"],
         code=code_of("out_of_fold.py"),
-    log:
-        "logs/{cohort}/out_of_fold.log",
-    benchmark:
-        "logs/{cohort}/out_of_fold.tsv"
     script:
         "../scripts/out_of_fold.py"

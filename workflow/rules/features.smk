@@ -13,18 +13,18 @@ rule autoencoder:
             caption="../report/reconstruction.rst",
             category="Features",
         ),
+    log:
+        "logs/{cohort}/autoencoder_{variant}.log",
+    benchmark:
+        "logs/{cohort}/autoencoder_{variant}.tsv"
+    threads: 2
+    resources:
+        gpu=1,
     params:
         settings=config["autoencoder"],
         seed=config["seed"],
         checkpoint="results/{cohort}/features/autoencoder_{variant}.checkpoint",
         code=code_of("autoencoder.py"),
-    threads: 2
-    resources:
-        gpu=1,
-    log:
-        "logs/{cohort}/autoencoder_{variant}.log",
-    benchmark:
-        "logs/{cohort}/autoencoder_{variant}.tsv"
     script:
         "../scripts/autoencoder.py"
 
@@ -37,16 +37,16 @@ rule encode:
     output:
         bank="results/{cohort}/features/autoencoder_{variant}.npy",
         about="results/{cohort}/features/autoencoder_{variant}.json",
-    params:
-        settings=config["autoencoder"],
-        code=code_of("encode.py"),
-    threads: 2
-    resources:
-        gpu=1,
     log:
         "logs/{cohort}/encode_{variant}.log",
     benchmark:
         "logs/{cohort}/encode_{variant}.tsv"
+    threads: 2
+    resources:
+        gpu=1,
+    params:
+        settings=config["autoencoder"],
+        code=code_of("encode.py"),
     script:
         "../scripts/encode.py"
 
@@ -59,13 +59,14 @@ rule morphology:
     output:
         bank="results/{cohort}/features/morphology.npy",
         about="results/{cohort}/features/morphology.json",
-    params:
-        image_size=config["cohort"]["image_size"],
-        code=code_of("morphology.py"),
     log:
         "logs/{cohort}/morphology.log",
     benchmark:
         "logs/{cohort}/morphology.tsv"
+    params:
+        image_size=config["cohort"]["image_size"],
+        rim_px=config["segmentation"]["dilation_px"],
+        code=code_of("morphology.py"),
     script:
         "../scripts/morphology.py"
 
@@ -78,19 +79,19 @@ rule backbone:
     output:
         bank="results/{cohort}/features/{backbone}.npy",
         about="results/{cohort}/features/{backbone}.json",
+    log:
+        "logs/{cohort}/backbone_{backbone}.log",
+    benchmark:
+        "logs/{cohort}/backbone_{backbone}.tsv"
     wildcard_constraints:
         backbone="|".join(config["backbones"]) or "(?!)",
+    threads: 2
+    resources:
+        gpu=1,
     params:
         settings=backbone_settings,
         image_size=config["cohort"]["image_size"],
         seed=config["seed"],
         code=code_of("backbone.py"),
-    threads: 2
-    resources:
-        gpu=1,
-    log:
-        "logs/{cohort}/backbone_{backbone}.log",
-    benchmark:
-        "logs/{cohort}/backbone_{backbone}.tsv"
     script:
         "../scripts/backbone.py"

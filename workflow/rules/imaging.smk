@@ -14,15 +14,15 @@ rule pixels:
             caption="../report/segmentation.rst",
             category="Imaging",
         ),
-    params:
-        image_size=config["cohort"]["image_size"],
-        segmentation=config["segmentation"],
-        code=code_of("pixels.py"),
-    threads: 2
     log:
         "logs/{cohort}/pixels.log",
     benchmark:
         "logs/{cohort}/pixels.tsv"
+    threads: 2
+    params:
+        image_size=config["cohort"]["image_size"],
+        segmentation=config["segmentation"],
+        code=code_of("pixels.py"),
     script:
         "../scripts/pixels.py"
 
@@ -38,13 +38,13 @@ rule cells_figure:
             caption="../report/cells.rst",
             category="Cohort",
         ),
-    params:
-        image_size=config["cohort"]["image_size"],
-        seed=config["seed"],
-        code=code_of("cells_figure.py"),
     log:
         "logs/{cohort}/cells_figure.log",
     benchmark:
         "logs/{cohort}/cells_figure.tsv"
+    params:
+        image_size=config["cohort"]["image_size"],
+        seed=config["seed"],
+        code=code_of("cells_figure.py"),
     script:
         "../scripts/cells_figure.py"

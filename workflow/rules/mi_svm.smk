@@ -11,16 +11,16 @@ rule mi_svm:
         predictions="results/{cohort}/fold{fold}/{model}/predictions.csv",
         model="results/{cohort}/fold{fold}/{model}/model.joblib",
         record="results/{cohort}/fold{fold}/{model}/record.json",
+    log:
+        "logs/{cohort}/fold{fold}/{model}.log",
+    benchmark:
+        "logs/{cohort}/fold{fold}/{model}.tsv"
     wildcard_constraints:
         model=models_of("mi_svm"),
     params:
         settings=model_settings,
         seed=config["seed"],
         code=code_of("fit.py", "lymphokit.mil.mi_svm"),
-    log:
-        "logs/{cohort}/fold{fold}/{model}.log",
-    benchmark:
-        "logs/{cohort}/fold{fold}/{model}.tsv"
     script:
         "../scripts/fit.py"
 

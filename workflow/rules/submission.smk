@@ -10,14 +10,14 @@ rule submit:
         scores="results/{cohort}/scores.csv",
     output:
         receipt="results/{cohort}/submission.json",
+    log:
+        "logs/{cohort}/submit.log",
+    benchmark:
+        "logs/{cohort}/submit.tsv"
     params:
         blend=config["submission"]["blend"],
         level=config["uncertainty"]["level"],
         config={key: value for key, value in config.items() if key != "raw"},
         code=code_of("submit.py"),
-    log:
-        "logs/{cohort}/submit.log",
-    benchmark:
-        "logs/{cohort}/submit.tsv"
     script:
         "../scripts/submit.py"

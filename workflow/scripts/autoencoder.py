@@ -1,1 +1,51 @@
-"""Some cells of some patients of either label, to look at."""
+"""Train the autoencoder on one version of the images; show what it gives back."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from lymphokit.features.autoencoder import save_autoencoder
+from lymphokit.features.compute import best_device
+from lymphokit.features.reconstruct import mean_image_error, reconstruct, reconstruction_error
+from lymphokit.features.train_autoencoder import train_autoencoder
+from lymphokit.figures.reconstruction import reconstruction_figure
+from lymphokit.imaging.pixels import open_pixels
+from lymphokit.job import job
+from lymphokit.progress import say
+
+with job(snakemake.log[0], snakemake.threads):
+    settings, variant = dict(snakemake.params.settings), snakemake.wildcards.variant
+    latent = settings.pop("variants")[variant]
+    pixels, checkpoint = (
+        open_pixels(Path(snakemake.input.pixels)),
+        Path(snakemake.params.checkpoint),
+    )
+    where = {"threads": snakemake.threads, "device": best_device()}
+    model, history = train_autoencoder(
+        pixels,
+        latent=latent,
+        seed=snakemake.params.seed,
+        checkpoint=checkpoint,
+        code=snakemake.params.code,
+        **settings,
+        **where,
+    )
+    error = reconstruction_error(model, pixels, batch_size=settings["batch_size"], **where)
+    to_beat = mean_image_error(pixels)
+    say(f"{variant}: squared error {error:.5f}; giving back the mean image: {to_beat:.5f}")
+    shown = np.array(pixels[np.linspace(0, len(pixels) - 1, 8).astype(int)])
+    reconstruction_figure(
+        shown,
+        reconstruct(model, shown, **where),
+        variant=variant,
+        latent=latent,
+        n_images=len(pixels),
+        error=error,
+        mean_image_error=to_beat,
+    ).savefig(snakemake.output.figure, dpi=150)
+    about = {**asdict(history), "error": error, "mean_image_error": to_beat}
+    Path(snakemake.output.history).write_text(json.dumps(about, indent=2) + "\n")
+    save_autoencoder(model, Path(snakemake.output.weights))
+    checkpoint.unlink()

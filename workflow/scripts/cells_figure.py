@@ -1,1 +1,25 @@
 """Some cells of some patients of either label, to look at."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lymphokit.figures.cells import montage
+from lymphokit.imaging.read import read_images
+from lymphokit.job import job
+
+PATIENTS_A_LABEL, CELLS_A_PATIENT = 3, 8
+
+with job(snakemake.log[0], snakemake.threads):
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})
+    known, seed = patients[patients["part"] == "train"], snakemake.params.seed
+    shown = known.groupby("label").sample(PATIENTS_A_LABEL, random_state=seed)
+    bags = []
+    for patient in shown["patient"]:
+        paths = cells.loc[cells["patient"] == patient, "path"].iloc[:CELLS_A_PATIENT]
+        images = read_images(Path(snakemake.input.raw), paths, snakemake.params.image_size)
+        bags.append(np.stack(list(images)))
+    figure = montage(bags, shown["patient"].tolist(), shown["label"].tolist())
+    figure.savefig(snakemake.output.figure, dpi=100)

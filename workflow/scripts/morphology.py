@@ -17,7 +17,11 @@ with job(snakemake.log[0], snakemake.threads):
     masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
     write_bank(
         Path(snakemake.output.bank),
-        track(measure_cells(images, masks), "measuring cells", len(cells)),
+        track(
+            measure_cells(images, masks, rim_px=snakemake.params.rim_px),
+            "measuring cells",
+            len(cells),
+        ),
         n_cells=len(cells),
         n_features=len(NAMES),
         metadata={"source": "measurements of each segmented cell", "features": NAMES},

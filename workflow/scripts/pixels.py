@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lymphokit.figures.segmentation import segmentation_figure
-from lymphokit.imaging.pixels import write_pixel_banks
+from lymphokit.imaging.pixels import open_pixels, unpack_mask, write_pixel_banks
 from lymphokit.imaging.read import read_images
 from lymphokit.job import job
 from lymphokit.progress import say, track
@@ -25,3 +26,11 @@ with job(snakemake.log[0], snakemake.threads):
         **snakemake.params.segmentation,
     )
     say(f"no cell found at the centre of {not_found} of {len(cells):,} images: kept whole")
+    shown = np.linspace(0, len(cells) - 1, 6).astype(int)
+    masks = open_pixels(Path(snakemake.output.masks))
+    segmentation_figure(
+        list(read_images(raw, cells["path"].iloc[shown], size)),
+        [unpack_mask(masks[cell]) for cell in shown],
+        n_cells=len(cells),
+        n_not_found=not_found,
+    ).savefig(snakemake.output.figure, dpi=100)

@@ -51,10 +51,17 @@ def measure(image: Pixels, mask: Mask) -> NDArray[np.float32]:
     return np.concatenate([shapes, *parts, _chromatin(image, nucleus)]).astype(np.float32)
 
 
-def measure_cells(images: Iterable[Pixels], masks: Iterable[Mask]) -> Iterator[NDArray[np.float32]]:
-    """The measurements of each cell as a batch of one, for a feature bank."""
+def measure_cells(
+    images: Iterable[Pixels], masks: Iterable[Mask], *, rim_px: int
+) -> Iterator[NDArray[np.float32]]:
+    """The measurements of each cell as a batch of one, for a feature bank.
+
+    rim_px: what segmentation added to its masks on each side, which is not cell and is taken off.
+    """
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim_px + 1, 2 * rim_px + 1))
     for image, mask in zip(images, masks, strict=True):
-        yield measure(image, mask)[None]
+        core = cv2.erode(mask.astype(np.uint8), disc).astype(np.bool_)
+        yield measure(image, core if core.any() else mask)[None]
 
 
 def _nucleus(image: Pixels, mask: Mask) -> Mask:

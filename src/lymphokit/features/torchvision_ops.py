@@ -48,7 +48,7 @@ def _extension_loads() -> bool:
     files = [file for folder in folders for file in Path(folder).glob("_C*") if _is_library(file)]
     for file in files:
         try:
-            torch.ops.load_library(str(file))
+            torch.ops.load_library(str(file))  # type: ignore[no-untyped-call]
         except (OSError, ImportError):  # as torchvision catches them: built for another torch
             return False
     return bool(files)

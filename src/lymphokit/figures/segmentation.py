@@ -1,0 +1,50 @@
+"""How cells are cut out (report, figures 3 and 4): data in, figure out."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from lymphokit.imaging.segment import Mask, Pixels, found_nothing, keep_cell, saturation
+
+_COLUMNS = ("RGB", "saturation", "mask", "segmented")
+
+
+def segmentation_figure(
+    images: Sequence[Pixels], masks: Sequence[Mask], *, n_cells: int, n_not_found: int
+) -> Figure:
+    """A row a cell: as photographed, its saturation, its mask, and what is kept of it.
+
+    images (h, w, 3) RGB uint8 and their masks (h, w); n_cells: how many the cohort has;
+    n_not_found: how many of those had no cell at the centre and were kept whole.
+    """
+    shown = len(images)
+    figure = Figure(figsize=(7.2, 1.7 * shown + 1.0), layout="constrained")
+    axes = figure.subplots(shown, len(_COLUMNS), squeeze=False)
+    for row, image, mask in zip(axes, images, masks, strict=True):
+        scale = _draw(row, image, mask)
+    for panel, name in zip(axes[0], _COLUMNS, strict=True):
+        panel.set_title(name)
+    figure.colorbar(scale, ax=axes, label="saturation, 0 grey to 255 pure", shrink=0.5)
+    height, width = images[0].shape[:2]
+    figure.supxlabel(
+        f"{shown} of n = {n_cells:,} images of {width} x {height} pixels. No cell was found at "
+        f"the centre\nof {n_not_found:,} of all, which are kept whole.",
+        fontsize="small",
+    )
+    return figure
+
+
+def _draw(row: Sequence[Axes], image: Pixels, mask: Mask) -> AxesImage:
+    """Fill a row of four panels; the second, whose colours have a scale."""
+    rgb, grey, black_and_white, kept = row
+    rgb.imshow(image)
+    scale = grey.imshow(saturation(image), cmap="gray", vmin=0, vmax=255)
+    black_and_white.imshow(mask, cmap="gray", vmin=0, vmax=1)
+    kept.imshow(keep_cell(image, mask))
+    if found_nothing(mask):
+        black_and_white.set_xlabel("no cell found", fontsize="small")
+    for panel in row:
+        panel.set(xticks=[], yticks=[])
+    return scale

@@ -1,0 +1,60 @@
+"""The door to all models: a kind's name, and what it needs to be given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, cast
+
+from lymphokit.errors import ConfigError
+from lymphokit.mil.contract import BagModel
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A model's class as `module:name`, and whether it looks at images and clinical attributes."""
+
+    path: str
+    uses_images: bool
+    uses_clinical: bool
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "clinical_logistic": Kind(
+            "lymphokit.mil.clinical:ClinicalLogistic", uses_images=False, uses_clinical=True
+        ),
+        "clinical_xgboost": Kind(
+            "lymphokit.mil.clinical:ClinicalXgboost", uses_images=False, uses_clinical=True
+        ),
+        "mi_svm": Kind("lymphokit.mil.mi_svm:MiSvm", uses_images=True, uses_clinical=False),
+        "mi_svm_xgboost": Kind(
+            "lymphokit.mil.mi_svm_xgboost:MiSvmXgboost", uses_images=True, uses_clinical=True
+        ),
+        "d_mil": Kind("lymphokit.mil.d_mil:DMil", uses_images=True, uses_clinical=True),
+        "pooled_logistic": Kind(
+            "lymphokit.mil.pooled:PooledLogistic", uses_images=True, uses_clinical=False
+        ),
+    }
+)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of this name. Raises ConfigError, with the nearest name, where there is none."""
+    if name in KINDS:
+        return KINDS[name]
+    nearest = get_close_matches(name, KINDS, n=1, cutoff=0.0)[0]
+    raise ConfigError(
+        f"no model is of kind {name!r}: did you mean {nearest}? There are {', '.join(KINDS)}"
+    )
+
+
+def create(kind: str, *, seed: int, **settings: Any) -> BagModel:
+    """An unfitted model of this kind, with the settings of its block in config.yaml.
+
+    Only the chosen model's module is imported. Raises ConfigError for a kind that does not exist.
+    """
+    module, name = kind_of(kind).path.split(":")
+    model = getattr(import_module(module), name)(seed=seed, **settings)
+    return cast(BagModel, model)

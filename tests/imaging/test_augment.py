@@ -1,0 +1,45 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lymphokit.imaging.augment import training_transforms
+
+IMAGE = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+ORIENTATIONS = {
+    "upright": IMAGE,
+    "mirrored": IMAGE[:, ::-1],
+    "upside down": IMAGE[::-1],
+    "turned": IMAGE[::-1, ::-1],
+}
+
+
+def seen(*, flips: float, seed: int = 1, epoch: int = 0, n: int = 400) -> list[str]:
+    transforms = training_transforms(flips=flips, seed=seed, epoch=epoch)
+    return [named(transforms(image=IMAGE)["image"]) for _ in range(n)]
+
+
+def named(image: NDArray[np.uint8]) -> str:
+    return next(name for name, same in ORIENTATIONS.items() if np.array_equal(same, image))
+
+
+def test_the_two_flips_are_independent() -> None:
+    counts = Counter(seen(flips=0.5))
+    expected = 100  # of 400, each orientation; a standard deviation is below 9
+    assert all(abs(counts[name] - expected) < 45 for name in ORIENTATIONS)
+
+
+@pytest.mark.parametrize(("flips", "only"), [(0.0, "upright"), (1.0, "turned")])
+def test_flips_that_are_certain_one_way_or_the_other(flips: float, only: str) -> None:
+    assert set(seen(flips=flips, n=20)) == {only}
+
+
+def test_an_epoch_begun_again_draws_the_same() -> None:
+    assert seen(flips=0.5, epoch=3) == seen(flips=0.5, epoch=3)
+
+
+def test_epochs_and_seeds_draw_differently() -> None:
+    draws = [seen(flips=0.5, seed=seed, epoch=epoch) for seed, epoch in [(1, 0), (1, 1), (2, 0)]]
+    assert draws[0] != draws[1]
+    assert draws[0] != draws[2]

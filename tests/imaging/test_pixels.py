@@ -1,0 +1,86 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from lymphokit.errors import BankError
+from lymphokit.imaging import pixels
+from lymphokit.imaging.segment import keep_cell, segment
+from tests.imaging.drawn import SIZE, disc, smear
+
+SEGMENTATION = {"closing_px": 7, "dilation_px": 5}
+BANKS = ("raw", "segmented", "masks")
+
+
+def write(folder: Path, images: Iterator[Any], n_cells: int) -> int:
+    paths = {bank: folder / f"{bank}.npy" for bank in BANKS}
+    return pixels.write_pixel_banks(
+        images, n_cells, **paths, image_size=SIZE, threads=3, **SEGMENTATION
+    )
+
+
+def cells() -> list[NDArray[np.uint8]]:
+    drawn = [smear(disc(112, 100 + 5 * i, 20 + 3 * i), seed=i) for i in range(5)]
+    return [*drawn, np.full((SIZE, SIZE, 3), 90, dtype=np.uint8)]
+
+
+def test_every_row_is_its_own_image_in_order(tmp_path: Path) -> None:
+    images = cells()
+    assert write(tmp_path, iter(images), len(images)) == 1  # the blank one
+    raw, segmented, masks = (pixels.open_pixels(tmp_path / f"{bank}.npy") for bank in BANKS)
+    for row, image in enumerate(images):
+        mask = segment(image, **SEGMENTATION)
+        np.testing.assert_array_equal(pixels.unpack_mask(masks[row]), mask)
+        np.testing.assert_array_equal(raw[row], pixels.shrink(image))
+        np.testing.assert_array_equal(segmented[row], pixels.shrink(keep_cell(image, mask)))
+
+
+def test_a_bank_cannot_be_written_by_who_reads_it(tmp_path: Path) -> None:
+    write(tmp_path, iter(cells()), 6)
+    with pytest.raises(ValueError, match="read-only"):
+        pixels.open_pixels(tmp_path / "raw.npy")[0] = 0
+
+
+@pytest.mark.parametrize("said", [5, 7])
+def test_another_number_of_images_than_cells_is_an_error_and_leaves_no_file(
+    tmp_path: Path, said: int
+) -> None:
+    with pytest.raises(BankError):
+        write(tmp_path, iter(cells()), said)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_few_images_are_in_memory_at_a_time() -> None:
+    taken = 0
+
+    def blanks() -> Iterator[NDArray[np.uint8]]:
+        nonlocal taken
+        for _ in range(50):
+            taken += 1
+            yield np.zeros((16, 16, 3), dtype=np.uint8)
+
+    def work(image: NDArray[np.uint8]) -> pixels.SmallCell:
+        return pixels.SmallCell(image, image, image, found=True)
+
+    with ThreadPoolExecutor(2) as pool:
+        for given_back, _ in enumerate(pixels._in_order(pool, work, blanks(), ahead=4)):
+            assert taken - given_back <= 5
+    assert given_back == 49
+
+
+def test_shrinking_takes_the_mean_of_each_area() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    means = image.reshape(128, 2, 128, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(pixels.shrink(image), means, atol=0.5)
+
+
+@given(arrays(np.bool_, st.integers(1, 20).map(lambda side: (side, side))))
+def test_a_mask_comes_out_as_it_was_packed(mask: NDArray[np.bool_]) -> None:
+    np.testing.assert_array_equal(pixels.unpack_mask(pixels.pack_mask(mask)), mask)
