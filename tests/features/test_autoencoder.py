@@ -123,10 +123,11 @@ def test_before_training_it_gives_its_colour_nearly_everywhere() -> None:
 def test_training_beats_giving_back_the_mean_image(
     train: Callable[..., tuple[Autoencoder, History]],
 ) -> None:
-    model, history = train(epochs=12, flips=0.0)
-    error = reconstruction_error(model, PIXELS, batch_size=8, **RUN)
-    assert error < mean_image_error(PIXELS) / 2
-    assert history.losses[-1] < history.losses[0] / 4
+    # Small batches: a hundred steps, after which the batch norms know their statistics.
+    model, history = train(PIXELS[:16], epochs=12, batch_size=2, flips=0.0)
+    error = reconstruction_error(model, PIXELS[:16], batch_size=8, **RUN)
+    assert error < mean_image_error(PIXELS[:16]) / 3
+    assert history.losses[-1] < history.losses[0] / 3
 
 
 def test_the_same_seed_trains_the_same_weights(

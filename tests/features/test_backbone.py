@@ -1,5 +1,5 @@
 import hashlib
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +7,17 @@ import pytest
 import torch
 from huggingface_hub import constants as hub
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from lymphokit.errors import WeightsError
 from lymphokit.features import backbone as module
 from lymphokit.features.backbone import Backbone, encode_images, load_backbone
+from lymphokit.imaging.read import read_image
 
-SMALL = "test_resnet"  # a few thousand weights, made by timm for tests
+SMALL = "test_resnet.r160_in1k"  # made by timm for tests: a third of a million weights
+FIXED = "test_vit.r160_in1k"  # takes images of 160 pixels and no other
+REAL = "tf_efficientnet_lite0"
 REAL_SHA256 = "2b4a5f7e9a1870e2c41efd811c5b04f7e5843b32900a338e3f181204a324f9c6"
 
 
@@ -25,34 +29,166 @@ def random_backbone(seed: int = 1, name: str = SMALL) -> Backbone:
     return load_backbone(name, weights="none", sha256=None, seed=seed)
 
 
-def features_of(backbone: Backbone, pixels: NDArray[np.uint8], batch_size: int = 4) -> NDArray[np.float32]:
-    return np.concatenate(list(encode_images(backbone, pixels, batch_size=batch_size)))
+def from_file(path: Path, name: str = SMALL, sha256: str | None = None) -> Backbone:
+    return load_backbone(name, weights=str(path), sha256=sha256, seed=1)
+
+
+def features_of(
+    backbone: Backbone, pixels: NDArray[np.uint8], batch: int = 4
+) -> NDArray[np.float32]:
+    return np.concatenate(list(encode_images(backbone, pixels, batch_size=batch)))
+
+
+def known_weights() -> dict[str, Tensor]:
+    """Weights of the small network as they are shared: with a classifier."""
+    torch.manual_seed(8)
+    weights: dict[str, Tensor] = module.timm.create_model(SMALL, num_classes=10).state_dict()
+    return weights
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of the small network as a person would have them: with its classifier."""
-    network = module.timm.create_model(SMALL, num_classes=10)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_file(network.state_dict(), path)
+    save_file(known_weights(), path)
     return path
 
 
 @pytest.fixture
-def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A hub that does not answer, and an empty cache."""
     monkeypatch.setattr(hub, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
-    return
 
 
 def test_features_are_the_networks_output_for_normalised_images() -> None:
-    backbone = random_backbone()
-    pixels = images(3)
+    backbone, pixels = random_backbone(), images(3)
     colours = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    if backbone.network.pretrained_cfg["mean"] == (0.5, 0.5, 0.5):
-        mean, std = torch.tensor(0.5), torch.tensor(0.5)
     with torch.no_grad():
-        expected = backbone.network((colours - mean) / std).numpy()
-    np.testing.assert_allclose(features_of(backbone, pixels), expected, rtol=1e-3, atol=1e-5)
+        expected = backbone.network((colours - 0.5) / 0.5).numpy()  # this one's mean and std
+    features = features_of(backbone, pixels)
+    assert features.shape == (3, backbone.n_features)
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_features_do_not_depend_on_the_batches() -> None:
+    backbone, pixels = random_backbone(), images(5)
+    one, five = features_of(backbone, pixels, 1), features_of(backbone, pixels, 5)
+    np.testing.assert_allclose(one, five, rtol=1e-3, atol=1e-5)
+
+
+def test_images_are_taken_a_batch_at_a_time() -> None:
+    taken: list[int] = []
+    watched = (taken.append(i) or image for i, image in enumerate(images(6, side=32)))
+    next(encode_images(random_backbone(), watched, batch_size=2))
+    assert len(taken) == 2
+
+
+def test_images_are_resized_for_a_network_of_one_size_only() -> None:
+    backbone = random_backbone(name=FIXED)
+    assert backbone.size == 160
+    assert features_of(backbone, images(2, side=224)).shape == (2, backbone.n_features)
+    assert random_backbone().size is None
+
+
+def test_random_weights_follow_from_their_seed_and_are_called_random() -> None:
+    first, again, other = (features_of(random_backbone(seed), images(2)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+    assert "random weights, seed 1" in random_backbone().source
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "pth", "wrapped pth"])
+def test_weights_of_a_file_are_loaded_whatever_its_kind(tmp_path: Path, kind: str) -> None:
+    weights = known_weights()
+    path = tmp_path / f"small.{kind.split()[-1]}"
+    if kind == "safetensors":
+        save_file(weights, path)
+    else:
+        torch.save({"state_dict": weights} if "wrapped" in kind else weights, path)
+    loaded = from_file(path).network.state_dict()
+    assert all(torch.equal(loaded[name], weights[name]) for name in loaded)
+
+
+def test_a_file_is_recorded_by_its_sha256(shared: Path) -> None:
+    digest = hashlib.sha256(shared.read_bytes()).hexdigest()
+    assert from_file(shared).source == f"{SMALL}, weights from small.safetensors, sha256 {digest}"
+    assert from_file(shared, sha256=digest).n_features == 96
+
+
+def test_a_file_of_another_sha256_is_refused(shared: Path) -> None:
+    with pytest.raises(WeightsError, match=r"config\.yaml says 000"):
+        from_file(shared, sha256="0" * 64)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no weights at .*nowhere\.pth"):
+        from_file(tmp_path / "nowhere.pth")
+
+
+def test_weights_of_another_network_are_refused_and_the_difference_is_named(shared: Path) -> None:
+    with pytest.raises(WeightsError, match=r"lacking .*unknown "):
+        from_file(shared, name="test_efficientnet.r160_in1k")
+
+
+def test_weights_that_lack_a_layer_are_refused_not_completed_at_random(tmp_path: Path) -> None:
+    weights = known_weights()
+    del weights["conv1.0.weight"]
+    save_file(weights, tmp_path / "part.safetensors")
+    with pytest.raises(WeightsError, match=r"lacking conv1\.0\.weight"):
+        from_file(tmp_path / "part.safetensors")
+
+
+def test_weights_of_a_time_before_batches_were_counted_are_loaded(tmp_path: Path) -> None:
+    weights = known_weights()
+    old = {name: weights[name] for name in weights if not name.endswith("num_batches_tracked")}
+    assert len(old) < len(weights)
+    save_file(old, tmp_path / "old.safetensors")
+    loaded = from_file(tmp_path / "old.safetensors").network.state_dict()
+    assert all(torch.equal(loaded[name], old[name]) for name in old if name in loaded)
+
+
+@pytest.mark.parametrize("name", ["damaged.safetensors", "damaged.pth"])
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"<html>404</html>")
+    with pytest.raises(WeightsError, match=name):
+        from_file(tmp_path / name)
+
+
+@pytest.mark.usefixtures("no_hub")
+@pytest.mark.parametrize("name", [SMALL, "hf-hub:timm/resnet10t.c3_in1k"])
+def test_a_hub_out_of_reach_is_an_error_that_names_the_way_round(name: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(WeightsError, match=r"weights: <file>.*sha256"):
+        load_backbone(name, weights="hub", sha256=None, seed=1)
+    assert time.monotonic() - began < 60  # not left to retry for minutes
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_a_network_that_only_the_hub_describes_is_an_error_with_weights_from_a_file_too(
+    shared: Path,
+) -> None:
+    with pytest.raises(WeightsError, match="hf-hub:timm/none"):
+        from_file(shared, name="hf-hub:timm/none")
+
+
+@pytest.mark.parametrize("weights", ["hub", "none"])
+def test_a_network_that_timm_does_not_have_is_an_error_that_names_near_ones(weights: str) -> None:
+    with pytest.raises(WeightsError, match=r"Unknown model .*resnet50"):
+        load_backbone("resnet5", weights=weights, sha256=None, seed=1)
+
+
+def test_real_weights_make_one_patients_cells_more_alike_than_anothers(real_data: Path) -> None:
+    file = real_data / "weights" / f"{REAL}.imagenet.safetensors"
+    backbone = from_file(file, REAL, REAL_SHA256)
+    np.testing.assert_array_equal(backbone.mean.ravel(), [0.5] * 3)
+    own = backbone.network.state_dict()
+    assert all(
+        torch.equal(own[name], tensor) for name, tensor in load_file(file).items() if name in own
+    )
+    folders = sorted((real_data / "dlmi-lymphocytosis-classification/trainset").glob("P*"))[:2]
+    paths = [path for folder in folders for path in sorted(folder.glob("*.jpg"))[:6]]
+    features = features_of(backbone, np.stack([read_image(path, 224) for path in paths]))
+    assert features.shape == (12, 1280)
+    distances = np.linalg.norm(features[:, None] - features, axis=2)
+    same = np.kron(np.eye(2), np.ones((6, 6))).astype(bool)
+    assert distances[same & ~np.eye(12, dtype=bool)].mean() < distances[~same].mean()

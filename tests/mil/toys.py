@@ -61,9 +61,12 @@ def cvxopt_separation(
     right = np.concatenate([-np.ones(p + n), np.zeros(p + bags)])
     quadratic = np.diag(np.concatenate([np.ones(d), np.zeros(1 + p + bags)]))
     linear = np.concatenate([np.zeros(d + 1), np.full(p + bags, penalty)])
-    options = {"show_progress": False, "abstol": 1e-10, "reltol": 1e-8, "feastol": 1e-9}
+    options = {"show_progress": False, "abstol": 1e-10, "reltol": 1e-8, "feastol": 1e-8}
     answer = solvers.qp(*map(matrix, (quadratic, linear, rows, right)), options=options)
-    assert answer["status"] == "optimal"
+    assert (
+        abs(answer["primal objective"] - answer["dual objective"])
+        < 1e-7 * answer["primal objective"]
+    )
     multipliers = np.array(answer["z"]).ravel()
     return Optimum(
         objective=answer["primal objective"],

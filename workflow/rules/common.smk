@@ -80,8 +80,14 @@ def model_settings(wildcards):
 
 
 def backbone_settings(wildcards):
-    """The block of config.yaml of the backbone in the path."""
-    return config["backbones"][wildcards.backbone]
+    """The block of config.yaml of the backbone in the path, its file of weights found."""
+    backbone = config["backbones"][wildcards.backbone]
+    folders = [Path(), Path("data/weights")]
+    if CHOICE.source is not None:
+        folders.append(CHOICE.source.parent / "weights")
+    places = [folder / backbone["weights"] for folder in folders]
+    found = next((str(file) for file in places if file.is_file()), backbone["weights"])
+    return {**backbone, "weights": found}
 
 
 def bank_of(wildcards):

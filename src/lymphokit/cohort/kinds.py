@@ -36,12 +36,12 @@ def _array(traits: Traits) -> NDArray[np.float64]:
 # A kind is the mean of its cells' traits and how far they scatter; a cell's are drawn around it.
 # _CLONE_SPREAD is how far the means of abnormal clones scatter between patients.
 _MEAN = {
-    "small": _array(Traits(27.5, 4.0, 0.07, 0.035, 0.030, 0.45, 1.03, 0.80, 0.3)),
+    "small": _array(Traits(28.0, 4.0, 0.07, 0.035, 0.030, 0.38, 1.03, 0.80, 0.3)),
     "reactive": _array(Traits(32.0, 10.0, 0.13, 0.080, 0.055, 0.25, 0.90, 1.00, 1.4)),
     "abnormal": _array(Traits(25.8, 2.6, 0.05, 0.025, 0.020, 0.85, 1.04, 0.70, 0.0)),
 }
 _SPREAD = {
-    "small": _array(Traits(2.2, 1.6, 0.040, 0.015, 0.015, 0.17, 0.07, 0.22, 0.6)),
+    "small": _array(Traits(2.2, 1.6, 0.040, 0.015, 0.015, 0.15, 0.07, 0.22, 0.6)),
     "reactive": _array(Traits(3.2, 4.0, 0.060, 0.030, 0.025, 0.14, 0.08, 0.30, 1.2)),
     "abnormal": _array(Traits(1.0, 0.7, 0.020, 0.008, 0.008, 0.08, 0.04, 0.08, 0.2)),
 }

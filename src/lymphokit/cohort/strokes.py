@@ -31,7 +31,7 @@ def outline(
     waves = rng.standard_normal(len(_ORDERS)) + 1j * rng.standard_normal(len(_ORDERS))
     waves *= ruggedness / (_ORDERS - 0.5)
     waves[0] += elongation * np.exp(2j * np.pi * rng.random())
-    shape = 1 + np.real(waves @ _WAVES)
+    shape = 1 + (waves[:, None] * _WAVES).real.sum(axis=0)  # threads of a BLAS cost more here
     return np.asarray(radius * np.maximum(shape, 0.45))
 
 
@@ -45,7 +45,7 @@ def horns(
     angles = rng.uniform(0, 2 * np.pi, number)
     lengths = rng.uniform(0.3, 1, number) * longest
     apart = np.abs((_TURN - angles[:, None] + np.pi) % (2 * np.pi) - np.pi)
-    return np.asarray(lengths @ np.exp(-apart / reach_angle))
+    return np.asarray((lengths[:, None] * np.exp(-apart / reach_angle)).sum(axis=0))
 
 
 def depth(rim: NDArray[np.float64], reach: int, row: int = 0, column: int = 0) -> Field:
@@ -81,12 +81,13 @@ def window(shape: tuple[int, int], centre: Point, reach: int) -> tuple[slice, sl
 
     Slices are empty where the two do not meet.
     """
-    spans = []
-    for length, middle in zip(shape, centre, strict=True):
-        first = round(middle) - reach
-        start, stop = max(first, 0), min(first + 2 * reach + 1, length)
-        spans.append(
-            (slice(start, max(stop, start)), slice(start - first, max(stop, start) - first))
-        )
-    (rows, patch_rows), (columns, patch_columns) = spans
+    rows, patch_rows = _span(centre[0], reach, shape[0])
+    columns, patch_columns = _span(centre[1], reach, shape[1])
     return rows, columns, patch_rows, patch_columns
+
+
+def _span(middle: float, reach: int, length: int) -> tuple[slice, slice]:
+    first = round(middle) - reach
+    start = max(first, 0)
+    stop = max(min(first + 2 * reach + 1, length), start)
+    return slice(start, stop), slice(start - first, stop - first)

@@ -18,8 +18,8 @@ from lymphokit.imaging.pixels import SIDE
 from lymphokit.imaging.segment import Pixels
 
 GRID = 8  # the latent's side: 128 halved by four poolings
-_ENCODER = (16, 32, 64)  # channels after all blocks but the last, which gives the latent's
-_DECODER = ((128, 1), (64, 2), (64, 1), (32, 2), (32, 1), (16, 2))  # channels and stride; then RGB
+_ENCODER = (8, 16, 32)  # channels after all blocks but the last, which gives the latent's
+_DECODER = ((64, 1), (64, 2), (32, 1), (32, 2), (16, 1), (16, 2))  # channels and stride; then RGB
 _ABOUT = "lymphokit"  # the key of our metadata in a file of weights
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from huggingface_hub import constants as hub
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
@@ -25,6 +27,8 @@ from timm.data.config import resolve_model_data_config  # noqa: E402
 from timm.models import load_state_dict  # noqa: E402
 
 HUB, NONE = "hub", "none"
+_OF_THE_HUB = ("hf-hub:", "hf_hub:")  # how timm names networks that only the hub describes
+_UNUSED = "num_batches_tracked"
 _PATIENCE_SECONDS = 10.0
 
 
@@ -53,7 +57,7 @@ def load_backbone(name: str, *, weights: str, sha256: str | None, seed: int) -> 
     Raises WeightsError where the model or its weights cannot be had as named.
     """
     if weights == HUB:
-        network, origin = _from_hub(name), "weights from the hub"
+        network, origin = _create(name, pretrained=True), "weights from the hub"
     elif weights == NONE:
         torch.manual_seed(seed)
         network, origin = _create(name), f"random weights, seed {seed}"
@@ -101,6 +105,23 @@ def _batches(images: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[ND
 
 
 def _create(name: str, *, pretrained: bool = False) -> nn.Module:
+    """A network without a classifier. The hub is asked for weights, and for what it alone knows."""
+    if not pretrained and not name.startswith(_OF_THE_HUB):
+        return _create_here(name, pretrained=False)
+    try:
+        with _no_waiting_for_a_hub_out_of_reach():
+            return _create_here(name, pretrained)
+    except OSError as error:  # all that the hub raises where it or the file cannot be had
+        lacking = "its weights" if pretrained else "its description"
+        raise WeightsError(
+            f"backbone {name}: {lacking} cannot be had from {hub.ENDPOINT} nor from the cache "
+            f"({type(error).__name__}); download weights elsewhere and set `weights: <file>` and "
+            "its `sha256` under backbones in config.yaml, or `weights: none` for a random start; "
+            "a network named hf-hub:... needs the hub for either"
+        ) from error
+
+
+def _create_here(name: str, pretrained: bool) -> nn.Module:
     try:
         network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
     except RuntimeError as error:  # how timm says that it has no such model or no weights of it
@@ -109,18 +130,6 @@ def _create(name: str, *, pretrained: bool = False) -> nn.Module:
             f"backbone {name}: {error}; timm has {close or 'none like it'}"
         ) from error
     return network
-
-
-def _from_hub(name: str) -> nn.Module:
-    try:
-        with _no_waiting_for_a_hub_out_of_reach():
-            return _create(name, pretrained=True)
-    except OSError as error:  # all that the hub raises where it or the file cannot be had
-        raise WeightsError(
-            f"backbone {name}: its weights cannot be had from {hub.ENDPOINT} nor from the cache "
-            f"({type(error).__name__}); download them elsewhere and set `weights: <file>` and its "
-            "`sha256` under backbones in config.yaml, or `weights: none` for a random start"
-        ) from error
 
 
 @contextmanager
@@ -154,18 +163,29 @@ def _load_file(network: nn.Module, name: str, file: Path, sha256: str | None) ->
     found = file_sha256(file)
     if sha256 is not None and found != sha256:
         raise WeightsError(f"backbone {name}: {file} has sha256 {found}, config.yaml says {sha256}")
-    state = load_state_dict(str(file))
+    state = _read(name, file)
     own = network.state_dict()
     head = {key for key in state if key.split(".")[0] in ("classifier", "fc", "head")}
-    missing = sorted(set(own) - set(state))
+    # Older files do not count the batches of batch norms, and nothing is computed from it.
+    missing = sorted(key for key in set(own) - set(state) if not key.endswith(_UNUSED))
     foreign = sorted(set(state) - set(own) - head)
     misfits = sorted(key for key in own.keys() & state if own[key].shape != state[key].shape)
     if missing or foreign or misfits:
         told = {"lacking": missing, "unknown": foreign, "of another shape": misfits}
         found_wrong = "; ".join(f"{w} {', '.join(k[:3])}" for w, k in told.items() if k)
         raise WeightsError(f"backbone {name}: {file} is not of this network: {found_wrong}")
-    network.load_state_dict({key: state[key] for key in own})
+    network.load_state_dict({key: state.get(key, tensor) for key, tensor in own.items()})
     return f"weights from {file.name}, sha256 {found}"
+
+
+def _read(name: str, file: Path) -> dict[str, Tensor]:
+    try:
+        state: dict[str, Tensor] = load_state_dict(str(file))
+    except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        raise WeightsError(
+            f"backbone {name}: {file} cannot be read as weights ({error}); download it anew"
+        ) from error
+    return state
 
 
 def _count_features(network: nn.Module, side: int) -> int:

@@ -17,6 +17,7 @@ from lymphokit.mil.interior_point import Interior
 from lymphokit.mil.slack_program import Floats, SlackProgram
 
 _TRIES = 8
+_CROWD = 2
 _REFINEMENTS = 3
 _RIDGE = 1e-12  # of the largest product of two rows: repeated rows then share their multiplier
 _SIGN = 1e-10  # a wrong sign this small is rounding; relative to the margin or the multipliers
@@ -52,8 +53,12 @@ def guess(program: SlackProgram, point: Interior) -> Vertex:
 def finish(program: SlackProgram, start: Vertex) -> Vertex | None:
     """The exact optimum reached from `start`, or None where its guess cannot be mended.
 
-    Gives up as soon as a try leaves no fewer wrong signs than the one before.
+    Gives up as soon as a try leaves no fewer wrong signs than the one before, and at once where
+    far more rows are in play than equations can tell apart: all of them tie, at w = 0 say.
     """
+    most = _CROWD * (program.rows.shape[1] + 1 + int(start.open.sum()))
+    if int(start.active.sum()) > most:
+        return None
     vertex, wrong_before = start, len(program.rows) + len(program.sizes) + 1
     for _ in range(_TRIES):
         vertex = _solved(program, vertex)

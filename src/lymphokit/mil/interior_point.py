@@ -104,14 +104,18 @@ def _nearest_bound(point: Interior, step: Interior) -> float:
     return max(1e-300, *(float(-(by / own).min()) for own, by in bounded))
 
 
+def _largest(values: Floats) -> float:
+    return float(np.abs(values).max())
+
+
 class _Newton:
     """Newton's equations of the programme at one point."""
 
     def __init__(self, program: SlackProgram, point: Interior) -> None:
         self.program, self.point = program, point
-        self.rows = np.column_stack([program.rows, program.signs])
-        self.is_weight = np.append(np.ones(program.rows.shape[1]), 0.0)  # b is not penalised
-        self.plane_error = point.plane * self.is_weight - point.multipliers @ self.rows
+        self.rows = program.planes
+        self.plane_error = point.plane - point.multipliers @ self.rows
+        self.plane_error[-1] -= point.plane[-1]  # b is not penalised
         self.spare_error = program.penalty - program.by_slack(point.multipliers) - point.spare
         reached = self.rows @ point.plane + point.slacks[program.slack_of] - 1.0
         self.surplus_error = reached - point.surplus
@@ -123,13 +127,16 @@ class _Newton:
         Residuals are in margins, or relative to the penalty.
         """
         program, point = self.program, self.point
-        w, largest = point.plane[:-1], float(np.abs(point.plane).max())
+        w, reach = point.plane[:-1], program.reach
         objective = 0.5 * float(w @ w) + program.penalty * float(point.slacks.sum())
-        in_margins = np.append(self.surplus_error, self.plane_error[:-1] * program.reach)
-        in_penalties = np.append(self.spare_error, self.plane_error[-1]) / program.penalty
-        residual = max(float(np.abs(in_margins).max()), float(np.abs(in_penalties).max()))
-        spread = float(point.multipliers.sum()) * program.reach**2
-        rounding = _ROUNDING * (spread + 1.0 + largest * max(1.0, program.reach))
+        residual = max(
+            _largest(self.surplus_error),
+            _largest(self.plane_error[:-1]) * reach,
+            _largest(self.spare_error) / program.penalty,
+            abs(float(self.plane_error[-1])) / program.penalty,
+        )
+        spread = float(point.multipliers.sum()) * reach**2
+        rounding = _ROUNDING * (spread + 1.0 + _largest(point.plane) * max(1.0, reach))
         return max(point.complementarity() / objective, residual - rounding)
 
     def factorise(self) -> bool:
@@ -139,14 +146,14 @@ class _Newton:
         self.pull = point.spare / point.slacks
         self.total = program.by_slack(self.weight)
         self.joint = self.total + self.pull
+        shared = program.shared
         mean = program.by_slack(self.weight[:, None] * self.rows) / self.total[:, None]
-        shared = np.flatnonzero(program.sizes[program.slack_of] > 1)
         scatter = self.rows[shared] - mean[program.slack_of[shared]]
         scatter *= np.sqrt(self.weight[shared])[:, None]
         mean *= np.sqrt(self.total * self.pull / self.joint)[:, None]
         half = np.concatenate([scatter, mean])
         matrix = half.T @ half
-        matrix.flat[:: len(matrix) + 1] += self.is_weight
+        matrix.flat[: -1 : len(matrix) + 1] += 1.0
         self.factor, failure = dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
         return bool(failure == 0)
 

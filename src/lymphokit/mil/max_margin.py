@@ -212,9 +212,9 @@ def _settled(program: SlackProgram, start: Vertex | None) -> Vertex:
     exact = finish(program, guess(program, rough.point))
     if exact is not None:
         return exact
-    descents = [
-        descend(program, rough.point, _FINE),
-        descend(program, centre(program, wide=True), _FINE),
-    ]
-    best = guess(program, min(descents, key=lambda descent: descent.error).point)
+    fine = descend(program, rough.point, _FINE)
+    if fine.error > _FINE:
+        wide = descend(program, centre(program, wide=True), _FINE)
+        fine = min(fine, wide, key=lambda descent: descent.error)
+    best = guess(program, fine.point)
     return finish(program, best) or best

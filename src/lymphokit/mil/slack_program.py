@@ -43,9 +43,14 @@ class SlackProgram:
         return np.diff(self.offsets)
 
     @cached_property
-    def slack_signs(self) -> Floats:
-        """The sign of each slack's rows: (n_slacks,)."""
-        return self.signs[self.offsets[:-1]]
+    def planes(self) -> Floats:
+        """The rows as they act on (w, b): (m, r + 1)."""
+        return np.column_stack([self.rows, self.signs])
+
+    @cached_property
+    def shared(self) -> NDArray[np.intp]:
+        """The rows that share their slack with others, ascending."""
+        return np.flatnonzero(self.sizes[self.slack_of] > 1)
 
     @cached_property
     def reach(self) -> float:

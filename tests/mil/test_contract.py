@@ -1,0 +1,215 @@
+"""What every model promises, whatever it is: one suite over all kinds of the registry."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from lymphokit.errors import EmptyBagError, NotFittedError
+from lymphokit.mil.bags import Bags
+from lymphokit.mil.contract import BagModel, ScoresCells
+from lymphokit.mil.registry import KINDS, create, kind_of
+from tests.mil.toys import Patients, patients
+
+Make = Callable[[], BagModel]
+BLOCKS = {  # the block of config.yaml that each kind takes its settings from, and what is quick
+    "clinical_logistic": ("clinical", {}),
+    "clinical_xgboost": ("clinical_xgb", {}),
+    "mi_svm": ("mi_svm", {"pca": 6}),
+    "mi_svm_xgboost": ("mi_svm_xgb", {"pca": 6, "cross_fit": 3}),
+    "d_mil": (
+        "d_mil",
+        {
+            "pca": 6,
+            "attention_width": 8,
+            "hidden": [16],
+            "clinical_hidden": [8],
+            "learning_rate": 1e-2,
+            "batch_bags": 8,
+            "max_epochs": 40,
+            "members": 2,
+        },
+    ),
+    "pooled_logistic": ("pooled", {"pca": 6, "C": 1.0}),
+}
+SCORING = ["mi_svm", "mi_svm_xgboost", "d_mil"]
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def make(kind: str, settings: Callable[..., dict[str, Any]]) -> Make:
+    name, quick = BLOCKS[kind]
+    return lambda: create(kind, seed=5, **settings(name, **quick))
+
+
+@pytest.fixture(scope="module")
+def toy(kind: str) -> Callable[[int, int], Patients]:
+    """Patients whose label shows in what this kind looks at: cells, or else their age."""
+    return lambda n, seed: patients(n, seed=seed, in_images=kind_of(kind).uses_images)
+
+
+@pytest.fixture(scope="module")
+def trained(make: Make, toy: Callable[[int, int], Patients]) -> BagModel:
+    return fitted(make(), toy(24, 0))
+
+
+def fitted(model: BagModel, on: Patients) -> BagModel:
+    return model.fit(on.bags, on.labels, on.clinical)
+
+
+def predicted(model: BagModel, of: Patients) -> NDArray[np.float64]:
+    return model.predict_proba(of.bags, of.clinical)
+
+
+def cells_shuffled(of: Patients) -> Patients:
+    rng = np.random.default_rng(11)
+    parts = np.split(of.bags.instances, of.bags.offsets[1:-1])
+    return Patients(
+        Bags.pack([rng.permutation(part) for part in parts], of.bags.ids), of.labels, of.clinical
+    )
+
+
+def test_it_learns_an_easy_problem(make: Make, toy: Callable[[int, int], Patients]) -> None:
+    model, fresh = fitted(make(), toy(40, 0)), toy(40, 1)
+    assert roc_auc_score(fresh.labels, predicted(model, fresh)) > 0.9
+
+
+def test_the_same_seed_gives_the_same_scores(
+    make: Make, toy: Callable[[int, int], Patients]
+) -> None:
+    first, second = fitted(make(), toy(24, 0)), fitted(make(), toy(24, 0))
+    np.testing.assert_array_equal(predicted(first, toy(9, 1)), predicted(second, toy(9, 1)))
+
+
+def test_fitting_again_forgets_what_was_learned_before(
+    make: Make, trained: BagModel, toy: Callable[[int, int], Patients]
+) -> None:
+    again = fitted(fitted(make(), toy(16, 7)), toy(24, 0))
+    np.testing.assert_array_equal(predicted(again, toy(9, 1)), predicted(trained, toy(9, 1)))
+
+
+def test_fit_returns_the_model_and_leaves_its_patients_alone(
+    make: Make, toy: Callable[[int, int], Patients]
+) -> None:
+    of, untouched, model = toy(24, 0), toy(24, 0), make()
+    assert fitted(model, of) is model
+    np.testing.assert_array_equal(of.bags.instances, untouched.bags.instances)
+    np.testing.assert_array_equal(of.labels, untouched.labels)
+    np.testing.assert_array_equal(of.clinical.matrix(), untouched.clinical.matrix())
+
+
+def test_probabilities_lie_between_0_and_1(
+    trained: BagModel, toy: Callable[[int, int], Patients]
+) -> None:
+    probabilities = predicted(trained, toy(30, 1))
+    assert probabilities.shape == (30,)
+    assert probabilities.dtype == np.float64
+    assert probabilities.min() >= 0.0
+    assert probabilities.max() <= 1.0
+    assert len(np.unique(probabilities)) > 1
+
+
+def test_the_order_of_new_cells_does_not_matter(
+    trained: BagModel, toy: Callable[[int, int], Patients]
+) -> None:
+    new = toy(9, 1)
+    np.testing.assert_allclose(
+        predicted(trained, cells_shuffled(new)), predicted(trained, new), atol=1e-6
+    )
+
+
+def test_the_order_of_training_cells_does_not_matter(
+    make: Make, trained: BagModel, toy: Callable[[int, int], Patients]
+) -> None:
+    other = fitted(make(), cells_shuffled(toy(24, 0)))
+    np.testing.assert_allclose(
+        predicted(other, toy(9, 1)), predicted(trained, toy(9, 1)), atol=1e-3
+    )
+
+
+def test_a_bags_score_does_not_hang_on_the_bags_beside_it(
+    trained: BagModel, toy: Callable[[int, int], Patients]
+) -> None:
+    new = toy(9, 1)
+    together = predicted(trained, new)
+    turned = np.arange(9)[::-1]
+    np.testing.assert_allclose(predicted(trained, new.take(turned)), together[turned], atol=1e-6)
+    alone = [predicted(trained, new.take(np.array([bag])))[0] for bag in range(9)]
+    np.testing.assert_allclose(alone, together, atol=1e-6)
+
+
+def test_bags_of_one_cell_work(make: Make, toy: Callable[[int, int], Patients]) -> None:
+    of = toy(24, 0)
+    first = of.bags.instances[of.bags.offsets[:-1]]
+    single = Patients(Bags(first, np.arange(25), of.bags.ids), of.labels, of.clinical)
+    assert np.isfinite(predicted(fitted(make(), single), single)).all()
+
+
+def test_an_empty_bag_never_reaches_a_model() -> None:
+    bags = patients(3, seed=0).bags
+    offsets = np.array([0, 0, *bags.offsets[2:]])
+    with pytest.raises(EmptyBagError, match="P0"):
+        Bags(bags.instances, offsets, bags.ids)
+
+
+def test_predicting_before_fitting_is_refused(
+    make: Make, toy: Callable[[int, int], Patients]
+) -> None:
+    with pytest.raises(NotFittedError, match="fit"):
+        predicted(make(), toy(4, 0))
+
+
+@pytest.mark.parametrize("kind", SCORING, indirect=True)
+def test_scoring_cells_before_fitting_is_refused(
+    make: Make, toy: Callable[[int, int], Patients]
+) -> None:
+    model = make()
+    assert isinstance(model, ScoresCells)
+    with pytest.raises(NotFittedError, match="fit"):
+        model.cell_scores(toy(4, 0).bags)
+
+
+@pytest.mark.parametrize("kind", SCORING, indirect=True)
+def test_cell_scores_are_one_a_cell_and_higher_for_abnormal_cells(
+    trained: BagModel, toy: Callable[[int, int], Patients]
+) -> None:
+    assert isinstance(trained, ScoresCells)
+    new = toy(30, 1)
+    scores = trained.cell_scores(new.bags)
+    assert scores.shape == (len(new.bags.instances),)
+    in_tumoral_bag = new.labels[new.bags.bag_of] == 1
+    is_abnormal = new.bags.instances[in_tumoral_bag, 0] > 2.0
+    assert roc_auc_score(is_abnormal, scores[in_tumoral_bag]) > 0.9
+
+
+def test_the_others_have_no_cell_scores() -> None:
+    classes = [kind_of(name).path.split(":") for name in KINDS if name not in SCORING]
+    for module, name in classes:
+        assert not hasattr(getattr(import_module(module), name), "cell_scores")
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_patients_of_one_label_alone_are_refused(
+    make: Make, toy: Callable[[int, int], Patients], label: int
+) -> None:
+    of = toy(24, 0)
+    with pytest.raises(ValueError, match="label"):
+        fitted(make(), of.take(np.flatnonzero(of.labels == label)))
+
+
+def test_a_saved_model_predicts_what_it_predicted(
+    trained: BagModel, toy: Callable[[int, int], Patients], tmp_path: Path
+) -> None:
+    joblib.dump(trained, tmp_path / "model.joblib")
+    loaded = joblib.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(predicted(loaded, toy(9, 1)), predicted(trained, toy(9, 1)))
