@@ -139,15 +139,17 @@ def test_the_same_seed_trains_the_same_weights(
     assert first["encoder.0.0.weight"] != other["encoder.0.0.weight"]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_run_killed_in_its_second_epoch_ends_byte_for_byte_as_if_undisturbed(
     train: Callable[..., tuple[Autoencoder, History]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    threads: int,
 ) -> None:
-    undisturbed, history = train(checkpoint=tmp_path / "other.checkpoint")
+    undisturbed, history = train(checkpoint=tmp_path / "other.checkpoint", threads=threads)
     with pytest.raises(PowerCutError):
-        train(Interrupted(PIXELS, after=30))
-    resumed, resumed_history = train()
+        train(Interrupted(PIXELS, after=30), threads=threads)
+    resumed, resumed_history = train(threads=threads)
     assert "goes on after epoch 1 of 3" in capsys.readouterr().err
     assert weights(resumed) == weights(undisturbed)
     assert resumed_history.losses == history.losses

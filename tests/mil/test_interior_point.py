@@ -55,7 +55,7 @@ def test_a_rough_point_is_enough_for_an_exact_end() -> None:
     assert objective(of, plane) == pytest.approx(optimum, rel=1e-9)
 
 
-def test_a_hopeless_guess_is_given_up() -> None:
+def test_a_mistaken_guess_is_mended_or_given_up_but_never_believed() -> None:
     of, _ = program(1.0)
     start = guess(of, centre(of, wide=False))
     nothing = np.zeros_like(start.open)

@@ -160,6 +160,16 @@ def test_most_cells_never_join_the_working_set() -> None:
     assert plane.working < len(cells) / 4
 
 
+@pytest.mark.parametrize("features", [1, 5])
+def test_cells_without_any_feature_to_tell_them_apart_leave_no_plane(features: int) -> None:
+    for positives, ends in [(1, [0, 2]), (3, [0, 1, 2])]:
+        of = Problem(np.zeros((positives, features)), np.zeros((2, features)), np.array(ends))
+        plane = MaxMargin(of.cells, of.offsets, 1.0).separate(of.positives)
+        assert not plane.weights.any()
+        assert plane.objective == pytest.approx(2.0 * min(positives, len(ends) - 1))
+        assert_proven(plane, of, 1.0)
+
+
 def test_a_cell_that_is_not_a_number_is_refused() -> None:
     of = problem(seed=8)
     with pytest.raises(ValueError, match="finite"):

@@ -10,6 +10,8 @@ if CHOICE.source is None:
             "logs/{cohort}/simulate.log",
         benchmark:
             "logs/{cohort}/simulate.tsv"
+        conda:
+            "../../environment.yml"
         params:
             settings=config["simulate"],
             code=code_of("simulate.py"),
@@ -28,6 +30,8 @@ if CHOICE.is_zip:
             "logs/{cohort}/unpack.log",
         benchmark:
             "logs/{cohort}/unpack.tsv"
+        conda:
+            "../../environment.yml"
         params:
             code=code_of("unpack.py"),
         script:
@@ -45,6 +49,8 @@ rule check:
         "logs/{cohort}/check.log",
     benchmark:
         "logs/{cohort}/check.tsv"
+    conda:
+        "../../environment.yml"
     params:
         settings=config["cohort"],
         contents=(
@@ -64,6 +70,8 @@ rule folds:
         "logs/{cohort}/folds.log",
     benchmark:
         "logs/{cohort}/folds.tsv"
+    conda:
+        "../../environment.yml"
     params:
         settings=config["folds"],
         seed=config["seed"],

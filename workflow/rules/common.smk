@@ -8,9 +8,8 @@ ROOT = Path(workflow.basedir)
 # The checkout's own package comes first, here and in every job, so that an edit counts in the
 # copy where it is made.
 sys.path.insert(0, str(ROOT / "src"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
-)
+before = [path for path in (os.getenv("PYTHONPATH"),) if path]
+os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *before]))
 
 from lymphokit import config as settings
 from lymphokit.cohort import raw as raw_data

@@ -15,6 +15,8 @@ rule blend:
         "logs/{cohort}/fold{fold}/blend.log",
     benchmark:
         "logs/{cohort}/fold{fold}/blend.tsv"
+    conda:
+        "../../environment.yml"
     params:
         kinds={name: config["models"][name]["kind"] for name in MODELS},
         settings=config["ensemble"],
@@ -60,6 +62,8 @@ rule out_of_fold:
         "logs/{cohort}/out_of_fold.log",
     benchmark:
         "logs/{cohort}/out_of_fold.tsv"
+    conda:
+        "../../environment.yml"
     params:
         models=MODELS,
         features={name: features_of(name) for name in MODELS},

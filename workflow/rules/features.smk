@@ -17,6 +17,8 @@ rule autoencoder:
         "logs/{cohort}/autoencoder_{variant}.log",
     benchmark:
         "logs/{cohort}/autoencoder_{variant}.tsv"
+    conda:
+        "../../environment.yml"
     threads: 2
     resources:
         gpu=1,
@@ -41,6 +43,8 @@ rule encode:
         "logs/{cohort}/encode_{variant}.log",
     benchmark:
         "logs/{cohort}/encode_{variant}.tsv"
+    conda:
+        "../../environment.yml"
     threads: 2
     resources:
         gpu=1,
@@ -63,6 +67,8 @@ rule morphology:
         "logs/{cohort}/morphology.log",
     benchmark:
         "logs/{cohort}/morphology.tsv"
+    conda:
+        "../../environment.yml"
     params:
         image_size=config["cohort"]["image_size"],
         rim_px=config["segmentation"]["dilation_px"],
@@ -85,6 +91,8 @@ rule backbone:
         "logs/{cohort}/backbone_{backbone}.tsv"
     wildcard_constraints:
         backbone="|".join(config["backbones"]) or "(?!)",
+    conda:
+        "../../environment.yml"
     threads: 2
     resources:
         gpu=1,

@@ -18,6 +18,8 @@ rule pixels:
         "logs/{cohort}/pixels.log",
     benchmark:
         "logs/{cohort}/pixels.tsv"
+    conda:
+        "../../environment.yml"
     threads: 2
     params:
         image_size=config["cohort"]["image_size"],
@@ -42,6 +44,8 @@ rule cells_figure:
         "logs/{cohort}/cells_figure.log",
     benchmark:
         "logs/{cohort}/cells_figure.tsv"
+    conda:
+        "../../environment.yml"
     params:
         image_size=config["cohort"]["image_size"],
         seed=config["seed"],

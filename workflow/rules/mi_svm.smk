@@ -17,6 +17,8 @@ rule mi_svm:
         "logs/{cohort}/fold{fold}/{model}.tsv"
     wildcard_constraints:
         model=models_of("mi_svm"),
+    conda:
+        "../../environment.yml"
     params:
         settings=model_settings,
         seed=config["seed"],

@@ -14,6 +14,8 @@ rule submit:
         "logs/{cohort}/submit.log",
     benchmark:
         "logs/{cohort}/submit.tsv"
+    conda:
+        "../../environment.yml"
     params:
         blend=config["submission"]["blend"],
         level=config["uncertainty"]["level"],

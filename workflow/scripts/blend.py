@@ -8,7 +8,7 @@ import pandas as pd
 from lymphokit.ensemble.fold import Panel, blend_fold
 from lymphokit.evaluation.oof import read_predictions
 from lymphokit.job import job
-from lymphokit.mil.registry import KINDS
+from lymphokit.mil.registry import kind_of
 
 with job(snakemake.log[0], snakemake.threads):
     kinds = snakemake.params.kinds
@@ -17,7 +17,7 @@ with job(snakemake.log[0], snakemake.threads):
     panel = Panel.of(dict(zip(kinds, tables, strict=True)), patients)
     blends, chosen = blend_fold(
         panel,
-        image_models=[name for name, kind in kinds.items() if KINDS[kind].uses_images],
+        image_models=[name for name, kind in kinds.items() if kind_of(kind).uses_images],
         rule=snakemake.params.threshold,
         **snakemake.params.settings,
     )

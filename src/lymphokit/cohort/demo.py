@@ -5,7 +5,7 @@ Everything comes from the seed: a patient from (seed, patient number), an image 
 number, image number), so that neither order nor company changes a picture.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,19 +189,17 @@ def draw_bag(patient: Patient, design: Design) -> Bag:
     return bag
 
 
-def _write_bag(
-    root: Path, truth: Path, patient: Patient, bag: Bag
-) -> Iterator[tuple[str, str, Kind]]:
+def _write_bag(root: Path, truth: Path, patient: Patient, bag: Bag) -> list[tuple[str, str, Kind]]:
     """Write images and masks; patient, image and kind of each."""
     folder = root / SETS[patient.part] / patient.name
     masks = truth / "masks" / patient.name
     folder.mkdir(parents=True)
     masks.mkdir(parents=True)
-    drawn = zip(bag.images, bag.masks, bag.kinds, strict=True)
-    for place, (image, mask, kind) in enumerate(drawn):
-        write_image(folder / f"{place:06d}.jpg", image)
-        write_image(masks / f"{place:06d}.png", mask)
-        yield patient.name, f"{place:06d}.jpg", kind
+    names = [f"{place:06d}" for place in range(len(bag.images))]
+    for name, image, mask in zip(names, bag.images, bag.masks, strict=True):
+        write_image(folder / f"{name}.jpg", image)
+        write_image(masks / f"{name}.png", mask)
+    return [(patient.name, f"{n}.jpg", kind) for n, kind in zip(names, bag.kinds, strict=True)]
 
 
 def _write_tables(root: Path, rows: pd.DataFrame) -> None:

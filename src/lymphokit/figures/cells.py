@@ -12,7 +12,7 @@ from lymphokit.figures.scores import BLUE, DARK, VERMILION
 GROUPS = {0: ("reactive", BLUE), 1: ("tumoral", VERMILION), -1: ("label withheld", DARK)}
 GAP = 0.04  # between two cells, of a cell's width
 INCHES_A_CELL = 1.1
-NAMES, ABOVE, BELOW = 1.1, 0.45, 0.35  # inches
+NAMES, ABOVE, BELOW = 1.35, 0.45, 0.35  # inches
 
 
 def montage(

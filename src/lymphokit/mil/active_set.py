@@ -16,9 +16,9 @@ from scipy.linalg import lu_factor, lu_solve
 from lymphokit.mil.interior_point import Interior
 from lymphokit.mil.slack_program import Floats, SlackProgram
 
-_TRIES = 8
-_CROWD = 2
-_REFINEMENTS = 3
+_TRIES = 8  # linear systems, each mending the signs of the one before
+_CROWD = 2  # active rows per equation that can tell them apart, above which no try is made
+_REFINEMENTS = 3  # of each solution, against the system without its ridge
 _RIDGE = 1e-12  # of the largest product of two rows: repeated rows then share their multiplier
 _SIGN = 1e-10  # a wrong sign this small is rounding; relative to the margin or the multipliers
 
@@ -103,7 +103,7 @@ def _equations(
     n, m = len(rows), len(rows) + 1
     chosen = program.rows[rows]
     gram = chosen @ chosen.T
-    unit = max(float(gram.diagonal().max(initial=0.0)), float(np.finfo(np.float64).tiny))
+    unit = float(gram.diagonal().max(initial=0.0)) or 1.0
     matrix = np.zeros((m + len(slacks), m + len(slacks)))
     matrix[:n, :n] = gram / unit
     matrix[:n, n] = matrix[n, :n] = program.signs[rows]

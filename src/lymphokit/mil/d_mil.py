@@ -13,6 +13,7 @@ from torch import Tensor
 from lymphokit.errors import NotFittedError
 from lymphokit.mil.attention import Attention, Committee
 from lymphokit.mil.bags import Bags, Clinical
+from lymphokit.mil.checks import require_both_classes
 from lymphokit.mil.committee import Examples, History, Inputs, Schedule, chunks, hold_out, train
 from lymphokit.mil.projection import Projection
 
@@ -88,9 +89,10 @@ class DMil:
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
         """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}.
 
-        Raises ValueError with fewer patients than members (or than 2), LymphokitError where a
+        Raises ValueError unless both classes occur and for fewer patients than members, LymphokitError where a
         member's validation loss never was a number.
         """
+        require_both_classes(labels)
         rng = np.random.default_rng(self.seed)
         self.held_out_ = hold_out(labels, self.members, rng)
         self.projection_ = Projection(scale=self.scale, pca=self.pca, seed=self.seed)

@@ -103,6 +103,7 @@ def in_few_coordinates(rows: Floats) -> Floats:
     if d <= m:
         return rows
     factor, pivots, rank, _ = dpstrf(rows @ rows.T, lower=1)
-    short = np.empty((m, rank))
-    short[pivots - 1] = np.tril(factor)[:, :rank]
+    kept = max(1, rank)  # cells that are all 0 still have a coordinate
+    short = np.empty((m, kept))
+    short[pivots - 1] = np.tril(factor)[:, :kept]
     return short
