@@ -270,5 +270,5 @@ def test_it_does_not_predict_before_it_was_fitted(quick: Callable[..., DMil]) ->
         lambda model: model.attention(bags),
         lambda model: model.cell_scores(bags),
     ):
-        with pytest.raises(NotFittedError, match="fit D-MIL"):
+        with pytest.raises(NotFittedError, match="fit DMil"):
             predict(quick())

@@ -12,6 +12,9 @@ import pytest
 
 from tests.workflow.conftest import Checkout, environment
 
+# One worker for all of them, so that the finished checkout is made once.
+pytestmark = pytest.mark.xdist_group("workflow")
+
 PATIENCE_SECONDS = 300
 
 

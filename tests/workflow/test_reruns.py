@@ -2,7 +2,12 @@
 
 import csv
 
+import pytest
+
 from tests.workflow.conftest import Checkout
+
+# One worker for all of them, so that the finished checkout is made once.
+pytestmark = pytest.mark.xdist_group("workflow")
 
 AFTER_A_MODEL = {"blend", "out_of_fold", "submit"}
 

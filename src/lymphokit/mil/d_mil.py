@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from torch import Tensor
 
-from lymphokit.errors import NotFittedError
 from lymphokit.mil.attention import Attention, Committee
 from lymphokit.mil.bags import Bags, Clinical
+from lymphokit.mil.checks import require_both_classes, require_fitted
 from lymphokit.mil.checks import require_both_classes
 from lymphokit.mil.committee import Examples, History, Inputs, Schedule, chunks, hold_out, train
 from lymphokit.mil.projection import Projection
@@ -89,8 +89,8 @@ class DMil:
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
         """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}.
 
-        Raises ValueError unless both classes occur and for fewer patients than members, LymphokitError where a
-        member's validation loss never was a number.
+        Raises ValueError unless both classes occur and for fewer patients than members (or than
+        2), LymphokitError where a member's validation loss never was a number.
         """
         require_both_classes(labels)
         rng = np.random.default_rng(self.seed)
@@ -119,7 +119,7 @@ class DMil:
 
         Raises NotFittedError before `fit`.
         """
-        self._check_fitted()
+        require_fitted(self, "network_")
         logits = self._logits(bags, self._standardised(clinical), chunks(bags.sizes))
         probabilities: NDArray[np.float64] = expit(logits).mean(axis=0)
         return probabilities
@@ -132,7 +132,7 @@ class DMil:
         says what was seen there.
         Raises NotFittedError before `fit`.
         """
-        self._check_fitted()
+        require_fitted(self, "network_")
         n_cells = len(bags.instances)
         ids = tuple(bags.ids[bag] for bag in bags.bag_of)
         alone = Bags(bags.instances, np.arange(n_cells + 1), ids)
@@ -145,7 +145,7 @@ class DMil:
 
         Each bag's shares sum to 1. Raises NotFittedError before `fit`.
         """
-        self._check_fitted()
+        require_fitted(self, "network_")
         shares = np.empty(len(bags.instances))
         for chosen in chunks(bags.sizes):
             few = bags.take(chosen)
@@ -188,7 +188,3 @@ class DMil:
         if not self.weighted_loss:
             costs = np.ones(len(labels))
         return torch.from_numpy(labels.astype(np.float32)), torch.from_numpy(np.float32(costs))
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "network_"):
-            raise NotFittedError("fit D-MIL before predicting with it")
