@@ -13,7 +13,6 @@ from torch import Tensor
 from lymphokit.mil.attention import Attention, Committee
 from lymphokit.mil.bags import Bags, Clinical
 from lymphokit.mil.checks import require_both_classes, require_fitted
-from lymphokit.mil.checks import require_both_classes
 from lymphokit.mil.committee import Examples, History, Inputs, Schedule, chunks, hold_out, train
 from lymphokit.mil.projection import Projection
 
