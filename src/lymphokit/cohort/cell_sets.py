@@ -42,7 +42,8 @@ def write_image(path: Path, image: Pixels) -> None:
     Raises ImageError where OpenCV cannot encode it.
     """
     stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, encoded = cv2.imencode(path.suffix, stored, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+    done, encoded = cv2.imencode(path.suffix, stored, quality)
     if not done:
         raise ImageError(f"{path} cannot be written as {path.suffix}: use .jpg, .tif or .png")
     path.write_bytes(encoded.tobytes())
