@@ -63,7 +63,7 @@ def design(**changes: float) -> Design:
         "tumoral_share": DEFAULTS["tumoral_share"],
         "cells": (2, 5),
         "abnormal_share": tuple(DEFAULTS["abnormal_share"]),
-        "signal": DEFAULTS["signal"],
+        "signal": 1.0,  # the groups of the report, undiluted
     }
     return Design(**(settings | changes))
 
