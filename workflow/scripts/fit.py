@@ -1,7 +1,6 @@
 """Fit one model inside one fold; predict its inner, validation and test patients."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import joblib
@@ -23,7 +22,7 @@ with job(snakemake.log[0], snakemake.threads):
     has_bank, n_cells = "features" in settings, patients["n_cells"].sum()
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None
     predictions, model = cross_predict(
-        lambda seed: partial(create, **constructor)(seed=seed),
+        lambda seed: create(seed=seed, **constructor),
         bags_of(patients, bank.features if bank else None),
         labels_of(patients),
         clinical_of(patients),
