@@ -15,6 +15,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/mi_svm.smk"
 include: "workflow/rules/baselines.smk"
 include: "workflow/rules/d_mil.smk"
+include: "workflow/rules/pseudo_label.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/submission.smk"
 
@@ -26,7 +27,7 @@ rule submission:
         expand(
             "results/{cohort}/figures/{figure}.png",
             cohort=COHORT,
-            figure=["cells", "segmentation", "scores", "roc"],
+            figure=["cells", "segmentation", "scores", "roc", *pseudo_label_figures()],
         ),
         expand(
             "results/{cohort}/figures/reconstruction_{variant}.png",

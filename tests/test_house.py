@@ -17,6 +17,7 @@ ORDER = [
     {"features"},
     {"mil"},
     {"evaluation"},
+    {"semi_supervised"},
     {"ensemble"},
     {"submission", "figures"},
     {"cli"},

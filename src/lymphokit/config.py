@@ -87,13 +87,53 @@ class BackboneSettings(Settings):
     weights: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
     image: Literal["raw", "segmented"]
+    crop: Count | None
     batch_size: Count
 
 
-class ModelSettings(Settings):
-    """What every model's block has."""
+class ScheduleSettings(Settings):
+    """A stretch of rounds that add equally many cells of each label."""
 
-    enabled: bool
+    rounds: Count
+    add: Count
+
+
+class TrainingSettings(Settings):
+    """Stochastic gradient descent on a whole network."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    flips: Share
+    precision: Literal["float32", "bfloat16"]
+
+
+class PseudoLabelSettings(Settings):
+    """The semi-supervised chain of report 4."""
+
+    network: str
+    train: Literal["all", "head"]
+    labelled_train: Annotated[int, Field(ge=2)]
+    labelled_validation: Annotated[int, Field(ge=2)]
+    labelled_px: Count
+    stain: Literal["competition", "labelled_cells", "none"]
+    schedule: Annotated[list[ScheduleSettings], Field(min_length=1)]
+    confidence: Literal["absolute", "within_patient"]
+    floor: OpenShare | None
+    most_per_patient: Count | None
+    negatives: Literal["random", "hard"]
+    ties: Literal["order", "spread"]
+    ridge: Positive
+    sgd: TrainingSettings
+    compare: list[str]
+
+
+class ModelSettings(Settings):
+    """What every model's block has; a `scored` model is in the table and in no blend."""
+
+    enabled: bool | Literal["scored"]
 
 
 class ClinicalLogisticSettings(ModelSettings):
@@ -166,6 +206,27 @@ class DMilSettings(ModelSettings):
     members: Count
 
 
+class CellCountsXgboostSettings(BoostingSettings):
+    """XGBoost on numbers or shares of cells called 0 and 1, age and count."""
+
+    kind: Literal["cell_counts_xgboost"]
+    features: Literal["pseudo_label", "round_zero"]
+    matrix: Literal["counts", "shares"]
+
+
+class CellCountsLightgbmSettings(ModelSettings):
+    """LightGBM on the same table."""
+
+    kind: Literal["cell_counts_lightgbm"]
+    features: Literal["pseudo_label", "round_zero"]
+    matrix: Literal["counts", "shares"]
+    trees: Count
+    learning_rate: Positive
+    leaves: Annotated[int, Field(ge=2)]
+    least_patients: Count
+    scale_pos_weight: Positive | Literal["balanced"]
+
+
 class PooledLogisticSettings(ModelSettings):
     """Mean and deviation of each bag's cells in a logistic regression."""
 
@@ -181,6 +242,8 @@ AnyModelSettings = Annotated[
     | MiSvmSettings
     | MiSvmXgboostSettings
     | DMilSettings
+    | CellCountsXgboostSettings
+    | CellCountsLightgbmSettings
     | PooledLogisticSettings,
     Field(discriminator="kind"),
 ]
@@ -217,12 +280,14 @@ class Config(Settings):
 
     seed: int
     raw: str
+    labelled_cells: str
     cohort: CohortSettings
     simulate: SimulateSettings
     folds: FoldSettings
     segmentation: SegmentationSettings
     autoencoder: AutoencoderSettings
     backbones: dict[str, BackboneSettings]
+    pseudo_label: PseudoLabelSettings
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AnyModelSettings]
     decision: DecisionSettings
     ensemble: EnsembleSettings
@@ -232,6 +297,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Self:
         banks = ["morphology", *(f"autoencoder_{variant}" for variant in self.autoencoder.variants)]
+        banks += CELL_BANKS
         if taken := set(banks) & set(self.backbones):
             raise ValueError(f"backbones: {', '.join(sorted(taken))} is the name of another bank")
         banks += list(self.backbones)
@@ -239,6 +305,7 @@ class Config(Settings):
             features = getattr(model, "features", None)
             if features is not None and features not in banks:
                 raise ValueError(f"models.{name}.features: {_unknown(features, banks)}")
+        self._check_pseudo_label()
         columns = [*BLENDS, *(name for name, model in self.models.items() if model.enabled)]
         if self.submission.blend not in columns:
             raise ValueError(f"submission.blend: {_unknown(self.submission.blend, columns)}")
@@ -246,8 +313,24 @@ class Config(Settings):
             raise ValueError(f"models: {', '.join(sorted(taken))} is the name of a blend")
         return self
 
+    def _check_pseudo_label(self) -> None:
+        settings, networks = self.pseudo_label, list(self.backbones)
+        if settings.train == "head":
+            networks.append("morphology")
+        if settings.network not in networks:
+            raise ValueError(f"pseudo_label.network: {_unknown(settings.network, networks)}")
+        for name in settings.compare:
+            if name not in self.backbones:
+                raise ValueError(f"pseudo_label.compare: {_unknown(name, list(self.backbones))}")
+        if settings.train == "head" and settings.stain == "competition":
+            raise ValueError(
+                "pseudo_label.stain: with `train: head` a cell's features are computed once for "
+                "all folds, so it is the labelled cells that move: set stain to labelled_cells"
+            )
+
 
 BLENDS = ("vote", "mean", "stack")
+CELL_BANKS = ("pseudo_label", "round_zero")  # a probability of each cell, another in every fold
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import hashlib
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from lymphokit.errors import WeightsError
 from lymphokit.features import backbone as module
-from lymphokit.features.backbone import Backbone, encode_images, load_backbone
+from lymphokit.features.backbone import Backbone, as_input, encode_images, load_backbone
 from lymphokit.imaging.read import read_image
 
 SMALL = "test_resnet.r160_in1k"  # made by timm for tests: a third of a million weights
@@ -68,6 +69,17 @@ def test_features_are_the_networks_output_for_normalised_images() -> None:
     features = features_of(backbone, pixels)
     assert features.shape == (3, backbone.n_features)
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_images_that_may_not_be_written_to_are_copied_for_the_network() -> None:
+    backbone, pixels = random_backbone(), images(2)
+    pixels.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch's own, of a tensor that shares such memory
+        taken = as_input(backbone, pixels, torch.device("cpu"))
+    assert taken.is_contiguous(memory_format=torch.channels_last)
+    expected = (pixels.transpose(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    np.testing.assert_allclose(taken.numpy(), expected, atol=1e-6)
 
 
 def test_features_do_not_depend_on_the_batches() -> None:

@@ -15,7 +15,7 @@ from lymphokit.errors import EmptyBagError, NotFittedError
 from lymphokit.mil.bags import Bags
 from lymphokit.mil.contract import BagModel, ScoresCells
 from lymphokit.mil.registry import KINDS, create, kind_of
-from tests.mil.toys import Patients, patients
+from tests.mil.toys import Patients, judged, patients
 
 Make = Callable[[], BagModel]
 BLOCKS = {  # the block of config.yaml that each kind takes its settings from, and what is quick
@@ -36,9 +36,12 @@ BLOCKS = {  # the block of config.yaml that each kind takes its settings from, a
             "members": 2,
         },
     ),
+    "cell_counts_xgboost": ("pseudo_label_xgb", {}),
+    "cell_counts_lightgbm": ("pseudo_label_lgbm", {"least_patients": 3}),
     "pooled_logistic": ("pooled", {"pca": 6, "C": 1.0}),
 }
-SCORING = ["mi_svm", "mi_svm_xgboost", "d_mil"]
+JUDGED = ["cell_counts_xgboost", "cell_counts_lightgbm"]  # they take one probability of a cell
+SCORING = ["mi_svm", "mi_svm_xgboost", "d_mil", *JUDGED]
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
@@ -55,7 +58,12 @@ def make(kind: str, settings: Callable[..., dict[str, Any]]) -> Make:
 @pytest.fixture(scope="module")
 def toy(kind: str) -> Callable[[int, int], Patients]:
     """Patients whose label shows in what this kind looks at: cells, or else their age."""
-    return lambda n, seed: patients(n, seed=seed, in_images=kind_of(kind).uses_images)
+
+    def of(n: int, seed: int) -> Patients:
+        drawn = patients(n, seed=seed, in_images=kind_of(kind).uses_images)
+        return judged(drawn) if kind in JUDGED else drawn
+
+    return of
 
 
 @pytest.fixture(scope="module")
@@ -181,14 +189,15 @@ def test_scoring_cells_before_fitting_is_refused(
 
 @pytest.mark.parametrize("kind", SCORING, indirect=True)
 def test_cell_scores_are_one_a_cell_and_higher_for_abnormal_cells(
-    trained: BagModel, toy: Callable[[int, int], Patients]
+    kind: str, trained: BagModel, toy: Callable[[int, int], Patients]
 ) -> None:
     assert isinstance(trained, ScoresCells)
     new = toy(30, 1)
     scores = trained.cell_scores(new.bags)
     assert scores.shape == (len(new.bags.instances),)
     in_tumoral_bag = new.labels[new.bags.bag_of] == 1
-    is_abnormal = new.bags.instances[in_tumoral_bag, 0] > 2.0
+    middle = 0.5 if kind in JUDGED else 2.0
+    is_abnormal = new.bags.instances[in_tumoral_bag, 0] > middle
     assert roc_auc_score(is_abnormal, scores[in_tumoral_bag]) > 0.9
 
 

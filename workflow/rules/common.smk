@@ -12,8 +12,10 @@ before = [path for path in (os.getenv("PYTHONPATH"),) if path]
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *before]))
 
 from lymphokit import config as settings
+from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort import raw as raw_data
 from lymphokit.errors import LymphokitError
+from lymphokit.mil.cell_choice import Schedule
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
 from lymphokit.resume import take_over
@@ -31,11 +33,16 @@ if CHOICE.source is None:
 try:
     config = settings.validate(config)
     raw_data.claim(CHOICE, Path("results"))
+    LABELLED = labelled.locate(config["labelled_cells"], CHOICE, Path())
+    if LABELLED is not None and LABELLED.is_dir():
+        labelled.require_parts(LABELLED, config["pseudo_label"])
 except LymphokitError as error:
     raise WorkflowError(str(error))
 
 if workflow.is_main_process:
     say(CHOICE.sentence())
+    if LABELLED is None:
+        say(labelled.NONE_HERE)
     if not workflow.dryrun:
         take_over(Path.cwd())
 
@@ -49,7 +56,13 @@ COHORT = CHOICE.cohort
 FOLDS = range(1, n_folds(config["folds"]) + 1)
 # In the order of config.yaml: overlays come first in Snakemake's merged mapping.
 WRITTEN = [*settings.read_yaml(ROOT / "config.yaml")["models"], *config["models"]]
-MODELS = [name for name in dict.fromkeys(WRITTEN) if config["models"][name]["enabled"]]
+MODELS = [
+    name
+    for name in dict.fromkeys(WRITTEN)
+    if config["models"][name]["enabled"]
+    and (LABELLED or config["models"][name].get("features") not in settings.CELL_BANKS)
+]
+BLENDED = [name for name in MODELS if config["models"][name]["enabled"] != "scored"]
 RAW = (
     str(CHOICE.source)
     if CHOICE.source and not CHOICE.is_zip
@@ -78,9 +91,9 @@ def model_settings(wildcards):
     return config["models"][wildcards.model]
 
 
-def backbone_settings(wildcards):
-    """The block of config.yaml of the backbone in the path, its file of weights found."""
-    backbone = config["backbones"][wildcards.backbone]
+def with_weights_found(name):
+    """The block of config.yaml of a backbone, its file of weights found."""
+    backbone = config["backbones"][name]
     folders = [Path(), Path("data/weights")]
     if CHOICE.source is not None:
         folders.append(CHOICE.source.parent / "weights")
@@ -89,10 +102,31 @@ def backbone_settings(wildcards):
     return {**backbone, "weights": found}
 
 
+def backbone_settings(wildcards):
+    """The block of config.yaml of the backbone in the path, its file of weights found."""
+    return with_weights_found(wildcards.backbone)
+
+
+def trunk(name):
+    """What load_backbone takes to make a backbone of config.yaml."""
+    backbone = with_weights_found(name)
+    return {
+        "name": backbone["timm"],
+        "weights": backbone["weights"],
+        "sha256": backbone["sha256"],
+    }
+
+
+def trunk_of(wildcards):
+    """What load_backbone takes to make the backbone in the path."""
+    return trunk(wildcards.backbone)
+
+
 def bank_of(wildcards):
     """The features that a model reads: the bank, and what is known about it."""
     features = config["models"][wildcards.model]["features"]
-    bank = f"results/{wildcards.cohort}/features/{features}"
+    of_fold = f"/fold{wildcards.fold}" if features in settings.CELL_BANKS else ""
+    bank = f"results/{wildcards.cohort}{of_fold}/features/{features}"
     return [f"{bank}.npy", f"{bank}.json"]
 
 
@@ -102,6 +136,8 @@ def features_of(name):
     if features in config["backbones"]:
         backbone = config["backbones"][features]
         return f"{backbone['timm']}, weights {backbone['weights']}"
+    if features in settings.CELL_BANKS:
+        return f"{features}, {config['pseudo_label']['network']}"
     return features
 
 
@@ -113,3 +149,88 @@ def variants_in_use():
         for variant in config["autoencoder"]["variants"]
         if f"autoencoder_{variant}" in banks
     ]
+
+
+# Pseudo-labelling: each step's params hold what it uses and no more, so that a change reruns what
+# it touches. To lengthen the schedule runs the new rounds alone.
+
+CHAIN = config["pseudo_label"]
+SCHEDULE = Schedule.of(CHAIN["schedule"])
+LAST_ROUND = len(SCHEDULE)
+ROUNDS = range(LAST_ROUND + 1)
+PSEUDO_LABELLING = any(
+    config["models"][name].get("features") in settings.CELL_BANKS for name in MODELS
+)
+WHOLE_NETWORK = CHAIN["train"] == "all"
+FRAME = {
+    "size": config["cohort"]["image_size"],
+    "crop": config["backbones"].get(CHAIN["network"], {}).get("crop"),
+}
+LEARNING = {
+    key: CHAIN[key]
+    for key in (
+        ["train", "sgd", "labelled_px", "stain"]
+        if WHOLE_NETWORK
+        else ["train", "ridge"]
+    )
+}
+CHOOSING = {
+    key: CHAIN[key]
+    for key in ["confidence", "floor", "most_per_patient", "negatives", "ties"]
+}
+TRUNK = trunk(CHAIN["network"]) if WHOLE_NETWORK else {}
+CODE_OF_ROUNDS = code_of(
+    "pseudo_label.py",
+    f"lymphokit.semi_supervised.{'whole_network' if WHOLE_NETWORK else 'frozen_trunk'}",
+)
+TRUTH = f"results/{COHORT}/truth" if CHOICE.source is None else []
+LABELLED_INPUT = []
+if LABELLED is not None:
+    LABELLED_INPUT = (
+        RAW if config["labelled_cells"] == "auto" and TRUTH else str(LABELLED)
+    )
+
+
+def cells_to_learn_from(wildcards):
+    """What a step of a fold's chains reads: tables, and features or images of all cells."""
+    cohort = f"results/{wildcards.cohort}"
+    chain = f"{cohort}/fold{wildcards.fold}/pseudo_label"
+    tables = {
+        "patients": f"{cohort}/cohort/patients.csv",
+        "cells": f"{cohort}/cohort/cells.csv",
+        "folds": f"{cohort}/folds.csv",
+        "table": f"{cohort}/labelled_cells/cells.csv",
+    }
+    if WHOLE_NETWORK:
+        about = f"{cohort}/labelled_cells/about.json"
+        return {**tables, "raw": RAW, "about": about, "stain": f"{chain}/stain.json"}
+    network = CHAIN["network"]
+    return {
+        **tables,
+        "bank": f"{cohort}/features/{network}.npy",
+        "labelled_bank": f"{chain}/{network}.npy",
+    }
+
+
+def round_before(wildcards):
+    """What round r reads of round r - 1. A round that the schedule has not is an error."""
+    number = int(wildcards.round)
+    try:
+        SCHEDULE.size_of(number)
+    except LymphokitError as error:
+        raise WorkflowError(str(error))
+    chain = f"results/{wildcards.cohort}/fold{wildcards.fold}/pseudo_label"
+    before = f"{chain}/round{number - 1}"
+    return {"added": f"{before}/added.csv", "judged": f"{before}/judged.npz"}
+
+
+def sizes_so_far(wildcards):
+    """Cells of each label added by every round up to the one in the path; all, without one."""
+    number = int(wildcards.get("round", LAST_ROUND))
+    return list(SCHEDULE.sizes[:number])
+
+
+def pseudo_label_figures():
+    """The pictures of pseudo-labelling, where a model uses it."""
+    folds = [f"added_fold{fold}" for fold in FOLDS]
+    return ["stain", "rounds", *folds] if PSEUDO_LABELLING else []

@@ -6,7 +6,7 @@ rule blend:
         patients="results/{cohort}/cohort/patients.csv",
         folds="results/{cohort}/folds.csv",
         predictions=expand(
-            "results/{{cohort}}/fold{{fold}}/{model}/predictions.csv", model=MODELS
+            "results/{{cohort}}/fold{{fold}}/{model}/predictions.csv", model=BLENDED
         ),
     output:
         predictions="results/{cohort}/fold{fold}/blends/predictions.csv",
@@ -18,7 +18,7 @@ rule blend:
     conda:
         "../../environment.yml"
     params:
-        kinds={name: config["models"][name]["kind"] for name in MODELS},
+        kinds={name: config["models"][name]["kind"] for name in BLENDED},
         settings=config["ensemble"],
         threshold=config["decision"]["threshold"],
         seed=config["seed"],

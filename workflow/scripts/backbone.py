@@ -1,11 +1,13 @@
 """Features of every cell from a backbone."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from lymphokit.features.backbone import encode_images, load_backbone
 from lymphokit.features.bank import write_bank
+from lymphokit.imaging.frame import centre
 from lymphokit.imaging.pixels import open_pixels, unpack_mask
 from lymphokit.imaging.read import read_images
 from lymphokit.imaging.segment import keep_cell
@@ -24,6 +26,7 @@ with job(snakemake.log[0], snakemake.threads):
     if settings["image"] == "segmented":
         masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
         images = map(keep_cell, images, masks)
+    images = map(partial(centre, side=settings["crop"]), images)
     watched = track(images, f"cells through {snakemake.wildcards.backbone}", len(cells))
     write_bank(
         Path(snakemake.output.bank),

@@ -21,6 +21,7 @@ from lymphokit.errors import Fault
 Part = Literal["train", "test"]
 SETS: dict[Part, str] = {"train": "trainset", "test": "testset"}
 SAMPLE = "sample_submission.csv"
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
 Item = TypeVar("Item")
 _natural_key = natsort_keygen()

@@ -18,6 +18,7 @@ from lymphokit.errors import ConfigError
 COMPETITION = "dlmi-lymphocytosis-classification"
 DOWNLOAD = Path("data") / "raw" / COMPETITION
 SIMULATED = "demo"
+LABELLED = "labelled_cells"  # the simulated cohort's own set, in its raw folder
 
 TABLE = "clinical_annotation.csv"
 SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")

@@ -26,9 +26,12 @@ import timm  # noqa: E402
 from timm.data.config import resolve_model_data_config  # noqa: E402
 from timm.models import load_state_dict  # noqa: E402
 
+import lymphokit.features.alexnet  # noqa: E402, F401  makes it known to timm
+
 HUB, NONE = "hub", "none"
 _OF_THE_HUB = ("hf-hub:", "hf_hub:")  # how timm names networks that only the hub describes
 _UNUSED = "num_batches_tracked"
+_CLASSIFIERS = ("classifier", "fc", "head", "AuxLogits")  # Inception has one on the way, too
 _PATIENCE_SECONDS = 10.0
 
 
@@ -83,14 +86,24 @@ def encode_images(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     for batch in _batches(images, batch_size):
-        pixels = torch.from_numpy(np.stack(batch)).to(device).permute(0, 3, 1, 2).float().div(255)
-        if backbone.size is not None and pixels.shape[-1] != backbone.size:
-            sides = (backbone.size, backbone.size)
-            pixels = nn.functional.interpolate(pixels, sides, mode="bilinear", antialias=True)
-        pixels = (pixels - backbone.mean.to(device)) / backbone.std.to(device)
+        pixels = as_input(backbone, np.stack(batch), device)
         with torch.inference_mode():
-            features = network(pixels.contiguous(memory_format=torch.channels_last))
+            features = network(pixels)
         yield features.float().cpu().numpy()
+
+
+def as_input(backbone: Backbone, images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Images (n, h, w, 3) RGB uint8 as the network takes them: (n, 3, h, w), channels last.
+
+    Normalised by the backbone's mean and std, and resized only if it takes no size but its own.
+    """
+    own = torch.from_numpy(np.array(images))  # a copy: a memory map may not be written to
+    pixels = own.to(device).permute(0, 3, 1, 2).float().div(255)
+    if backbone.size is not None and pixels.shape[-1] != backbone.size:
+        sides = (backbone.size, backbone.size)
+        pixels = nn.functional.interpolate(pixels, sides, mode="bilinear", antialias=True)
+    pixels = (pixels - backbone.mean.to(device)) / backbone.std.to(device)
+    return pixels.contiguous(memory_format=torch.channels_last)
 
 
 def _batches(images: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:
@@ -114,7 +127,7 @@ def _create(name: str, *, pretrained: bool = False) -> nn.Module:
     except OSError as error:  # all that the hub raises where it or the file cannot be had
         lacking = "its weights" if pretrained else "its description"
         raise WeightsError(
-            f"backbone {name}: {lacking} cannot be had from {hub.ENDPOINT} nor from the cache "
+            f"backbone {name}: {lacking} cannot be had from {_address(name)} nor from the cache "
             f"({type(error).__name__}); download weights elsewhere and set `weights: <file>` and "
             "its `sha256` under backbones in config.yaml, or `weights: none` for a random start; "
             "a network named hf-hub:... needs the hub for either"
@@ -130,6 +143,12 @@ def _create_here(name: str, pretrained: bool) -> nn.Module:
             f"backbone {name}: {error}; timm has {close or 'none like it'}"
         ) from error
     return network
+
+
+def _address(name: str) -> str:
+    """Where a network's weights are fetched from: the hub, but for those that it does not have."""
+    about = timm.get_pretrained_cfg(name)
+    return str(about.url) if about and about.url and not about.hf_hub_id else hub.ENDPOINT
 
 
 @contextmanager
@@ -165,7 +184,7 @@ def _load_file(network: nn.Module, name: str, file: Path, sha256: str | None) ->
         raise WeightsError(f"backbone {name}: {file} has sha256 {found}, config.yaml says {sha256}")
     state = _read(name, file)
     own = network.state_dict()
-    head = {key for key in state if key.split(".")[0] in ("classifier", "fc", "head")}
+    head = {key for key in state if key.split(".")[0] in _CLASSIFIERS}
     # Older files do not count the batches of batch norms, and nothing is computed from it.
     missing = sorted(key for key in set(own) - set(state) if not key.endswith(_UNUSED))
     foreign = sorted(set(state) - set(own) - head)

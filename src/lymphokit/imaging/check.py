@@ -10,9 +10,9 @@ import pandas as pd
 
 from lymphokit.cohort.archive import is_hidden
 from lymphokit.cohort.clinical import read_clinical
-from lymphokit.cohort.layout import SETS, PatientFolder, natural_order, read_layout
+from lymphokit.cohort.layout import IMAGE_SUFFIXES, SETS, PatientFolder, natural_order, read_layout
 from lymphokit.errors import CohortError, Fault, ImageError
-from lymphokit.imaging.read import SUFFIXES, read_image
+from lymphokit.imaging.read import read_image
 from lymphokit.progress import track
 
 _MEND_IMAGES = "fix or remove them, or set cohort.on_error: skip in config.yaml"
@@ -84,8 +84,8 @@ def _finding(entry: Path, image_size: int) -> str | None:
     """Why a file is no image that can be used; None where it is one."""
     if entry.is_dir():
         return "is a folder"
-    if entry.suffix.lower() not in SUFFIXES:
-        return f"is not named as an image: {', '.join(sorted(SUFFIXES))}"
+    if entry.suffix.lower() not in IMAGE_SUFFIXES:
+        return f"is not named as an image: {', '.join(sorted(IMAGE_SUFFIXES))}"
     try:
         read_image(entry, image_size)
     except ImageError as error:

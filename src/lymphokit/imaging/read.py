@@ -12,8 +12,6 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lymphokit.errors import ImageError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
-
 _FORMATS = ("JPEG", "PNG", "TIFF")
 _MODES = {
     "1": "black and white",
@@ -30,8 +28,8 @@ _PADDING = 64  # zero bytes at the end of a file: so many are no pixel data
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error)
 
 
-def read_image(path: Path, size: int) -> NDArray[np.uint8]:
-    """Read an 8-bit RGB image of `size` pixels a side: (size, size, 3) uint8.
+def read_image(path: Path, size: int | None) -> NDArray[np.uint8]:
+    """Read an 8-bit RGB image of `size` pixels a side, None for any size: (h, w, 3) uint8.
 
     Decoded by Pillow rather than OpenCV: the same pixels, some 1.3 times slower, and a file that
     ends too early is always an error. Data lost inside a JPEG that still ends as it should goes
@@ -50,7 +48,7 @@ def read_image(path: Path, size: int) -> NDArray[np.uint8]:
         return _decode(data, size)
 
 
-def read_images(root: Path, paths: Iterable[str], size: int) -> Iterator[NDArray[np.uint8]]:
+def read_images(root: Path, paths: Iterable[str], size: int | None) -> Iterator[NDArray[np.uint8]]:
     """Read images one by one: `paths` are relative to root, as in cells.csv.
 
     Raises ImageError as `read_image` does, naming the file.
@@ -76,7 +74,7 @@ def _check_jpeg_ends(data: bytes) -> None:
         raise ImageError(f"truncated JPEG at byte {end:,}")
 
 
-def _decode(data: bytes, size: int) -> NDArray[np.uint8]:
+def _decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
     """The pixels; the header is judged before anything is decoded, so no image is too large."""
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
@@ -95,8 +93,8 @@ def _decode(data: bytes, size: int) -> NDArray[np.uint8]:
             raise ImageError(_damage(image.format, len(data), str(error))) from error
 
 
-def _check_header(image: ImageFile.ImageFile, size: int) -> None:
-    if image.size != (size, size):
+def _check_header(image: ImageFile.ImageFile, size: int | None) -> None:
+    if size is not None and image.size != (size, size):
         width, height = image.size
         raise ImageError(f"is {width}x{height}, expected {size}x{size}")
     if image.mode != "RGB":

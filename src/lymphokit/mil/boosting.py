@@ -1,9 +1,10 @@
-"""XGBoost as the report sets it, for tables of a few columns and a hundred patients."""
+"""Boosted trees as the report sets them, for tables of a few columns and a hundred patients."""
 
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
 from xgboost import XGBClassifier
 
 
@@ -23,18 +24,24 @@ def boosted_trees(
     report's 98 / 142. One thread, so that the trees are the same wherever they grow.
     Source: report 5.1.2.
     """
-    weight = float(labels.mean()) if scale_pos_weight == "balanced" else scale_pos_weight
     model = XGBClassifier(
         n_estimators=trees,
         learning_rate=learning_rate,
         max_depth=max_depth,
-        scale_pos_weight=weight,
+        scale_pos_weight=positive_weight(scale_pos_weight, labels),
         random_state=seed,
         n_jobs=1,
     )
     return model.fit(table, labels)
 
 
-def probabilities(model: XGBClassifier, table: NDArray[np.floating]) -> NDArray[np.float64]:
+def positive_weight(
+    scale_pos_weight: float | Literal["balanced"], labels: NDArray[np.int64]
+) -> float:
+    """The weight of a positive patient: as set or, if balanced, the share of positives."""
+    return float(labels.mean()) if scale_pos_weight == "balanced" else scale_pos_weight
+
+
+def probabilities(model: ClassifierMixin, table: NDArray[np.floating]) -> NDArray[np.float64]:
     """The probability of label 1 for each row: (n_patients,)."""
     return np.asarray(model.predict_proba(table)[:, 1], dtype=np.float64)

@@ -32,6 +32,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "mi_svm_xgboost": Kind(
             "lymphokit.mil.mi_svm_xgboost:MiSvmXgboost", uses_images=True, uses_clinical=True
         ),
+        "cell_counts_xgboost": Kind(
+            "lymphokit.mil.cell_counts:CellCountsXgboost", uses_images=True, uses_clinical=True
+        ),
+        "cell_counts_lightgbm": Kind(
+            "lymphokit.mil.cell_counts:CellCountsLightgbm", uses_images=True, uses_clinical=True
+        ),
         "d_mil": Kind("lymphokit.mil.d_mil:DMil", uses_images=True, uses_clinical=True),
         "pooled_logistic": Kind(
             "lymphokit.mil.pooled:PooledLogistic", uses_images=True, uses_clinical=False

@@ -1,0 +1,38 @@
+"""Features of the labelled cells from the frozen trunk that the fold's cells went through."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from lymphokit.features.backbone import encode_images, load_backbone
+from lymphokit.features.bank import write_bank
+from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.stain import moved_onto
+from lymphokit.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    settings, backbone = snakemake.params.settings, snakemake.params.backbone
+    trunk = load_backbone(
+        backbone["timm"],
+        weights=backbone["weights"],
+        sha256=backbone["sha256"],
+        seed=snakemake.params.seed,
+    )
+    files = pd.read_csv(snakemake.input.table)["file"].tolist()
+    home = json.loads(Path(snakemake.input.about).read_text())["home"]
+    stains = json.loads(Path(snakemake.input.stain).read_text())
+    images = Photographs(
+        Path(home),
+        files,
+        None,
+        side=settings["labelled_px"],
+        stain=moved_onto("labelled_cells", settings["stain"], stains),
+    )
+    write_bank(
+        Path(snakemake.output.bank),
+        encode_images(trunk, images, batch_size=backbone["batch_size"]),
+        n_cells=len(files),
+        n_features=trunk.n_features,
+        metadata={"source": trunk.source, "stain": settings["stain"]},
+    )

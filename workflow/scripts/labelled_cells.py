@@ -1,0 +1,36 @@
+"""Check the folder of labelled cells and draw the balanced parts that train and validate."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from lymphokit.cohort.labelled_cells import list_cells, split
+from lymphokit.imaging.labelled import Photographs, check_photographs
+from lymphokit.imaging.stain import stain_of
+from lymphokit.job import job
+from lymphokit.progress import say
+
+with job(snakemake.log[0], snakemake.threads):
+    settings = snakemake.params.settings
+    home, cells = list_cells(Path(snakemake.params.folder))
+    parts = split(
+        cells,
+        train=settings["labelled_train"],
+        validation=settings["labelled_validation"],
+        seed=snakemake.params.seed,
+    )
+    table = pd.DataFrame(
+        [(cell.file, cell.label, part) for part, chosen in parts.items() for cell in chosen],
+        columns=["file", "label", "part"],
+    )
+    check_photographs(home, table["file"].tolist())
+    stain = stain_of(Photographs(home, table["file"].tolist(), None, side=settings["labelled_px"]))
+    table.to_csv(snakemake.output.table, index=False)
+    about = {"home": str(home), "stain": stain.as_dict(), "n_images": len(cells)}
+    Path(snakemake.output.about).write_text(json.dumps(about, indent=2) + "\n")
+    sizes = table.groupby(["part", "label"]).size()
+    say(
+        f"labelled cells of {home}: "
+        + ", ".join(f"{n} {p} {label}" for (p, label), n in sizes.items())
+    )

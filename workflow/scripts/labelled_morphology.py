@@ -1,0 +1,35 @@
+"""Measure the labelled cells as the fold's cells were measured."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+from lymphokit.features.bank import write_bank
+from lymphokit.features.morphology import NAMES, measure_cells
+from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.segment import segment
+from lymphokit.imaging.stain import moved_onto
+from lymphokit.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    settings, segmentation = snakemake.params.settings, snakemake.params.segmentation
+    files = pd.read_csv(snakemake.input.table)["file"].tolist()
+    home = json.loads(Path(snakemake.input.about).read_text())["home"]
+    stains = json.loads(Path(snakemake.input.stain).read_text())
+    images = Photographs(
+        Path(home),
+        files,
+        None,
+        side=settings["labelled_px"],
+        stain=moved_onto("labelled_cells", settings["stain"], stains),
+    )
+    masks = map(partial(segment, **segmentation), images)
+    write_bank(
+        Path(snakemake.output.bank),
+        measure_cells(images, masks, rim_px=segmentation["dilation_px"]),
+        n_cells=len(files),
+        n_features=len(NAMES),
+        metadata={"source": "measurements of each labelled cell", "stain": settings["stain"]},
+    )

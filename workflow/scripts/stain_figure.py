@@ -1,0 +1,37 @@
+"""Cells of the first fold's training patients before and after stain matching."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lymphokit.figures.pseudo_label_cells import stain_figure
+from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.stain import moved_onto
+from lymphokit.job import job
+
+SHOWN = 6
+NAMES = {"competition": "the competition's cells", "labelled_cells": "labelled cells"}
+
+with job(snakemake.log[0], snakemake.threads):
+    stains = json.loads(Path(snakemake.input.stain).read_text())
+    side, moving = snakemake.params.settings["labelled_px"], snakemake.params.settings["stain"]
+    cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})
+    labelled = pd.read_csv(snakemake.input.table)
+    theirs = cells.loc[cells["patient"].isin(stains["patients"]), "path"].tolist()
+    home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
+    sources = {
+        "competition": (Path(snakemake.input.raw), theirs),
+        "labelled_cells": (home, labelled["file"].tolist()),
+    }
+    moved = moving if moving != "none" else "competition"
+    still = next(name for name in sources if name != moved)
+    rows = []
+    for name, stain in ((moved, None), (moved, moved_onto(moved, moving, stains)), (still, None)):
+        root, paths = sources[name]
+        crop = snakemake.params.frame["crop"] if name == "competition" else None
+        images = Photographs(root, paths, None, crop, side, stain)
+        rows.append(list(images[np.linspace(0, len(paths) - 1, SHOWN).astype(np.int64)]))
+    figure = stain_figure(*rows, moved=NAMES[moved], onto=NAMES[still])
+    figure.savefig(snakemake.output.figure, dpi=110)

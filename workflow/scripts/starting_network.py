@@ -1,0 +1,36 @@
+"""Train one network on the labelled cells, the last layer replaced, and watch its accuracy."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lymphokit.features.backbone import load_backbone
+from lymphokit.imaging.labelled import Photographs
+from lymphokit.job import job
+from lymphokit.mil.fine_tune import Sgd, fine_tune
+from lymphokit.progress import say
+
+with job(snakemake.log[0], snakemake.threads):
+    settings, name = snakemake.params.settings, snakemake.wildcards.backbone
+    cells = pd.read_csv(snakemake.input.table)
+    home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
+    backbone = load_backbone(**snakemake.params.trunk, seed=snakemake.params.seed)
+    say(backbone.source)
+    labels, is_training = cells["label"].to_numpy(np.int64), (cells["part"] == "train").to_numpy()
+    training, held_out = np.flatnonzero(is_training), np.flatnonzero(~is_training)
+    trained = fine_tune(
+        backbone,
+        Photographs(home, cells["file"].tolist(), None, side=settings["labelled_px"]),
+        training,
+        labels[training],
+        settings=Sgd(**settings["sgd"]),
+        seed=snakemake.params.seed,
+        validation=(held_out, labels[held_out]),
+    )
+    history = pd.DataFrame([asdict(epoch) for epoch in trained.history])
+    history.insert(0, "network", name)
+    history.to_csv(snakemake.output.history, index=False)
+    say(f"{name}: {history['accuracy'].iloc[-1]:.3f} of {len(held_out)} held-out labelled cells")
