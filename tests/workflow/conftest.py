@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARTS = ["Snakefile", "config.yaml", "environment.yml", "config", "profiles", "workflow", "src"]
 TINY = Path(__file__).parent / "tiny.yaml"
+MORE = "more.yaml"
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,14 @@ class Checkout:
     folder: Path
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line of a run with the tiny settings."""
+        """The command line of a run with the tiny settings, and those of `more.yaml` if there."""
         snakemake = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
-        return [*snakemake, "--configfile", str(TINY)]
+        more = self.folder / MORE
+        return [*snakemake, "--configfile", str(TINY), *([str(more)] if more.exists() else [])]
+
+    def configure(self, text: str) -> None:
+        """Settings on top of the tiny ones, as YAML, for every run from now on."""
+        (self.folder / MORE).write_text(textwrap.dedent(text))
 
     def run(self, *arguments: str) -> str:
         """Run the workflow to its end; what it printed."""
@@ -41,10 +48,29 @@ class Checkout:
         assert done.returncode == 0, printed[-4000:]
         return printed
 
+    def refusal(self, *arguments: str) -> str:
+        """What a run that must fail printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        return done.stdout + done.stderr
+
     def planned(self, *arguments: str) -> set[str]:
         """The rules that a run would run."""
         printed = self.run("submission", "--dry-run", *arguments)
         return set(re.findall(r"^(?:local)?rule (\w+):", printed, re.M)) - {"submission"}
+
+    def jobs(self, target: str) -> list[int]:
+        """The rounds of pseudo-labelling that a run of this target would run."""
+        printed = self.run(target, "--dry-run")
+        rounds = re.findall(r"^ +wildcards: .*round=(\d+)", printed, re.M)
+        return sorted(map(int, rounds))
 
     def submissions(self) -> list[Path]:
         """The CSVs written so far, oldest first."""
@@ -97,3 +123,11 @@ def edited(finished: Checkout) -> Iterator[Checkout]:
         shutil.rmtree(finished.folder / part)
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / part, finished.folder / part, ignore=ignored)
+
+
+@pytest.fixture
+def copied(finished: Checkout, tmp_path: Path) -> Checkout:
+    """A copy of the finished checkout, in which a test may run other things."""
+    folder = tmp_path / "copied"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Checkout(folder)

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.xdist_group("workflow")
 PATIENCE_SECONDS = 300
 
 
-def kill_when(checkout: Checkout, is_time: Callable[[], bool]) -> None:
-    """Start the main job and kill Snakemake, and only it, at that moment."""
+def kill_when(checkout: Checkout, is_time: Callable[[], bool], target: str = "submission") -> None:
+    """Start a run and kill Snakemake, and only it, at that moment."""
     process = subprocess.Popen(
-        checkout.command("submission"),
+        checkout.command(target),
         cwd=checkout.folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -70,3 +70,28 @@ def test_a_killed_run_ends_with_the_predictions_of_an_undisturbed_one(
     assert predictions(resumed) == predictions(finished)
     (ours,), (theirs,) = resumed.submissions(), finished.submissions()
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_chain_killed_in_round_12_goes_on_from_round_12(copied: Checkout) -> None:
+    copied.configure(
+        """
+        pseudo_label:
+          schedule:
+            - {rounds: 2, add: 1}
+            - {rounds: 1, add: 2}
+            - {rounds: 10, add: 1}
+        """
+    )
+    rounds = "results/demo/fold1/pseudo_label/round"
+    target = f"{rounds}13/added.csv"
+    # The first three rounds are those of the finished run: a longer schedule leaves them.
+    assert copied.jobs(target) == [*range(4, 14)]
+    log = copied.folder / "logs/demo/fold1/round12.log"
+    kill_when(copied, log.exists, target)
+    eleventh = (copied.folder / f"{rounds}11/judged.npz").stat().st_mtime_ns
+    assert copied.jobs(target) in ([12, 13], [13])  # 13 alone if the twelfth ended in time
+    copied.run(target)
+    assert (copied.folder / f"{rounds}11/judged.npz").stat().st_mtime_ns == eleventh
+    resumed = (copied.folder / target).read_bytes()
+    copied.run(target, "-R", "pseudo_label")
+    assert (copied.folder / target).read_bytes() == resumed

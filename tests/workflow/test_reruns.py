@@ -27,7 +27,9 @@ def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) 
     with (finished.folder / "results/demo/oof.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36
-    models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil", "pooled"]
+    models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil"]
+    models += [f"pseudo_label_{trees}{way}" for way in ("", "_shares") for trees in ("xgb", "lgbm")]
+    models += ["round_zero_xgb", "pooled"]
     assert list(rows[0]) == ["patient", "label", *models, "vote", "mean", "stack"]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
 

@@ -125,8 +125,10 @@ def trunk_of(wildcards):
 def bank_of(wildcards):
     """The features that a model reads: the bank, and what is known about it."""
     features = config["models"][wildcards.model]["features"]
-    of_fold = f"/fold{wildcards.fold}" if features in settings.CELL_BANKS else ""
-    bank = f"results/{wildcards.cohort}{of_fold}/features/{features}"
+    home = f"results/{wildcards.cohort}"
+    if features in settings.CELL_BANKS:
+        home = f"{home}/fold{wildcards.fold}"
+    bank = f"{home}/features/{features}"
     return [f"{bank}.npy", f"{bank}.json"]
 
 

@@ -1,0 +1,85 @@
+"""The rounds as rules: what reruns, what is refused, and both ways to train."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.workflow.conftest import Checkout
+
+# One worker for all of them, so that the finished checkout is made once.
+pytestmark = pytest.mark.xdist_group("workflow")
+
+CHAIN = "results/demo/fold1/pseudo_label"
+
+
+def test_rerunning_the_rounds_reruns_what_follows_and_no_features(finished: Checkout) -> None:
+    assert finished.planned("-R", "pseudo_label") == {
+        *("pseudo_label", "rounds", "gallery", "lineage", "last_phase", "cell_bank"),
+        *("cell_counts", "blend", "out_of_fold", "submit"),
+    }
+
+
+def test_a_round_beyond_the_schedule_is_refused_in_words(finished: Checkout) -> None:
+    told = finished.refusal(f"{CHAIN}/round4/added.csv", "--dry-run")
+    assert "round 4: pseudo_label.schedule in config.yaml has 3 rounds" in told
+
+
+def test_every_fold_ends_with_as_many_cells_as_scheduled(finished: Checkout) -> None:
+    for fold in (1, 2):
+        chain = finished.folder / f"results/demo/fold{fold}/pseudo_label"
+        added = pd.read_csv(chain / "round3/added.csv")
+        assert (added.groupby(["chain", "label"]).size() == 4).all()
+        assert set(added["chain"]) == {-1, 0, 1}
+        lineage = json.loads((chain / "lineage.json").read_text())
+        assert lineage["cells"] == {"-1": 8, "0": 8, "1": 8}
+
+
+def test_a_tampered_chain_fails_the_build(copied: Checkout) -> None:
+    path = copied.folder / CHAIN / "round3/added.csv"
+    folds = pd.read_csv(copied.folder / "results/demo/folds.csv", dtype=str)
+    stranger = folds.query("fold == '1' and part == 'validation'")["patient"].iloc[0]
+    added = pd.read_csv(path, dtype={"patient": str})
+    added.loc[0, "patient"] = stranger
+    added.to_csv(path, index=False)
+    told = copied.refusal("submission")
+    assert f"{stranger} is a validation patient" in told
+
+
+def test_a_folder_without_labels_in_its_names_is_refused_at_once(
+    finished: Checkout, tmp_path: Path
+) -> None:
+    for number in range(20):
+        (tmp_path / f"cell{number}.tif").touch()
+    told = finished.refusal("submission", "--config", f"labelled_cells={tmp_path}")
+    assert "cell0.tif tells no label" in told
+    assert "ImNNN_1.tif (a blast)" in told
+    assert "Job stats" not in told
+
+
+def test_a_whole_network_goes_through_a_full_round(copied: Checkout) -> None:
+    copied.configure(
+        """
+        backbones:
+          vgg19: {weights: none}
+        pseudo_label:
+          network: vgg19
+          train: all
+          stain: competition
+          labelled_px: 32
+          sgd: {epochs: 1, batch_size: 8}
+        """
+    )
+    copied.run(f"{CHAIN}/round1/added.csv")
+    chain = copied.folder / CHAIN
+    with np.load(chain / "round1/judged.npz") as judged:
+        n_cells = len(pd.read_csv(copied.folder / "results/demo/cohort/cells.csv"))
+        assert judged["log_odds"].shape == (3, n_cells)
+        assert np.isfinite(judged["log_odds"]).all()
+        assert len(np.unique(judged["log_odds"][0])) > n_cells // 2
+    added = pd.read_csv(chain / "round1/added.csv")
+    assert added.groupby(["chain", "label"]).size().tolist() == [1] * 6
+    record = json.loads((chain / "round1/record.json").read_text())
+    assert record["settings"]["train"] == "all"
