@@ -63,9 +63,9 @@ def test_a_whole_network_goes_through_a_full_round(copied: Checkout) -> None:
     copied.configure(
         """
         backbones:
-          vgg19: {weights: none}
+          resnet18: {weights: none}
         pseudo_label:
-          network: vgg19
+          network: resnet18
           train: all
           stain: competition
           labelled_px: 32

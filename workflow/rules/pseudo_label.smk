@@ -402,7 +402,7 @@ rule starting_network:
         "../scripts/starting_network.py"
 
 
-rule starting_networks:
+rule starting_curves:
     input:
         table="results/{cohort}/labelled_cells/cells.csv",
         histories=expand(
@@ -416,12 +416,18 @@ rule starting_networks:
             category="Pseudo-labels",
         ),
     log:
-        "logs/{cohort}/starting_networks.log",
+        "logs/{cohort}/starting_curves.log",
     benchmark:
-        "logs/{cohort}/starting_networks.tsv"
+        "logs/{cohort}/starting_curves.tsv"
     conda:
         "../../environment.yml"
     params:
-        code=code_of("starting_networks.py"),
+        code=code_of("starting_curves.py"),
     script:
-        "../scripts/starting_networks.py"
+        "../scripts/starting_curves.py"
+
+
+# Report 4.3: which pretrained network starts best. Not part of a submission.
+rule starting_networks:
+    input:
+        expand("results/{cohort}/figures/starting_networks.png", cohort=COHORT),

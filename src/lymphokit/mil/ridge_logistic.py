@@ -17,7 +17,9 @@ from lymphokit.mil.pseudo_label import Judgement
 Floats = NDArray[np.float64]
 
 _STEPS = 100
-_TOLERANCE = 1e-10
+_TOLERANCE = 1e-14  # of the loss: the step before was then within its square root of the optimum
+_SHORTEST = 1e-6
+_SMALLEST_CURVATURE = 1e-12
 _SMALLEST_SPREAD = 1e-9  # of a feature that never changes: it is left out, not divided by
 
 
@@ -45,50 +47,111 @@ def fit_head(features: NDArray[np.floating], labels: NDArray[np.int64], ridge: f
     wide = np.asarray(features, dtype=np.float64)
     mean, spread = wide.mean(axis=0), wide.std(axis=0)
     inverse = np.where(spread > _SMALLEST_SPREAD, 1.0 / np.maximum(spread, _SMALLEST_SPREAD), 0.0)
-    scaled = (wide - mean) * inverse
-    basis = _row_space(scaled)
-    coefficients, bias = _newton(scaled @ basis, labels.astype(np.float64), ridge)
-    weights = inverse * (basis @ coefficients)
+    rows = (wide - mean) * inverse
+    n, d = rows.shape
+    if d <= n:
+        coefficients, bias = _newton(_Weights(rows), labels.astype(np.float64), ridge)
+    else:
+        of_cells, bias = _newton(_Cells(rows @ rows.T), labels.astype(np.float64), ridge)
+        coefficients = rows.T @ of_cells
+    weights = inverse * coefficients
     return LinearHead(weights, bias - float(mean @ weights))
 
 
-def _row_space(rows: Floats) -> Floats:
-    """An orthonormal basis (d, r) of what the rows (n, d) span: the optimum lies in it."""
-    n, d = rows.shape
-    if d <= n:
-        return np.eye(d)
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    kept = values > values[-1] * n * np.finfo(np.float64).eps
-    return np.asarray(rows.T @ (vectors[:, kept] / np.sqrt(values[kept])))
+class _Weights:
+    """The problem with a coefficient for each of few features: weights (d,)."""
+
+    def __init__(self, rows: Floats) -> None:
+        self.rows = rows
+        self.size = rows.shape[1]
+
+    def outputs(self, coefficients: Floats) -> Floats:
+        """What the features add to the log odds of each cell: (n,)."""
+        return np.asarray(self.rows @ coefficients)
+
+    def square(self, coefficients: Floats, outputs: Floats) -> float:  # noqa: ARG002
+        """|weights|^2."""
+        return float(coefficients @ coefficients)
+
+    def solve(self, curvature: Floats, target: Floats, ridge: float) -> tuple[Floats, float]:
+        """The ridge regression of target / curvature with weights `curvature`, its bias free."""
+        design = np.column_stack([self.rows, np.ones(len(target))])
+        normal = (design * curvature[:, None]).T @ design
+        normal[np.arange(self.size), np.arange(self.size)] += ridge * len(target)
+        solution = np.linalg.solve(normal, design.T @ target)
+        return solution[:-1], float(solution[-1])
 
 
-def _newton(rows: Floats, labels: Floats, ridge: float) -> tuple[Floats, float]:
-    """Newton's method with step halving on the ridge logistic loss; weights and free bias."""
-    n, d = rows.shape
-    design = np.column_stack([rows, np.ones(n)])
-    penalty = np.append(np.full(d, ridge), 0.0)
-    at = np.zeros(d + 1)
-    loss = _loss(at, design, labels, penalty)
+class _Cells:
+    """The same with a coefficient for each of few cells: weights = rows' coefficients (n,).
+
+    The optimum's weights lie in what the rows span, so n numbers tell them, however many features
+    there are, and only the inner products of cells are needed.
+    """
+
+    def __init__(self, gram: Floats) -> None:
+        self.gram = gram
+        self.size = len(gram)
+
+    def outputs(self, coefficients: Floats) -> Floats:
+        """What the features add to the log odds of each cell: (n,)."""
+        return np.asarray(self.gram @ coefficients)
+
+    def square(self, coefficients: Floats, outputs: Floats) -> float:
+        """|weights|^2."""
+        return float(coefficients @ outputs)
+
+    def solve(self, curvature: Floats, target: Floats, ridge: float) -> tuple[Floats, float]:
+        """The ridge regression of target / curvature with weights `curvature`, its bias free.
+
+        Source: Rasmussen and Williams 2006, algorithm 3.1, whose scaling keeps the system well
+        conditioned where the curvature of a cell nearly vanishes.
+        """
+        root = np.sqrt(curvature)
+        system = root[:, None] * self.gram * root
+        system[np.arange(self.size), np.arange(self.size)] += ridge * self.size
+        both = np.linalg.solve(system, np.column_stack([target / root, root]))
+        bias = float(root @ both[:, 0]) / float(root @ both[:, 1])
+        return root * (both[:, 0] - bias * both[:, 1]), bias
+
+
+def _newton(problem: _Weights | _Cells, labels: Floats, ridge: float) -> tuple[Floats, float]:
+    """Newton's method, as reweighted least squares with step halving; coefficients and bias."""
+    coefficients, bias = np.zeros(problem.size), 0.0
+    outputs = np.zeros(len(labels))
+    loss = _loss(problem, coefficients, outputs, bias, labels, ridge)
     for _ in range(_STEPS):
-        chance = 0.5 * (1.0 + np.tanh(0.5 * (design @ at)))
-        gradient = design.T @ (chance - labels) / n + penalty * at
-        curvature = (design * (chance * (1 - chance) / n)[:, None]).T @ design
-        step = np.linalg.solve(curvature + np.diag(penalty + np.finfo(np.float64).eps), gradient)
-        decrease = float(gradient @ step)
-        if decrease < _TOLERANCE:
-            break
-        length = 1.0
-        while _loss(at - length * step, design, labels, penalty) > loss - 1e-4 * length * decrease:
+        chance = 0.5 * (1.0 + np.tanh(0.5 * (outputs + bias)))
+        curvature = np.maximum(chance * (1.0 - chance), _SMALLEST_CURVATURE)
+        target = curvature * (outputs + bias) + labels - chance
+        aim, aim_bias = problem.solve(curvature, target, ridge)
+        aim_outputs, length = problem.outputs(aim), 1.0
+        while True:
+            trial = coefficients + length * (aim - coefficients)
+            trial_bias = bias + length * (aim_bias - bias)
+            trial_outputs = outputs + length * (aim_outputs - outputs)
+            reached = _loss(problem, trial, trial_outputs, trial_bias, labels, ridge)
+            if reached <= loss or length < _SHORTEST:
+                break
             length /= 2
-        at = at - length * step
-        loss = _loss(at, design, labels, penalty)
-    return at[:-1], float(at[-1])
+        gain = loss - reached
+        coefficients, bias, outputs, loss = trial, trial_bias, trial_outputs, reached
+        if gain < _TOLERANCE:
+            break
+    return coefficients, bias
 
 
-def _loss(at: Floats, design: Floats, labels: Floats, penalty: Floats) -> float:
-    margins = design @ at
+def _loss(
+    problem: _Weights | _Cells,
+    coefficients: Floats,
+    outputs: Floats,
+    bias: float,
+    labels: Floats,
+    ridge: float,
+) -> float:
+    margins = outputs + bias
     likelihood = np.logaddexp(0.0, margins) - labels * margins
-    return float(likelihood.mean() + 0.5 * (penalty * at) @ at)
+    return float(likelihood.mean()) + 0.5 * ridge * problem.square(coefficients, outputs)
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,13 @@ def check_lineage(
 
     added: chain, round, label, patient, cell; fold: the fold's rows of folds.csv; patients and
     cells: patients.csv and cells.csv; records: what the steps of the chains wrote about
-    themselves. sizes: cells of each label that each round was to add; exact: whether it had to add so many (there is no floor
-    of confidence). stain_patients: whose images gave the stain.
+    themselves. sizes: cells of each label that each round was to add; exact: whether it had to
+    add so many (there is no floor of confidence). stain_patients: whose images gave the stain.
     Raises LeakError, naming chain, round and patient, where a label came from a patient of the
     validation part, of the test set, of the inner fold that the chain holds out, or differs from
-    the patient's own; where a cell is another patient's, or was added twice; where a round added more or other than its
-    size; where a step has seen patients that no added cell accounts for; where the stain is not
-    of training patients alone.
+    the patient's own; where a cell is another patient's, or was added twice; where a round added
+    more or other than its size; where a step has seen patients that no added cell accounts for;
+    where the stain is not of training patients alone.
     """
     training = fold.loc[fold["part"] == "train"]
     inner_of: dict[str, int] = dict(zip(training["patient"], training["inner"], strict=True))
