@@ -12,7 +12,7 @@ from lymphokit.imaging.stain import moved_onto
 from lymphokit.job import job
 
 SHOWN = 6
-NAMES = {"competition": "the competition's cells", "labelled_cells": "labelled cells"}
+NAMES = {"competition": "patients' cells", "labelled_cells": "labelled cells"}
 
 with job(snakemake.log[0], snakemake.threads):
     stains = json.loads(Path(snakemake.input.stain).read_text())
