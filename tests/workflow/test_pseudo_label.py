@@ -1,6 +1,8 @@
 """The rounds as rules: what reruns, what is refused, and both ways to train."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,14 @@ def test_a_folder_without_labels_in_its_names_is_refused_at_once(
     assert "cell0.tif tells no label" in told
     assert "ImNNN_1.tif (a blast)" in told
     assert "Job stats" not in told
+
+
+def test_a_download_without_labelled_cells_leaves_their_models_out(copied: Checkout) -> None:
+    download = copied.folder / "download"
+    shutil.copytree(copied.folder / "results/demo/raw", download)
+    told = copied.run("submission", "--dry-run", "--config", f"raw={download}")
+    assert "no labelled cells: the models that learn from them are left out" in told
+    assert not {"pseudo_label", "cell_counts"} & set(re.findall(r"rule (\w+):", told))
 
 
 def test_a_whole_network_goes_through_a_full_round(copied: Checkout) -> None:
