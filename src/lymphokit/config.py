@@ -107,7 +107,7 @@ class TrainingSettings(Settings):
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0)]
     flips: Share
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["auto", "float32", "bfloat16"]
 
 
 class PseudoLabelSettings(Settings):
