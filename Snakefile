@@ -18,6 +18,8 @@ include: "workflow/rules/d_mil.smk"
 include: "workflow/rules/pseudo_label.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/submission.smk"
+include: "workflow/rules/ablation.smk"
+include: "workflow/rules/mil_checks.smk"
 
 
 rule submission:

@@ -185,15 +185,17 @@ class MiSvmXgboostSettings(MaxMarginSettings, BoostingSettings):
 
 
 class DMilSettings(ModelSettings):
-    """The attention network of report 5.2."""
+    """The network of report 5.2."""
 
     kind: Literal["d_mil"]
     features: str
     scale: bool
     pca: Count | None
+    aggregation: Literal["attention", "gated_attention", "max", "mean_std"]
     attention_width: Count
     hidden: list[Count]
     clinical_hidden: list[Count]
+    normalisation: Literal["layer", "none"]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0)]
@@ -236,6 +238,18 @@ class PooledLogisticSettings(ModelSettings):
     C: Positive
 
 
+class OneClassSettings(ModelSettings):
+    """A one-class SVM around the cells of reactive patients (report, appendix)."""
+
+    kind: Literal["one_class_svm"]
+    features: str
+    scale: bool
+    pca: Count | None
+    nu: OpenShare
+    gamma: Positive | Literal["scale"]
+    cross_fit: Annotated[int, Field(ge=2)]
+
+
 AnyModelSettings = Annotated[
     ClinicalLogisticSettings
     | ClinicalXgboostSettings
@@ -244,7 +258,8 @@ AnyModelSettings = Annotated[
     | DMilSettings
     | CellCountsXgboostSettings
     | CellCountsLightgbmSettings
-    | PooledLogisticSettings,
+    | PooledLogisticSettings
+    | OneClassSettings,
     Field(discriminator="kind"),
 ]
 
@@ -275,6 +290,16 @@ class SubmissionSettings(Settings):
     blend: str
 
 
+class AblationSettings(Settings):
+    """D-MIL without one of its parts at a time (report 5.2.3)."""
+
+    model: str
+    segmented_features: str
+    executions: Count
+    curve_executions: Count
+    members: Count
+
+
 class Config(Settings):
     """All of config.yaml."""
 
@@ -293,6 +318,7 @@ class Config(Settings):
     ensemble: EnsembleSettings
     uncertainty: UncertaintySettings
     submission: SubmissionSettings
+    ablation: AblationSettings
 
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Self:
@@ -306,6 +332,10 @@ class Config(Settings):
             if features is not None and features not in banks:
                 raise ValueError(f"models.{name}.features: {_unknown(features, banks)}")
         self._check_pseudo_label()
+        networks = [name for name, model in self.models.items() if model.kind == "d_mil"]
+        for key, known in (("model", networks), ("segmented_features", banks)):
+            if (named := getattr(self.ablation, key)) not in known:
+                raise ValueError(f"ablation.{key}: {_unknown(named, known)}")
         columns = [*BLENDS, *(name for name, model in self.models.items() if model.enabled)]
         if self.submission.blend not in columns:
             raise ValueError(f"submission.blend: {_unknown(self.submission.blend, columns)}")

@@ -58,6 +58,7 @@ def test_the_reports_constants_reach_the_network(settings: Settings) -> None:
     assert shapes["clinical_mlp.linears.0.weight"] == (4, 128, 2)
     assert shapes["clinical_mlp.linears.1.weight"] == (4, 128, 128)
     assert shapes["last.weight"] == (4, 1, 256)
+    assert (model.aggregation, model.normalisation) == ("attention", "layer")
     assert (model.learning_rate, model.dropout) == (1e-6, 0.05)
     assert (model.schedule_factor, model.schedule_patience) == (0.8, 4)
 
@@ -66,11 +67,13 @@ def test_a_step_of_the_report_moves_a_weight_by_its_learning_rate(settings: Sett
     bags, labels, clinical = cohort(n_bags=8)
     changes = {"pca": None, "max_epochs": 1, "members": 1, "batch_bags": 8, "dropout": 0.0}
     slow, still = (
-        DMil(**settings("d_mil", **changes, **rate), seed=0).fit(bags, labels, clinical)
+        DMil(**settings("d_mil", **changes, **rate), seed=0)
+        .fit(bags, labels, clinical)
+        .network_.get_parameter("aggregation.w")
         for rate in ({}, {"learning_rate": 0.0})
     )
     # Adam's first step has the size of the learning rate, whatever the gradient.
-    moved = slow.network_.aggregation.w - still.network_.aggregation.w
+    moved = slow - still
     assert moved.abs().median().item() == pytest.approx(1e-6, rel=0.05)
 
 
@@ -95,7 +98,7 @@ def test_early_stopping_picks_each_members_lowest_validation_loss(
     quick: Callable[..., DMil],
 ) -> None:
     model = quick(max_epochs=25, early_stopping=6, members=3).fit(*cohort())
-    losses = model.history_.validation_loss
+    losses = model.history_.held_out.loss
     assert losses.shape[1] == 3
     assert model.epochs_.tolist() == (np.nanargmin(losses, axis=0) + 1).tolist()
     ran = np.isfinite(losses).sum(axis=0)
@@ -107,44 +110,16 @@ def test_a_members_validation_loss_is_that_of_the_patients_it_held_out(
 ) -> None:
     bags, labels, clinical = cohort()
     model = quick(max_epochs=3).fit(bags, labels, clinical)
-    inputs = model._inputs(bags, model._standardised(clinical)).batch(np.arange(len(bags)))
-    probabilities = model.network_(*inputs).detach().double().sigmoid().numpy()
+    inputs = model.preparation_.inputs(bags, model.preparation_.attributes(clinical))
+    batch = inputs.batch(np.arange(len(bags)), 2)
+    probabilities = model.network_([batch]).detach().double().sigmoid().numpy()
     share = labels.mean()
     costs = np.where(labels == 1, share, 1 - share)
     for member, out in enumerate(model.held_out_):
         truth = np.where(labels == 1, probabilities[member], 1 - probabilities[member])
         expected = (-costs * np.log(truth))[out].mean()
-        chosen = model.history_.validation_loss[model.epochs_[member] - 1, member]
+        chosen = model.history_.held_out.loss[model.epochs_[member] - 1, member]
         assert chosen == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize(("weighted", "costs"), [(True, [0.25, 0.75]), (False, [1.0, 1.0])])
-def test_a_positive_costs_the_share_of_positives(
-    quick: Callable[..., DMil], weighted: bool, costs: list[float]
-) -> None:
-    labels, given = quick(weighted_loss=weighted)._targets(np.array([1, 0, 1, 1]))
-    assert labels.tolist() == [1, 0, 1, 1]
-    assert given.tolist() == [costs[1], costs[0], costs[1], costs[1]]
-
-
-def test_the_clinical_attributes_are_standardised_on_the_training_patients(
-    quick: Callable[..., DMil],
-) -> None:
-    bags, labels, clinical = cohort()
-    model = quick(max_epochs=1).fit(bags, labels, clinical)
-    counts = np.log(clinical.lymphocytes_giga_per_litre)
-    np.testing.assert_allclose(model.clinical_mean_, [clinical.age_years.mean(), counts.mean()])
-    np.testing.assert_allclose(model.clinical_deviation_, [clinical.age_years.std(), counts.std()])
-    one = model._standardised(clinical.take([0]))
-    expected = (clinical.age_years[0] - clinical.age_years.mean()) / clinical.age_years.std()
-    assert one[0, 0].item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_an_attribute_that_all_patients_share_is_no_obstacle(quick: Callable[..., DMil]) -> None:
-    bags, labels, clinical = cohort()
-    same = Clinical(np.full(len(bags), 70.1), clinical.lymphocytes_giga_per_litre)
-    model = quick(max_epochs=1).fit(bags, labels, same)
-    assert model._standardised(clinical)[:, 0].abs().max() < 50  # years from 70.1, not infinity
 
 
 def test_the_probability_is_the_mean_of_the_members(quick: Callable[..., DMil]) -> None:
@@ -161,16 +136,52 @@ def test_the_probability_is_the_mean_of_the_members(quick: Callable[..., DMil]) 
     assert np.abs(members[0] - members[1]).max() > 1e-3
 
 
-def test_attention_is_shared_out_within_each_bag(quick: Callable[..., DMil]) -> None:
+AGGREGATIONS = ["attention", "gated_attention", "max", "mean_std"]
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_a_bag_is_shared_out_between_its_cells(
+    quick: Callable[..., DMil], aggregation: str
+) -> None:
+    bags, labels, clinical = cohort()
+    model = quick(aggregation=aggregation, max_epochs=3).fit(bags, labels, clinical)
+    shares = model.shares(bags)
+    np.testing.assert_allclose(np.add.reduceat(shares, bags.offsets[:-1]), 1.0, rtol=1e-5)
+    alone = model.shares(bags.take([5]))
+    np.testing.assert_allclose(alone, shares[bags.cells_of([5])], rtol=1e-5)
+    alike = np.allclose(shares, 1 / bags.sizes[bags.bag_of])
+    assert alike == (aggregation == "mean_std")
+
+
+def test_the_shares_of_attention_are_its_weights_averaged_over_members(
+    quick: Callable[..., DMil],
+) -> None:
     bags, labels, clinical = cohort()
     model = quick().fit(bags, labels, clinical)
-    attention = model.attention(bags)
-    np.testing.assert_allclose(np.add.reduceat(attention, bags.offsets[:-1]), 1.0, rtol=1e-5)
-    alone = model.attention(bags.take([5]))
-    np.testing.assert_allclose(alone, attention[bags.cells_of([5])], rtol=1e-5)
-    cells = torch.from_numpy(model.projection_.transform(bags.take([5]).instances))
-    by_member = model.network_.aggregation.scores(cells).softmax(dim=0)
-    np.testing.assert_allclose(alone, by_member.mean(dim=1).detach(), rtol=1e-5)
+    few = bags.take([5])
+    cells = model.preparation_.inputs(few, torch.zeros(1, 2)).bags.instances
+    v, w = (model.network_.get_parameter(f"aggregation.{name}").detach() for name in "Vw")
+    by_member = np.stack([np.tanh(cells @ v[m].numpy().T) @ w[m].numpy() for m in range(2)])
+    expected = np.exp(by_member) / np.exp(by_member).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(model.shares(few), expected.mean(axis=0), rtol=1e-4)
+
+
+def test_features_by_the_thousand_run_without_components(quick: Callable[..., DMil]) -> None:
+    bags, labels, clinical = cohort(n_bags=12, features=8192)
+    for aggregation in AGGREGATIONS:
+        model = quick(scale=False, aggregation=aggregation, max_epochs=1).fit(
+            bags, labels, clinical
+        )
+        assert np.isfinite(model.predict_proba(bags, clinical)).all()
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "none"])
+def test_the_normalisation_is_the_one_that_was_asked_for(
+    quick: Callable[..., DMil], normalisation: str
+) -> None:
+    model = quick(normalisation=normalisation, max_epochs=1).fit(*cohort())
+    names = [name for name, _ in model.network_.named_parameters()]
+    assert any("norms" in name for name in names) == (normalisation == "layer")
 
 
 def test_a_cells_score_is_the_verdict_on_it_alone_for_an_average_patient(
@@ -179,7 +190,7 @@ def test_a_cells_score_is_the_verdict_on_it_alone_for_an_average_patient(
     bags, labels, clinical = cohort()
     model = quick(members=1).fit(bags, labels, clinical)
     lone = Bags(bags.instances[7:8], np.array([0, 1]), ("P",))
-    age, log_count = model.clinical_mean_
+    age, log_count = model.preparation_.clinical_mean_
     average = Clinical(np.array([age]), np.exp([log_count]))
     probability = model.predict_proba(lone, average)[0]
     expected = np.log(probability / (1 - probability))
@@ -200,12 +211,12 @@ def test_bags_in_many_chunks_get_what_they_get_in_one(
 ) -> None:
     bags, labels, clinical = cohort()
     model = quick().fit(bags, labels, clinical)
-    whole = model.predict_proba(bags, clinical), model.attention(bags)
+    whole = model.predict_proba(bags, clinical), model.shares(bags)
     monkeypatch.setattr(
         "lymphokit.mil.d_mil.chunks", lambda sizes: np.split(np.arange(len(sizes)), [1, 5, 6, 20])
     )
     np.testing.assert_allclose(model.predict_proba(bags, clinical), whole[0], rtol=1e-5)
-    np.testing.assert_allclose(model.attention(bags), whole[1], rtol=1e-5)
+    np.testing.assert_allclose(model.shares(bags), whole[1], rtol=1e-5)
 
 
 def test_a_single_member_is_one_network_stopped_on_a_fifth(quick: Callable[..., DMil]) -> None:
@@ -267,7 +278,7 @@ def test_it_does_not_predict_before_it_was_fitted(quick: Callable[..., DMil]) ->
     bags, _, clinical = cohort()
     for predict in (
         lambda model: model.predict_proba(bags, clinical),
-        lambda model: model.attention(bags),
+        lambda model: model.shares(bags),
         lambda model: model.cell_scores(bags),
     ):
         with pytest.raises(NotFittedError, match="fit DMil"):

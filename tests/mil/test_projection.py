@@ -54,6 +54,13 @@ def test_new_cells_do_not_move_what_was_fitted() -> None:
     )
 
 
+def test_without_scaling_and_components_cells_stay_as_they_are() -> None:
+    cells = correlated(20, 5)
+    assert np.array_equal(
+        Projection(scale=False, pca=None, seed=0).fit(cells).transform(cells), cells
+    )
+
+
 def test_transform_before_fit_is_refused() -> None:
     with pytest.raises(NotFittedError):
         Projection(scale=True, pca=None, seed=0).transform(np.ones((2, 2)))

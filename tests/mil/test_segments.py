@@ -70,6 +70,19 @@ def test_tensor_sum_and_softmax_are_those_of_each_bag(cells: Packed) -> None:
     np.testing.assert_allclose(softmax, expected, atol=1e-12)
 
 
+@given(packed())
+@settings(max_examples=25, deadline=None)
+def test_tensor_mean_deviation_and_maximum_are_those_of_each_bag(cells: Packed) -> None:
+    values, index = torch.from_numpy(cells[0]), torch.from_numpy(segments.bag_of(cells[1]))
+    for packed_way, loop in (
+        (segments.tensor_segment_mean, lambda bag: bag.mean(axis=0)),
+        (segments.tensor_segment_std, lambda bag: bag.std(axis=0)),
+        (segments.tensor_segment_max, lambda bag: bag.max(axis=0)),
+    ):
+        ours = packed_way(values, index, len(cells[1]) - 1)
+        np.testing.assert_allclose(ours, bag_by_bag(loop, cells), atol=1e-10)
+
+
 def test_the_gradient_of_the_softmax_is_that_of_torch_on_each_bag() -> None:
     torch.manual_seed(0)
     index = torch.tensor([0, 0, 0, 1, 2, 2])

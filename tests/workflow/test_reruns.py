@@ -29,7 +29,7 @@ def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) 
     assert len(rows) == 36
     models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil"]
     models += [f"pseudo_label_{trees}{way}" for way in ("", "_shares") for trees in ("xgb", "lgbm")]
-    models += ["round_zero_xgb", "pooled"]
+    models += ["round_zero_xgb", "pooled", "one_class"]
     assert list(rows[0]) == ["patient", "label", *models, "vote", "mean", "stack"]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
 
@@ -60,7 +60,7 @@ def test_editing_a_shared_function_reruns_all_that_use_it(edited: Checkout) -> N
         "import numpy as np\n",
         "import numpy as np\n\nEDITED = 1\n",
     )
-    assert edited.planned() == {"mi_svm", "mi_svm_xgboost", "d_mil", *AFTER_A_MODEL}
+    assert edited.planned() == {"mi_svm", "mi_svm_xgboost", "d_mil", "one_class", *AFTER_A_MODEL}
 
 
 def test_editing_a_rules_script_reruns_that_rule(edited: Checkout) -> None:

@@ -1,4 +1,5 @@
-# What every other model has to beat: the clinical attributes alone, and plain pooling.
+# What every other model has to beat: the clinical attributes alone, plain pooling, and how unlike
+# the cells of reactive patients a patient's cells are (report, appendix).
 
 
 use rule mi_svm as clinical with:
@@ -20,3 +21,12 @@ use rule mi_svm as pooled with:
         settings=model_settings,
         seed=config["seed"],
         code=code_of("fit.py", "lymphokit.mil.pooled"),
+
+
+use rule mi_svm as one_class with:
+    wildcard_constraints:
+        model=models_of("one_class_svm"),
+    params:
+        settings=model_settings,
+        seed=config["seed"],
+        code=code_of("fit.py", "lymphokit.mil.one_class"),

@@ -143,6 +143,12 @@ def features_of(name):
     return features
 
 
+def ablated_model():
+    """The block of config.yaml that the ablation varies, with as many members as it is given."""
+    model = config["models"][config["ablation"]["model"]]
+    return {**model, "members": config["ablation"]["members"]}
+
+
 def variants_in_use():
     """The autoencoder's variants that an enabled model reads."""
     banks = {config["models"][name].get("features") for name in MODELS}

@@ -1,195 +1,208 @@
-"""The network of the report's section 5.2, several of them side by side.
+"""From the cells of a bag to the bag: attention, as the report chose it, and its alternatives.
 
-Every parameter has a leading dimension of members, so that a layer of all members is one product.
-The members see the same cells; nothing else is shared, and each learns as if it were alone.
-Letters in shapes: M members, d features a cell, L attention width, H the width of a layer.
+Every aggregation serves many networks at once. They come in groups: the networks of a group read
+the same bags (a `Batch`), those of another group may read other bags, or the same ones projected
+in another way. An aggregation is a module with `width`, the features of a bag; `forward`, from a
+batch a group to the bags (M, B, width); `shares`, how much of its bag each cell is; and a line in
+AGGREGATIONS. Letters in shapes: M all networks, S those of a group, d features a cell, L
+attention width, B the bags of a batch, of which every group has as many.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
-from math import sqrt
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lymphokit.mil.segments import tensor_segment_softmax
+from lymphokit.mil.layers import drawn
+from lymphokit.mil.segments import (
+    tensor_segment_max,
+    tensor_segment_mean,
+    tensor_segment_softmax,
+    tensor_segment_std,
+    tensor_segment_sum,
+)
+
+Aggregation = Literal["attention", "gated_attention", "max", "mean_std"]
 
 
-def attention_pool(cells: Tensor, weights: Tensor, index: Tensor, n_bags: int) -> Tensor:
-    """Sum the cells of each bag, weighted, once for each member.
+@dataclass(frozen=True)
+class Batch:
+    """Some bags, as the networks of a group read them.
 
-    cells (n_cells, d) finite, weights (n_cells, M), index (n_cells,) ascending bag of each cell
-    -> (M, n_bags, d). One product with a block-diagonal matrix of weights: it never holds
-    n_cells x M x d numbers, and suits steps of a few dozen bags.
-    Source: Ilse et al. 2018, eq. 7.
+    cells (n_cells, d) bag after bag, no gradient; sizes, the cells of each bag, none 0; clinical
+    (B, n_clinical); members, how many networks read them: S.
     """
-    is_in = index == torch.arange(n_bags).unsqueeze(1)
-    blocks = weights.T.unsqueeze(1) * is_in
-    return (blocks.flatten(0, 1) @ cells).view(-1, n_bags, cells.shape[1])
+
+    cells: Tensor
+    sizes: tuple[int, ...]
+    clinical: Tensor
+    members: int
+
+    @cached_property
+    def index(self) -> Tensor:
+        """The bag of each cell, ascending: (n_cells,)."""
+        return torch.arange(len(self.sizes)).repeat_interleave(torch.tensor(self.sizes))
 
 
 class Attention(nn.Module):
-    """Attention over the cells of a bag, one for each member: h_bag = sum of a_i h_i.
+    """The mean of the cells weighted by attention: h_bag = sum of a_i h_i.
 
-    `V` (M, L, d) and `w` (M, L), drawn from each member's own generator. The one place that says
-    how cells become a bag: another aggregation has `width`, the features of a bag, and `forward`.
-    Source: report 5.2.1; Ilse et al. 2018, eq. 7 and 8.
-    """
-
-    def __init__(self, features: int, width: int, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        self.width = features
-        self.V = _drawn((width, features), features, generators)
-        self.w = _drawn((width,), width, generators)
-
-    def scores(self, cells: Tensor) -> Tensor:
-        """The logits w^T tanh(V h) of cells (n_cells, d): (n_cells, M)."""
-        # tanh(x) is 2 sigmoid(2 x) - 1, and the sigmoid takes a quarter of the time here.
-        hidden = torch.matmul(self.V, 2.0 * cells.T).sigmoid()
-        scores = 2.0 * torch.bmm(self.w.unsqueeze(1), hidden).squeeze(1)
-        return (scores - self.w.sum(dim=1, keepdim=True)).T
-
-    def weights(self, cells: Tensor, index: Tensor, n_bags: int) -> Tensor:
-        """The share a_i of each cell in its bag: (n_cells, M), each bag's sum to 1."""
-        return tensor_segment_softmax(self.scores(cells), index, n_bags)
-
-    def forward(self, cells: Tensor, index: Tensor, n_bags: int) -> Tensor:
-        """Cells (n_cells, d) with the bag `index` of each -> bags (M, n_bags, d)."""
-        return attention_pool(cells, self.weights(cells, index, n_bags), index, n_bags)
-
-
-class MemberLinear(nn.Module):
-    """A fully connected layer for each member: (M, n, inputs) -> (M, n, outputs)."""
-
-    def __init__(self, inputs: int, outputs: int, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        self.weight = _drawn((outputs, inputs), inputs, generators)
-        self.bias = _drawn((1, outputs), inputs, generators)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """From x (M, n, inputs) to (M, n, outputs)."""
-        y: Tensor = _BatchedLinear.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return y
-
-
-class _BatchedLinear(torch.autograd.Function):
-    """x @ W.T + b for a batch of W, with products that need no transposed copy.
-
-    torch's own derivative gives the gradient of W transposed, to be copied, and multiplies W from
-    its slow side: at 3000 inputs and a bag a step that takes most of the step.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return torch.baddbmm(bias, x, weight.transpose(1, 2))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, weight = ctx.saved_tensors
-        (of_y,) = gradients
-        return of_y @ weight, of_y.transpose(1, 2) @ x, of_y.sum(dim=1, keepdim=True)
-
-
-class MemberNorm(nn.Module):
-    """Layer normalisation with a gain and a bias for each member."""
-
-    def __init__(self, members: int, width: int) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(members, 1, width))
-        self.bias = nn.Parameter(torch.zeros(members, 1, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (M, n, width) along its last dimension."""
-        return torch.addcmul(self.bias, functional.layer_norm(x, x.shape[-1:]), self.gain)
-
-
-class MemberMlp(nn.Module):
-    """Fully connected layers, each followed by ReLU, dropout and normalisation.
-
-    Source: report 5.2.1, which names the three in this order.
-    Departs: layer normalisation, since a step may hold one bag, of which a batch has no deviation.
-    """
-
-    def __init__(
-        self, inputs: int, widths: Sequence[int], generators: Sequence[torch.Generator]
-    ) -> None:
-        super().__init__()
-        sizes = [inputs, *widths]
-        self.widths = list(widths)
-        self.linears = nn.ModuleList(MemberLinear(*pair, generators) for pair in pairwise(sizes))
-        self.norms = nn.ModuleList(MemberNorm(len(generators), width) for width in widths)
-
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        """From x (M, n, inputs) to (M, n, last width).
-
-        keep (M, n, sum of widths): factors of the units, 0 or 1 / (1 - dropout); None keeps all.
-        """
-        factors = (
-            [None] * len(self.widths) if keep is None else torch.split(keep, self.widths, dim=2)
-        )
-        for linear, norm, factor in zip(self.linears, self.norms, factors, strict=True):
-            x = linear(x).relu()
-            x = norm(x if factor is None else x * factor)
-        return x
-
-
-class Committee(nn.Module):
-    """D-MIL networks side by side: aggregation -> MLP, clinical -> MLP, both -> one logit.
-
-    clinical_hidden empty: no clinical branch. The initial weights of a member come from its
-    generator alone, uniform within 1 / sqrt(inputs) as in `torch.nn.Linear`.
-    Source: report 5.2.1.
+    The logits of a_i are w^T tanh(V h_i), or w^T (tanh(V h_i) * sigmoid(U h_i)) where it is gated.
+    `V` and `U` (M, L, d) and `w` (M, L) are drawn from each network's own generator.
+    Source: report 5.2.1; Ilse et al. 2018, eq. 7 and 8, gated: eq. 9.
     """
 
     def __init__(
         self,
-        aggregation: Attention,
-        hidden: Sequence[int],
-        clinical_hidden: Sequence[int],
-        n_clinical: int,
+        features: int,
+        attention_width: int,
         generators: Sequence[torch.Generator],
+        gated: bool,
     ) -> None:
         super().__init__()
-        self.aggregation = aggregation
-        self.bag_mlp = MemberMlp(aggregation.width, hidden, generators)
-        self.clinical_mlp = (
-            MemberMlp(n_clinical, clinical_hidden, generators) if clinical_hidden else None
-        )
-        joined = (hidden[-1] if hidden else aggregation.width) + sum(clinical_hidden[-1:])
-        self.last = MemberLinear(joined, 1, generators)
+        self.width = features
+        self.V = drawn((attention_width, features), features, generators)
+        self.w = drawn((attention_width,), attention_width, generators)
+        self.U = drawn((attention_width, features), features, generators) if gated else None
 
-    @property
-    def dropout_width(self) -> int:
-        """Units that dropout may silence, the bag's MLP first: the width of `keep`."""
-        clinical = self.clinical_mlp.widths if self.clinical_mlp else []
-        return sum(self.bag_mlp.widths) + sum(clinical)
+    def forward(self, batches: Sequence[Batch]) -> Tensor:
+        """One batch a group -> the features of the bags (M, B, d), group after group."""
+        pooled = [
+            attention_pool(self._weights(batch, *own), batch)
+            for batch, own in zip(batches, self._by_group(batches), strict=True)
+        ]
+        return torch.cat(pooled) if len(pooled) > 1 else pooled[0]
 
-    def forward(
-        self, cells: Tensor, index: Tensor, clinical: Tensor, keep: Tensor | None = None
-    ) -> Tensor:
-        """The logit that each member gives each bag: (M, n_bags).
+    def shares(self, batch: Batch) -> Tensor:
+        """The attention a_i of each network: (n_cells, M)."""
+        return self._weights(batch, self.V, self.w, self.U)
 
-        cells (n_cells, d), index (n_cells,) ascending, clinical (n_bags, n_clinical),
-        keep (M, n_bags, dropout_width) as in `MemberMlp`, None outside training.
+    def _by_group(self, batches: Sequence[Batch]) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        sizes = [batch.members for batch in batches]
+        # One split a parameter: its derivative is one concatenation, that of slices a sum of many.
+        gates = [None] * len(sizes) if self.U is None else torch.split(self.U, sizes)
+        return list(zip(torch.split(self.V, sizes), torch.split(self.w, sizes), gates, strict=True))
+
+    @staticmethod
+    def _weights(batch: Batch, V: Tensor, w: Tensor, U: Tensor | None) -> Tensor:
+        return tensor_segment_softmax(_scores(batch.cells, V, w, U), batch.index, len(batch.sizes))
+
+
+class Max(nn.Module):
+    """The largest value of each feature among the cells of a bag. It grows with the bag.
+
+    Source: report 5.2.1 and table 1.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.width = features
+
+    def forward(self, batches: Sequence[Batch]) -> Tensor:
+        """One batch a group -> the features of the bags (M, B, d), group after group."""
+        return _for_members(batches, self._pooled)
+
+    def shares(self, batch: Batch) -> Tensor:
+        """The share of its bag's features in which a cell is the largest: (n_cells, M).
+
+        Cells that tie for a feature share it. The same for every network: nothing is learned.
         """
-        split = sum(self.bag_mlp.widths)
-        bag_keep = None if keep is None else keep[..., :split]
-        joined = self.bag_mlp(self.aggregation(cells, index, len(clinical)), bag_keep)
-        if self.clinical_mlp is not None:
-            clinical_keep = None if keep is None else keep[..., split:]
-            everyone = clinical.expand(len(joined), *clinical.shape)
-            joined = torch.cat([joined, self.clinical_mlp(everyone, clinical_keep)], dim=2)
-        logits: Tensor = self.last(joined)
-        return logits.squeeze(2)
+        wins = (batch.cells == self._pooled(batch)[batch.index]).float()
+        wins /= tensor_segment_sum(wins, batch.index, len(batch.sizes))[batch.index]
+        return wins.mean(dim=1, keepdim=True).expand(-1, batch.members)
+
+    @staticmethod
+    def _pooled(batch: Batch) -> Tensor:
+        return tensor_segment_max(batch.cells, batch.index, len(batch.sizes))
 
 
-def _drawn(
-    shape: tuple[int, ...], inputs: int, generators: Sequence[torch.Generator]
-) -> nn.Parameter:
-    """A parameter of this shape for each member, uniform within 1 / sqrt(inputs)."""
-    bound = 1.0 / sqrt(inputs)
-    rows = [torch.empty(shape).uniform_(-bound, bound, generator=each) for each in generators]
-    return nn.Parameter(torch.stack(rows))
+class MeanStd(nn.Module):
+    """The mean of each feature over the cells of a bag, then its standard deviation.
+
+    A bag of one cell deviates by 0.
+    Source: report 5.2.1 and table 1.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.width = 2 * features
+
+    def forward(self, batches: Sequence[Batch]) -> Tensor:
+        """One batch a group -> the features of the bags (M, B, 2 d), group after group."""
+        return _for_members(batches, self._pooled)
+
+    def shares(self, batch: Batch) -> Tensor:
+        """The same for all cells of a bag, as the mean has it: (n_cells, M)."""
+        share = 1.0 / torch.tensor(batch.sizes, dtype=batch.cells.dtype)
+        return share[batch.index].unsqueeze(1).expand(-1, batch.members)
+
+    @staticmethod
+    def _pooled(batch: Batch) -> Tensor:
+        both = (tensor_segment_mean, tensor_segment_std)
+        parts = [pool(batch.cells, batch.index, len(batch.sizes)) for pool in both]
+        return torch.cat(parts, dim=1)
+
+
+AGGREGATIONS: Mapping[
+    Aggregation, Callable[[int, int, Sequence[torch.Generator]], Attention | Max | MeanStd]
+] = MappingProxyType(
+    {
+        "attention": lambda d, width, own: Attention(d, width, own, gated=False),
+        "gated_attention": lambda d, width, own: Attention(d, width, own, gated=True),
+        "max": lambda d, _width, _own: Max(d),
+        "mean_std": lambda d, _width, _own: MeanStd(d),
+    }
+)
+
+
+def attention_pool(weights: Tensor, batch: Batch) -> Tensor:
+    """Sum the cells of each bag, weighted, once for each network: (S, B, d).
+
+    weights (n_cells, S). Bag after bag, so that no product holds a zero.
+    Source: Ilse et al. 2018, eq. 7.
+    """
+    pooled: Tensor = _Pool.apply(weights.T, batch.cells, batch.sizes)  # type: ignore[no-untyped-call]
+    return pooled
+
+
+class _Pool(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, cells: Tensor, sizes: tuple[int, ...]) -> Tensor:
+        ctx.save_for_backward(cells)
+        ctx.sizes = sizes
+        pooled = cells.new_empty(len(sizes), len(weights), cells.shape[1])
+        own = torch.split(weights, list(sizes), dim=1), torch.split(cells, list(sizes))
+        for own_weights, own_cells, out in zip(*own, pooled, strict=True):
+            torch.mm(own_weights, own_cells, out=out)
+        return pooled.transpose(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (cells,) = ctx.saved_tensors
+        bags = zip(gradients[0].unbind(dim=1), torch.split(cells, ctx.sizes), strict=True)
+        return torch.cat([of_bag @ own.T for of_bag, own in bags], dim=1), None, None
+
+
+def _scores(cells: Tensor, V: Tensor, w: Tensor, U: Tensor | None) -> Tensor:
+    """The logits of cells (n_cells, d) for V and U (S, L, d), w (S, L): (n_cells, S)."""
+    # tanh(x) is 2 sigmoid(2 x) - 1, and the sigmoid takes a quarter of the time here.
+    hidden = (2.0 * _hidden(cells, V)).sigmoid()
+    if U is None:
+        scores = 2.0 * torch.bmm(w.unsqueeze(1), hidden).squeeze(1)
+        return (scores - w.sum(dim=1, keepdim=True)).T
+    gated = (2.0 * hidden - 1.0) * _hidden(cells, U).sigmoid()
+    return torch.bmm(w.unsqueeze(1), gated).squeeze(1).T
+
+
+def _hidden(cells: Tensor, V: Tensor) -> Tensor:
+    """V h of all networks of a group, as one product: (S, L, n_cells)."""
+    return (V.reshape(-1, V.shape[2]) @ cells.T).view(len(V), -1, len(cells))
+
+
+def _for_members(batches: Sequence[Batch], pool: Callable[[Batch], Tensor]) -> Tensor:
+    """What the cells alone decide, once for each network of each group."""
+    return torch.cat([pool(batch).expand(batch.members, -1, -1) for batch in batches])

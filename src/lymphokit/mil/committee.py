@@ -1,59 +1,95 @@
-"""Training of networks side by side: each has its own patients, pace and day to stop."""
+"""Training of networks side by side: each has its own patients, pace and day to stop.
 
-from collections.abc import Iterator, Sequence
+Networks come in groups. Those of a group read the same features of the cells and meet the bags in
+the same order, so that a step reads its cells once for all of them; all else is a network's own.
+Letters in shapes: M networks, G groups, B bags of a step.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.adam import adam
 
 from lymphokit.errors import LymphokitError
-from lymphokit.mil.attention import Committee
+from lymphokit.mil.attention import Batch
 from lymphokit.mil.bags import Bags
+from lymphokit.mil.descent import MemberAdam, Watch
+from lymphokit.mil.draws import Booleans, Positions, Step, draw_epoch, draw_keep, side_by_side
+from lymphokit.mil.network import Committee
 
-_CHUNK_CELLS = 1024  # cells that pass through the networks at once outside training steps
-_PARTS_FOR_ONE = 5  # a single network stops early on a fifth of its patients
+_CHUNK_BAGS = 32  # bags that pass through the networks at once between epochs
+_FEWER = 0.75  # networks that have stopped are put aside when so few of those present still run
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the networks read: bags of projected cells, clinical attributes (n_bags, 2)."""
+    """What the networks of a group read: bags of projected cells, clinical attributes (n_bags, 2).
+
+    All groups hold the same patients in the same order.
+    """
 
     bags: Bags
     clinical: Tensor
 
-    def batch(self, chosen: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Cells, the bag of each, and clinical attributes of the bags at these positions."""
-        cells = torch.from_numpy(self.bags.instances[self.bags.cells_of(chosen)])
-        index = np.repeat(np.arange(len(chosen)), self.bags.sizes[chosen])
-        return cells, torch.from_numpy(index), self.clinical[torch.from_numpy(chosen)]
+    @property
+    def n_features(self) -> int:
+        """Features of a cell."""
+        return int(self.bags.instances.shape[1])
+
+    @property
+    def n_clinical(self) -> int:
+        """Clinical attributes of a patient."""
+        return self.clinical.shape[1]
+
+    def batch(self, chosen: Positions, members: int) -> Batch:
+        """The bags at these positions, for so many networks."""
+        cells = torch.from_numpy(self.bags.cells_of(chosen))
+        instances = torch.from_numpy(self.bags.instances).index_select(0, cells)
+        sizes = tuple(self.bags.sizes[chosen].tolist())
+        return Batch(instances, sizes, self.clinical[torch.from_numpy(chosen)], members)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs with their labels (n_bags,) in {0, 1} and what a bag's loss costs (n_bags,)."""
+    """Inputs, one a group, with labels and costs.
 
-    inputs: Inputs
+    labels (n_bags,) in {0, 1}; costs (G, n_bags), factors of the bags' losses.
+    """
+
+    inputs: Sequence[Inputs]
     labels: Tensor
     costs: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def losses(self, logits: Tensor, chosen: Tensor) -> Tensor:
-        """Weighted binary cross-entropy of the chosen bags: (members, n_chosen)."""
-        target = self.labels[chosen].expand_as(logits)
-        return binary_cross_entropy_with_logits(
-            logits, target, weight=self.costs[chosen], reduction="none"
-        )
+
+@dataclass(frozen=True)
+class Plan:
+    """Who is what to each network; a row a network, group after group, a column a bag.
+
+    group_of (M,) ascending. Booleans (M, n_bags): learned, the bags it learns from; held_out, those
+    it is slowed and stopped on; scored, those it is only watched on. No bag is two of them.
+    """
+
+    group_of: Positions
+    learned: Booleans
+    held_out: Booleans
+    scored: Booleans
+
+    def take(self, members: Positions) -> "Plan":
+        """The plan of the networks at these positions."""
+        parts = (self.learned, self.held_out, self.scored)
+        return Plan(self.group_of[members], *(part[members] for part in parts))
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to train; the fields are the settings of `models.d_mil` in config.yaml."""
+    """How to train; the fields are settings of `models.d_mil` in config.yaml."""
 
     dropout: float
     learning_rate: float
@@ -66,241 +102,181 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Curves:
+    """Weighted loss, and balanced accuracy at probability 0.5, each (epochs, M).
+
+    nan once a network has stopped, and where it has no such bags.
+    """
+
+    loss: NDArray[np.float64]
+    balanced_accuracy: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class History:
-    """How training went, each (epochs, members); nan once a member has stopped.
+    """How training went, on each of a plan's parts.
 
-    The loss is the weighted one, the balanced accuracy is at probability 0.5, both without
-    dropout and after the epoch's last step. "train" is the bags a member learns from,
-    "validation" those it is stopped on.
+    learned: as the bags were met in the epoch's steps, with dropout. held_out and scored: after
+    the epoch's last step, without dropout.
     """
 
-    train_loss: NDArray[np.float64]
-    validation_loss: NDArray[np.float64]
-    train_balanced_accuracy: NDArray[np.float64]
-    validation_balanced_accuracy: NDArray[np.float64]
+    learned: Curves
+    held_out: Curves
+    scored: Curves
 
 
-class MemberAdam:
-    """Adam for networks side by side: each with its own learning rate, moments and step count.
+@dataclass(frozen=True)
+class Training:
+    """What training leaves besides the weights.
 
-    A member that has no bag in a step is left as it is, as if the step were not. `weights`
-    (members, n_parameters) is the memory in which the network's parameters live from now on, a
-    row a member, so that a member moves by one fused operation; `settle` gives them back.
-    weight_decay is L2, added to the gradient as in `torch.optim.Adam`, whose betas these are.
+    epochs (M,): the chosen ones, from 1. logits (M, n_bags): of the bags that a network held out or
+    was scored on, at its chosen epoch; nan for others.
     """
 
-    def __init__(self, network: nn.Module, learning_rate: float, weight_decay: float) -> None:
-        self.parameters = list(network.parameters())
-        self.weights = torch.cat([each.detach().flatten(1) for each in self.parameters], dim=1)
-        widths = [each[0].numel() for each in self.parameters]
-        views = torch.split(self.weights, widths, dim=1)
-        for parameter, view in zip(self.parameters, views, strict=True):
-            parameter.data = view.view(parameter.shape)
-        self.rates = np.full(len(self.weights), learning_rate)
-        self.weight_decay = weight_decay
-        self._gradients, self._means, self._squares = torch.zeros(3, *self.weights.shape)
-        self._steps = torch.zeros(len(self.weights))
-
-    def step(self, learning: Sequence[bool]) -> None:
-        """Move the members that are learning along the gradients of the parameters."""
-        parts = [_gradient(each).flatten(1) for each in self.parameters]
-        gradients = torch.cat(parts, dim=1, out=self._gradients)  # fresh memory costs more
-        for member in np.flatnonzero(learning):
-            # The function, since the class imports all of torch's compiler to be constructed.
-            adam(
-                [self.weights[member]],
-                [gradients[member]],
-                [self._means[member]],
-                [self._squares[member]],
-                max_exp_avg_sqs=[],
-                state_steps=[self._steps[member]],
-                fused=True,
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                lr=float(self.rates[member]),
-                weight_decay=self.weight_decay,
-                eps=1e-8,
-                maximize=False,
-            )
-
-    def slow(self, members: NDArray[np.bool_], factor: float) -> None:
-        """Multiply the learning rate of the members that are marked in (members,)."""
-        self.rates[members] *= factor
-
-    def settle(self, weights: Tensor) -> None:
-        """Leave the network with `weights` (members, n_parameters), in memory of its own."""
-        self.weights.copy_(weights)
-        for parameter in self.parameters:
-            parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
-            parameter.grad = None
-
-
-class Watch:
-    """Watches each member's validation loss: when it was lowest, when to slow down and to stop."""
-
-    def __init__(self, members: int, schedule_patience: int, early_stopping: int) -> None:
-        self.schedule_patience = schedule_patience
-        self.early_stopping = early_stopping
-        self.lowest = np.full(members, np.inf)
-        self.epochs = np.zeros(members, dtype=np.int64)
-        self.running = np.ones(members, dtype=bool)
-        self._waited = np.zeros(members, dtype=np.int64)
-
-    def look(
-        self, epoch: int, losses: NDArray[np.float64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Take note of an epoch's losses (members,); who improved, and who shall slow down."""
-        improved = self.running & (losses < self.lowest)
-        self.lowest = np.where(improved, losses, self.lowest)
-        self.epochs = np.where(improved, epoch, self.epochs)
-        self._waited = np.where(improved, 0, self._waited + 1)
-        slow = self.running & (self._waited == self.schedule_patience)
-        self._waited[slow] = 0
-        self.running &= epoch - self.epochs < self.early_stopping
-        return improved, slow
+    history: History
+    epochs: Positions
+    logits: NDArray[np.float64]
 
 
 def train(
     network: Committee,
     examples: Examples,
-    held_out: NDArray[np.bool_],
+    plan: Plan,
     schedule: Schedule,
-    rng: np.random.Generator,
+    rngs: Sequence[np.random.Generator],
     generators: Sequence[torch.Generator],
-) -> tuple[History, NDArray[np.int64]]:
-    """Train all members; leave each with its weights of the epoch of lowest validation loss.
+) -> Training:
+    """Train all networks; leave each with its weights of the epoch of lowest loss on `held_out`.
 
-    held_out (members, n_bags): the bags a member is stopped on; it learns from the others.
-    rng draws the order of the bags, a member's generator its dropout. Returns the history and
-    each member's chosen epoch, from 1.
-    Raises LymphokitError where a member's validation loss never was a number.
+    rngs: one a group, draws the order of its bags; generators: one a network, draws its dropout.
+    Raises LymphokitError where a network's loss on what it held out never was a number.
     """
     optimizer = MemberAdam(network, schedule.learning_rate, schedule.weight_decay)
-    watch = Watch(len(held_out), schedule.schedule_patience, schedule.early_stopping)
+    watch = Watch(len(plan.group_of), schedule.schedule_patience, schedule.early_stopping)
+    taught = [np.flatnonzero(own) for own in _by_group(plan.learned, plan.group_of)]
+    present = np.arange(len(plan.group_of))
     kept = optimizer.weights.clone()
-    learns = torch.from_numpy(~held_out)
-    taught = np.flatnonzero((~held_out).any(axis=0))
+    logits = np.full(plan.learned.shape, np.nan)
     lines = []
     for epoch in range(1, schedule.max_epochs + 1):
-        running = watch.running.copy()
-        steps = draw_steps(taught, schedule.batch_bags, rng)
-        keep = draw_keep(network, len(examples), schedule.dropout, generators)
-        learn(
-            network, optimizer, examples, learns & torch.from_numpy(running)[:, None], steps, keep
-        )
-        line = judge(network, examples, learns)
-        improved, slow = watch.look(epoch, line[1])
-        lines.append(np.where(running, line, np.nan))
-        kept[improved] = optimizer.weights[improved]
-        optimizer.slow(slow, schedule.schedule_factor)
-        if not watch.running.any():
+        now, running = plan.take(present), watch.running[present]
+        steps = draw_epoch(taught, np.unique(now.group_of), schedule.batch_bags, rngs)
+        own = [generators[int(member)] for member in present]
+        keep = draw_keep(len(examples), network.dropout_width, schedule.dropout, own)
+        met = learn(network, optimizer, examples, now, running, steps, keep)
+        seen = judge(network, examples, now)
+        line = np.full((6, len(plan.group_of)), np.nan)
+        line[:, present[running]] = summary(examples, now, met, seen)[:, running]
+        lines.append(line)
+        improved, slow = watch.look(epoch, line[2])
+        kept[improved] = optimizer.weights[improved[present]]
+        logits[improved] = seen.numpy()[improved[present]]
+        optimizer.slow(slow[present], schedule.schedule_factor)
+        running = watch.running[present]
+        if not running.any():
             break
+        if running.mean() <= _FEWER:
+            optimizer.keep(running)
+            present = present[running]
     optimizer.settle(kept)
     _check_trained(watch.epochs)
-    return History(*np.stack(lines, axis=1)), watch.epochs
+    logits[~(plan.held_out | plan.scored)] = np.nan
+    rows = np.stack(lines, axis=1)
+    history = History(Curves(*rows[:2]), Curves(*rows[2:4]), Curves(*rows[4:]))
+    return Training(history, watch.epochs, logits)
 
 
 def learn(
     network: Committee,
     optimizer: MemberAdam,
     examples: Examples,
-    learns: Tensor,
-    steps: Sequence[NDArray[np.int64]],
+    plan: Plan,
+    running: Booleans,
+    steps: Sequence[Step],
     keep: Tensor | None,
-) -> None:
-    """Train for an epoch: a step for each array of bag positions in `steps`.
+) -> Tensor:
+    """Train for an epoch; the logits (M, n_bags) with which bags were met, nan for the others.
 
-    learns (members, n_bags): which bags a member learns from; a step lowers the mean loss of
-    those it holds. keep: as `draw_keep` gives it.
+    A step lowers, for each network that is running, the mean loss of those of its bags that the
+    network learns from. keep: as `draw_keep` gives it.
     """
-    for chosen in steps:
-        where = torch.from_numpy(chosen)
-        own = learns[:, where]
-        factors = None if keep is None else keep[:, where]
-        logits = network(*examples.inputs.batch(chosen), factors)
-        losses = (examples.losses(logits, where) * own).sum(dim=1)
+    met = torch.full(plan.learned.shape, torch.nan)
+    rows = torch.arange(len(plan.group_of))[:, None]
+    learns = torch.from_numpy(plan.learned & running[:, None])
+    for step in steps:
+        where = torch.from_numpy(step.chosen[plan.group_of])
+        own = learns[rows, where] & torch.from_numpy(step.real[plan.group_of])
+        factors = None if keep is None else keep[rows, where]
+        logits = network(batches(examples, plan, step.chosen), factors)
+        losses = (_losses(examples, plan, logits, where) * own).sum(dim=1)
         network.zero_grad()
         torch.autograd.backward((losses / own.sum(dim=1).clamp(min=1)).sum())
         optimizer.step(own.any(dim=1).tolist())
+        met[(rows.expand_as(where)[own], where[own])] = logits.detach()[own]
+    return met
 
 
-def judge(network: Committee, examples: Examples, learns: Tensor) -> NDArray[np.float64]:
-    """An epoch's line of the history, one column a member: (4, members) in `History`'s order."""
+def judge(network: Committee, examples: Examples, plan: Plan) -> Tensor:
+    """The logits (M, n_bags) of the bags that a network's group holds out or is scored on."""
+    seen = torch.full(plan.learned.shape, torch.nan)
+    rows = torch.arange(len(plan.group_of))[:, None]
+    watched = [np.flatnonzero(own) for own in _by_group(plan.held_out | plan.scored, plan.group_of)]
     with torch.inference_mode():
-        parts = chunks(examples.inputs.bags.sizes)
-        logits = torch.cat([network(*examples.inputs.batch(few)) for few in parts], dim=1)
-        losses = examples.losses(logits, torch.arange(len(examples)))
-        right = (logits > 0) == (examples.labels == 1)
-        rows = [_mean(losses, learns), _mean(losses, ~learns)]
-        rows += [_balanced(right, examples.labels, part) for part in (learns, ~learns)]
+        for step in side_by_side(watched, np.unique(plan.group_of), _CHUNK_BAGS):
+            where = torch.from_numpy(step.chosen[plan.group_of])
+            # A bag that is met twice has the same logit both times.
+            seen[rows, where] = network(batches(examples, plan, step.chosen))
+    return seen
+
+
+def batches(examples: Examples, plan: Plan, chosen: Positions) -> list[Batch]:
+    """What each group that has networks reads: its bags at the positions chosen (G, B)."""
+    groups, members = np.unique(plan.group_of, return_counts=True)
+    return [
+        examples.inputs[group].batch(chosen[group], int(count))
+        for group, count in zip(groups, members, strict=True)
+    ]
+
+
+def summary(examples: Examples, plan: Plan, met: Tensor, seen: Tensor) -> NDArray[np.float64]:
+    """An epoch's line of the history, one column a network: (6, M) in `History`'s order."""
+    everyone = torch.arange(len(examples)).expand_as(met)
+    rows = []
+    parts = ((met, plan.learned), (seen, plan.held_out), (seen, plan.scored))
+    for logits, part in parts:
+        own = torch.from_numpy(part)
+        rows.append(_mean(_losses(examples, plan, logits, everyone), own))
+        rows.append(_balanced((logits > 0) == (examples.labels == 1), examples.labels, own))
     line: NDArray[np.float64] = torch.stack(rows).double().numpy()
     return line
 
 
-def hold_out(
-    labels: NDArray[np.int64], members: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Which bags each member is stopped on instead of learning from: (members, n_bags).
-
-    Bags are dealt in random order, label after label, so parts differ by at most one bag of
-    each label. Several members share all bags out between them; a single one gets a fifth.
-    Raises ValueError where a member would have no bag to learn from or none to be stopped on.
-    """
-    if len(labels) < max(members, 2):
-        raise ValueError(f"{members} members need {max(members, 2)} patients, got {len(labels)}")
-    shuffled = rng.permutation(len(labels))
-    dealt = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    part = np.empty(len(labels), dtype=np.int64)
-    part[dealt] = np.arange(len(labels)) % (members if members > 1 else _PARTS_FOR_ONE)
-    held_out: NDArray[np.bool_] = part == np.arange(members)[:, None]
-    return held_out
+def _by_group(marks: Booleans, group_of: Positions) -> list[Booleans]:
+    """The bags that any network of a group has marked: (n_bags,) a group."""
+    n_groups = int(group_of.max()) + 1
+    return [marks[group_of == group].any(axis=0) for group in range(n_groups)]
 
 
-def chunks(sizes: NDArray[np.int64], cells: int = _CHUNK_CELLS) -> Iterator[NDArray[np.int64]]:
-    """Positions of consecutive bags, so many that all but the last hold fewer than `cells`."""
-    chunk = (np.cumsum(sizes) - sizes) // cells
-    yield from np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(chunk)) + 1)
-
-
-def draw_steps(
-    bags: NDArray[np.int64], batch_bags: int, rng: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """The bags at these positions in random order, `batch_bags` at a time."""
-    return np.split(rng.permutation(bags), range(batch_bags, len(bags), batch_bags))
-
-
-def draw_keep(
-    network: Committee, n_bags: int, dropout: float, generators: Sequence[torch.Generator]
-) -> Tensor | None:
-    """An epoch's dropout factors (members, n_bags, units), each member's from its generator.
-
-    Drawn for bags and not for steps, so that they do not depend on who shares a step.
-    """
-    if dropout == 0:
-        return None
-    shape = n_bags, network.dropout_width
-    rows = [torch.rand(shape, generator=generator) for generator in generators]
-    return (torch.stack(rows) >= dropout) / (1.0 - dropout)
+def _losses(examples: Examples, plan: Plan, logits: Tensor, where: Tensor) -> Tensor:
+    """Weighted binary cross-entropy of logits (M, n) of the bags at positions `where` (M, n)."""
+    costs = examples.costs[torch.from_numpy(plan.group_of)].gather(1, where)
+    return binary_cross_entropy_with_logits(
+        logits, examples.labels[where], weight=costs, reduction="none"
+    )
 
 
 def _mean(values: Tensor, part: Tensor) -> Tensor:
-    """Mean of values (members, n_bags) over each member's part of the bags; nan over none."""
-    return (values * part).sum(dim=1) / part.sum(dim=1)
+    """Mean of values (M, n_bags) over each network's part of the bags; nan over none."""
+    return values.where(part, 0.0).sum(dim=1) / part.sum(dim=1)
 
 
 def _balanced(right: Tensor, labels: Tensor, part: Tensor) -> Tensor:
-    """Mean of the recalls of the labels that occur in each member's part: (members,)."""
+    """Mean of the recalls of the labels that occur in each network's part: (M,)."""
     recalls = [_mean(right.float(), part & (labels == label)) for label in (0, 1)]
     return torch.stack(recalls).nanmean(dim=0)
 
 
-def _gradient(parameter: Tensor) -> Tensor:
-    assert parameter.grad is not None  # every parameter is part of every logit
-    return parameter.grad
-
-
-def _check_trained(epochs: NDArray[np.int64]) -> None:
+def _check_trained(epochs: Positions) -> None:
     if (epochs == 0).any():
         members = ", ".join(str(member + 1) for member in np.flatnonzero(epochs == 0))
         raise LymphokitError(

@@ -17,7 +17,7 @@ class Projection:
 
     scale: standardise the features; pca: components to keep, at most what the cells allow
     (`min(n_cells - 1, n_features)`), None to keep the features; seed: of the randomised
-    decomposition that serves where few components are wanted.
+    decomposition that serves where few components are wanted. With neither, cells stay as they are.
     Source: report 5.1.1 and 5.2.2 c.
     """
 
@@ -40,6 +40,8 @@ class Projection:
         """The cells (n_cells, n_features) in the fitted coordinates: (n_cells, k) float32."""
         if not hasattr(self, "mean_"):
             raise NotFittedError("fit the projection before transforming cells with it")
+        if not self.scale and self.pca is None:
+            return np.asarray(cells, dtype=np.float32)
         centred = np.asarray(cells, dtype=np.float32) - self.mean_
         centred /= self.deviation_
         projected = centred if self.components_ is None else centred @ self.components_.T

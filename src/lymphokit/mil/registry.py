@@ -42,6 +42,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "pooled_logistic": Kind(
             "lymphokit.mil.pooled:PooledLogistic", uses_images=True, uses_clinical=False
         ),
+        "one_class_svm": Kind(
+            "lymphokit.mil.one_class:OneClass", uses_images=True, uses_clinical=False
+        ),
     }
 )
 

@@ -78,7 +78,7 @@ class _Weights:
         design = np.column_stack([self.rows, np.ones(len(target))])
         normal = (design * curvature[:, None]).T @ design
         normal[np.arange(self.size), np.arange(self.size)] += ridge * len(target)
-        solution = np.linalg.solve(normal, design.T @ target)
+        solution = np.asarray(np.linalg.solve(normal, design.T @ target), dtype=np.float64)
         return solution[:-1], float(solution[-1])
 
 

@@ -52,14 +52,29 @@ def tensor_segment_sum(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor
     return cells.new_zeros((n_bags, *cells.shape[1:])).index_add(0, index, cells)
 
 
+def tensor_segment_mean(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
+    """Mean over each bag along dim 0: (n_cells, d) -> (n_bags, d)."""
+    return tensor_segment_sum(cells, index, n_bags) / index.bincount(minlength=n_bags)[:, None]
+
+
+def tensor_segment_std(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
+    """Population standard deviation over each bag along dim 0; 0 for a bag of one cell."""
+    centred = cells - tensor_segment_mean(cells, index, n_bags)[index]
+    return tensor_segment_mean(centred**2, index, n_bags).sqrt()
+
+
+def tensor_segment_max(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
+    """Maximum over each bag along dim 0: (n_cells, ...) -> (n_bags, ...)."""
+    wide = index.reshape(-1, *(1,) * (cells.ndim - 1)).expand_as(cells)
+    lowest = cells.new_full((n_bags, *cells.shape[1:]), -np.inf)
+    return lowest.scatter_reduce(0, wide, cells, "amax")
+
+
 def tensor_segment_softmax(scores: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
     """Softmax within each bag along dim 0: scores (n_cells, ...) -> the same shape.
 
     Shifted by each bag's maximum, so large scores do not overflow.
     """
-    trailing = scores.shape[1:]
-    wide = index.reshape(-1, *(1,) * len(trailing)).expand_as(scores)
-    highest = scores.new_full((n_bags, *trailing), -np.inf)
-    highest = highest.scatter_reduce(0, wide, scores.detach(), "amax")
+    highest = tensor_segment_max(scores.detach(), index, n_bags)
     weights = (scores - highest[index]).exp()
     return weights / tensor_segment_sum(weights, index, n_bags)[index]

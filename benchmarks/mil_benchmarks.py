@@ -1,0 +1,318 @@
+"""MI-SVM and attention-based deep MIL on benchmark bags, beside the published figures.
+
+    python benchmarks/mil_benchmarks.py FOLDER
+
+Every .npz file in the folder is a set: `instances` (n, d), `offsets` (bags + 1,) where each bag's
+instances begin, `labels` (bags,) in {0, 1}. Five times ten folds, stratified by label. All that
+is chosen is chosen by accuracy on three inner folds of a training part: C and gamma of MI-SVM,
+weight decay and epochs of attention. Features are standardised on the training part.
+
+MI-SVM is chosen on bags thinned to eight instances, then learns from all. Attention is the network
+of Ilse et al. in minibatches, eight instances of a bag an epoch; five networks, trained on the
+same bags from different initial weights, rate a bag by their mean probability. The networks of
+all folds, repeats and initial weights are one stack, trained side by side. One core.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.special import expit
+from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
+
+from lymphokit.errors import LymphokitError
+from lymphokit.mil.bags import Bags, Clinical
+from lymphokit.mil.embedding import (
+    Course,
+    EmbeddedAttention,
+    Embedding,
+    Reading,
+    logits_of,
+    train,
+)
+from lymphokit.mil.mi_svm import MiSvm
+from lymphokit.mil.projection import Projection
+from lymphokit.mil.radial import RadialMiSvm
+from lymphokit.mil.thinning import thin
+from lymphokit.progress import track
+
+INNER, SEEDS, FEW, MAX_ITERATIONS = 3, 5, 8, 20
+EPOCHS = (20, 30, 40)
+COURSES = [
+    Course(
+        dropout=0.5,
+        learning_rate=0.02,
+        weight_decay=weight_decay,
+        batch_bags=16,
+        most_cells=FEW,
+        epochs=EPOCHS,
+    )
+    for weight_decay in (0.005, 0.02)
+]
+WIDTHS, ATTENTION_WIDTH = (256, 128, 64), 64
+LINEAR, RADIAL, ATTENTION, GATED = "MI-SVM, linear", "MI-SVM, RBF", "attention", "gated attention"
+ANDREWS, ILSE = "Andrews et al. 2002", "Ilse et al. 2018"
+PUBLISHED = {
+    ("musk1", LINEAR): ("0.779", ANDREWS),
+    ("musk1", RADIAL): ("0.779", ANDREWS),
+    ("musk2", LINEAR): ("0.843", ANDREWS),
+    ("musk2", RADIAL): ("0.843", ANDREWS),
+    ("musk1", ATTENTION): ("0.892 ± 0.040", ILSE),
+    ("musk2", ATTENTION): ("0.858 ± 0.048", ILSE),
+    ("musk1", GATED): ("0.900 ± 0.050", ILSE),
+    ("musk2", GATED): ("0.863 ± 0.042", ILSE),
+}
+Booleans = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Choice = tuple[float, ...]
+Decide = Callable[[Bags], Floats]
+Fit = Callable[..., Decide]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A set: its name, bags and their labels (n_bags,)."""
+
+    name: str
+    bags: Bags
+    labels: NDArray[np.int64]
+
+    def take(self, chosen: NDArray[np.int64]) -> "Problem":
+        return Problem(self.name, self.bags.take(chosen), self.labels[chosen])
+
+    def thinned(self, seed: int) -> "Problem":
+        few = thin(self.bags, FEW, np.random.default_rng(seed))
+        return Problem(self.name, few, self.labels)
+
+
+def load(path: Path) -> Problem:
+    """The set in a file. Raises LymphokitError where it is not one."""
+    try:
+        with np.load(path) as file:
+            cells, offsets, labels = (file[key] for key in ("instances", "offsets", "labels"))
+    except (KeyError, ValueError, EOFError, BadZipFile) as error:
+        raise LymphokitError(
+            f"{path.name} is no set of bags ({error}); it needs numeric arrays named "
+            "instances (n, d), offsets (bags + 1,) and labels (bags,)"
+        ) from error
+    if fault := _fault(cells, offsets, labels):
+        raise LymphokitError(f"{path.name}: {fault}")
+    ids = tuple(f"bag {bag}" for bag in range(len(labels)))
+    bags = Bags(cells.astype(np.float64), offsets.astype(np.int64), ids)
+    return Problem(path.stem, bags, labels.astype(np.int64))
+
+
+def _fault(cells: NDArray[Any], offsets: NDArray[Any], labels: NDArray[Any]) -> str | None:
+    if cells.ndim != 2 or not np.issubdtype(cells.dtype, np.number):
+        return f"instances are {cells.dtype} of shape {cells.shape}, not numbers (n, d)"
+    if not np.isfinite(cells).all():
+        return "an instance has a feature that is not a finite number"
+    if labels.ndim != 1 or not np.isin(labels, (0, 1)).all():
+        return "labels are not 0 or 1, one a bag"
+    if offsets.shape != (len(labels) + 1,):
+        return f"offsets have shape {offsets.shape}, but {len(labels)} labels ask for one more"
+    if offsets[0] != 0 or offsets[-1] != len(cells) or (np.diff(offsets) <= 0).any():
+        return f"offsets do not rise from 0 to the {len(cells)} instances, every bag with some"
+    return None
+
+
+def deal(labels: NDArray[np.int64], folds: int, seed: int) -> Booleans:
+    """Which bags each fold holds out, stratified by label: (folds, n_bags)."""
+    held = np.zeros((folds, len(labels)), dtype=bool)
+    dealer = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    for fold, (_, test) in enumerate(dealer.split(labels, labels)):
+        held[fold, test] = True
+    return held
+
+
+def tests_of(problem: Problem, folds: int, repeats: int) -> Booleans:
+    """Which bags every fold of every repeat holds out: (repeats * folds, n_bags)."""
+    fewest, needed = int(np.bincount(problem.labels, minlength=2).min()), max(folds, 2 * INNER)
+    if fewest < needed:
+        raise LymphokitError(
+            f"{problem.name}: {fewest} bags of a label cannot be dealt into {folds} folds with "
+            f"{INNER} inner ones; it takes {needed}"
+        )
+    return np.concatenate([deal(problem.labels, folds, seed) for seed in range(repeats)])
+
+
+def linear(problem: Problem, C: float) -> Decide:
+    machine = MiSvm(
+        scale=True,
+        pca=None,
+        C=C,
+        scale_C=False,
+        max_iterations=MAX_ITERATIONS,
+        restarts=0,
+        backend="own",
+        seed=0,
+    )
+    nothing = np.ones(len(problem.labels))
+    return machine.fit(problem.bags, problem.labels, Clinical(nothing, nothing)).decision_function
+
+
+def radial(problem: Problem, C: float, gamma: float) -> Decide:
+    """gamma: in units of one over the number of features."""
+    machine = RadialMiSvm(
+        gamma=gamma / problem.bags.instances.shape[1],
+        C=C,
+        max_iterations=MAX_ITERATIONS,
+        first_cells=FEW,
+        seed=0,
+    )
+    return machine.fit(problem.bags, problem.labels).decision_function
+
+
+MACHINES: Sequence[tuple[str, Fit, Sequence[Choice]]] = (
+    (LINEAR, linear, [(C,) for C in (0.01, 0.1, 1.0, 10.0)]),
+    (RADIAL, radial, list(product((1.0, 10.0, 100.0), (0.25, 0.5, 1.0)))),
+)
+
+
+def by_machine(fit: Fit, grid: Sequence[Choice], problem: Problem, tests: Booleans) -> Floats:
+    """1 where the machine of a fold rates a bag it tests right: (folds, n_bags)."""
+    right = np.zeros(tests.shape)
+    for fold, test in enumerate(track(tests, problem.name)):
+        part = problem.take(np.flatnonzero(~test))
+        decide = fit(part, *chosen(fit, grid, part.thinned(fold), fold))
+        right[fold, test] = rated_right(decide, problem.take(np.flatnonzero(test)))
+    return right
+
+
+def chosen(fit: Fit, grid: Sequence[Choice], part: Problem, seed: int) -> Choice:
+    """What rates most bags right in inner folds; the first of ties."""
+    right = np.zeros(len(grid))
+    for held in deal(part.labels, INNER, seed):
+        learned, asked = part.take(np.flatnonzero(~held)), part.take(np.flatnonzero(held))
+        right += [rated_right(fit(learned, *choice), asked).sum() for choice in grid]
+    return grid[int(right.argmax())]
+
+
+def rated_right(decide: Decide, problem: Problem) -> Booleans:
+    right: Booleans = (decide(problem.bags) > 0) == (problem.labels == 1)
+    return right
+
+
+def by_attention(gated: bool, problem: Problem, tests: Booleans) -> tuple[Floats, Floats]:
+    """1 where a committee rates a bag right, and the share of its networks that do so alone.
+
+    Each (folds, n_bags), 0 where a fold does not test.
+    """
+    reading = Reading(standardised(problem.bags, tests), problem.bags.offsets, problem.labels)
+    courses, epochs = chosen_training(gated, reading, tests)
+    together, alone = np.zeros((2, *tests.shape))
+    for course in np.unique(courses):
+        folds = np.flatnonzero(courses == course)
+        few = replace(reading, cells=reading.cells[folds])
+        learns = np.repeat(~tests[folds, None], SEEDS, axis=1)
+        logits = trained(gated, few, learns, COURSES[course], asked=tests[folds])
+        own = logits[epochs[folds], np.arange(len(folds))]
+        together[folds] = (expit(own).mean(axis=1) > 0.5) == problem.labels
+        alone[folds] = ((own > 0) == problem.labels).mean(axis=1)
+    return together * tests, alone * tests
+
+
+def chosen_training(
+    gated: bool, reading: Reading, tests: Booleans
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each fold's positions in COURSES and EPOCHS that rate most bags right in its inner folds.
+
+    Of ties the longest training wins, then the first course.
+    """
+    held = np.zeros((len(tests), INNER, tests.shape[1]), dtype=bool)
+    for fold, test in enumerate(tests):
+        held[fold, :, ~test] = deal(reading.labels[~test], INNER, fold).T
+    learns = ~held & ~tests[:, None]
+    right = []
+    for course in COURSES:
+        logits = trained(gated, reading, learns, course, asked=~tests)
+        right.append((((logits > 0) == reading.labels) & held).sum(axis=(2, 3)))
+    longest_first = np.stack(right, axis=1)[::-1].reshape(-1, len(tests))  # epochs, then courses
+    before_last, courses = np.divmod(longest_first.argmax(axis=0), len(COURSES))
+    return courses, len(EPOCHS) - 1 - before_last
+
+
+def trained(
+    gated: bool, reading: Reading, learns: Booleans, course: Course, asked: Booleans
+) -> NDArray[np.float32]:
+    """The logits of new networks after each of EPOCHS: (epochs, folds, networks, n_bags).
+
+    learns (folds, networks, n_bags): what each learns from; asked (folds, n_bags).
+    """
+    seeds = np.random.default_rng(0).integers(2**62, size=learns.shape[0] * learns.shape[1])
+    own = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    embedding = Embedding(WIDTHS, ATTENTION_WIDTH, gated)
+    network = EmbeddedAttention(reading.cells.shape[2], embedding, own)
+    pauses = train(network, reading, learns.reshape(len(own), -1), course, seed=0)
+    logits = np.stack([logits_of(network, reading, asked) for _ in pauses])
+    return logits.reshape(-1, *learns.shape)
+
+
+def standardised(bags: Bags, tests: Booleans) -> torch.Tensor:
+    """All cells as each fold's training part standardises them: (folds, n_cells, d) float32."""
+    parts = []
+    for test in tests:
+        projection = Projection(scale=True, pca=None, seed=0)
+        projection.fit(bags.instances[~test[bags.bag_of]])
+        parts.append(torch.from_numpy(projection.transform(bags.instances)))
+    return torch.stack(parts)
+
+
+def add_rows(table: Table, problem: Problem, folds: int, repeats: int) -> None:
+    tests = tests_of(problem, folds, repeats)
+
+    def add(method: str, right: Floats, seconds: str) -> None:
+        runs = right.reshape(repeats, -1).sum(axis=1) / len(problem.labels)
+        spread = f" ± {runs.std(ddof=1):.3f}" if repeats > 1 else ""
+        published = PUBLISHED.get((problem.name, method), ("", ""))
+        table.add_row(problem.name, method, f"{runs.mean():.3f}{spread}", *published, seconds)
+
+    for method, fit, grid in MACHINES:
+        began = time.perf_counter()
+        right = by_machine(fit, grid, problem, tests)
+        add(method, right, f"{time.perf_counter() - began:.0f}")
+    for method in (ATTENTION, GATED):
+        began = time.perf_counter()
+        together, alone = by_attention(method == GATED, problem, tests)
+        add(method, together, f"{time.perf_counter() - began:.0f}")
+        add("  one of the five networks", alone, "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    paths = sorted(arguments.folder.glob("*.npz"))
+    if not paths:
+        raise LymphokitError(f"{arguments.folder} holds no .npz file")
+    problems = [load(path) for path in paths]
+    torch.set_num_threads(1)
+    table = Table(
+        title=f"Accuracy in {arguments.folds}-fold cross-validation",
+        caption=f"mean ± standard deviation of {arguments.repeats} runs; "
+        "Ilse et al. give a standard error of the mean",
+    )
+    for column in ("set", "method", "accuracy", "published", "by", "seconds"):
+        justify: Any = "left" if column in {"set", "method", "by"} else "right"
+        table.add_column(column, justify=justify, no_wrap=True)
+    with threadpool_limits(1):
+        for problem in problems:
+            add_rows(table, problem, arguments.folds, arguments.repeats)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Train D-MIL and its variants again and again; print the report's table 1 with ours beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from lymphokit.evaluation.ablation import Labelled, ablate, summarise
+from lymphokit.features.bank import open_bank
+from lymphokit.figures.ablation import ablation_table
+from lymphokit.job import job
+from lymphokit.mil.patients import bags_of, clinical_of, labels_of
+
+with job(snakemake.log[0], snakemake.threads):
+    settings, model = snakemake.params.settings, snakemake.params.model
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    known, n_cells = np.flatnonzero(patients["part"] == "train"), patients["n_cells"].sum()
+    banks = {
+        name: open_bank(Path(path), n_cells).features
+        for name, path in (
+            (model["features"], snakemake.input.bank[0]),
+            (settings["segmented_features"], snakemake.input.segmented[0]),
+        )
+    }
+    cohort = Labelled(
+        {name: bags_of(patients, features).take(known) for name, features in banks.items()},
+        labels_of(patients)[known],
+        clinical_of(patients).take(known),
+    )
+    schemes = {
+        scheme: pd.read_csv(snakemake.input[scheme], dtype={"patient": str})
+        for scheme in ("split", "folds")
+    }
+    scores = ablate(
+        model,
+        cohort,
+        schemes,
+        segmented_features=settings["segmented_features"],
+        executions=settings["executions"],
+        rule=snakemake.params.threshold,
+        seed=snakemake.params.seed,
+    )
+    scores.to_csv(snakemake.output.executions, index=False)
+    summary = summarise(scores)
+    summary.to_csv(snakemake.output.table, index=False)
+    executions = settings["executions"]
+    table = ablation_table(summary, executions=executions, n_patients=len(known))
+    Console(width=160).print(table)

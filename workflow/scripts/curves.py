@@ -1,0 +1,31 @@
+"""Train D-MIL again and again on the split; draw how it learned."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lymphokit.evaluation.ablation import Labelled, learning_curves
+from lymphokit.features.bank import open_bank
+from lymphokit.figures.curves import curve_figure
+from lymphokit.job import job
+from lymphokit.mil.patients import bags_of, clinical_of, labels_of
+
+with job(snakemake.log[0], snakemake.threads):
+    model, executions = snakemake.params.model, snakemake.params.settings["curve_executions"]
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    split = pd.read_csv(snakemake.input.split, dtype={"patient": str})
+    known, n_cells = np.flatnonzero(patients["part"] == "train"), patients["n_cells"].sum()
+    bank = open_bank(Path(snakemake.input.bank[0]), n_cells)
+    cohort = Labelled(
+        {model["features"]: bags_of(patients, bank.features).take(known)},
+        labels_of(patients)[known],
+        clinical_of(patients).take(known),
+    )
+    curves = learning_curves(
+        model, cohort, split, executions=executions, seed=snakemake.params.seed
+    )
+    curves.to_csv(snakemake.output.curves, index=False)
+    for metric in ("balanced_accuracy", "loss"):
+        figure = curve_figure(curves, metric, executions=executions)
+        figure.savefig(snakemake.output[metric], dpi=150)

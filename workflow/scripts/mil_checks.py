@@ -1,0 +1,25 @@
+"""Every model that looks at images on the three multiple-instance checks; no patient is needed."""
+
+from rich.console import Console
+
+from lymphokit.evaluation.mil_checks import checks_table, run_checks
+from lymphokit.figures.tables import checks_terminal_table
+from lymphokit.job import job
+from lymphokit.mil.registry import create
+from lymphokit.progress import track
+
+TRAINING_BAGS, TEST_BAGS = 200, 400
+
+with job(snakemake.log[0], snakemake.threads):
+    results = {}
+    for name, settings in track(snakemake.params.models.items(), "checks of models"):
+        constructor = {key: settings[key] for key in settings.keys() - {"enabled", "features"}}
+        results[name] = run_checks(
+            lambda seed, own=constructor: create(seed=seed, **own),
+            seed=snakemake.params.seed,
+            n_train=TRAINING_BAGS,
+            n_test=TEST_BAGS,
+        )
+    table = checks_table(results)
+    table.to_csv(snakemake.output.checks, index=False)
+    Console(width=120).print(checks_terminal_table(table))
