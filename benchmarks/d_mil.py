@@ -33,7 +33,7 @@ from lymphokit.mil.draws import draw_epoch, draw_keep, hold_out
 from lymphokit.mil.network import Architecture, Committee
 
 PATIENTS, CELLS, FOLDS, EXECUTIONS = 121, 40, 5, 7
-REPORT = Architecture("attention", 64, [128, 128], [128, 128], "layer")
+REPORT = Architecture("attention", 64, [128, 128], [128, 128], "joined", "layer")
 Epoch = Callable[[], NDArray[np.float64]]
 
 

@@ -191,10 +191,11 @@ class DMilSettings(ModelSettings):
     features: str
     scale: bool
     pca: Count | None
-    aggregation: Literal["attention", "gated_attention", "max", "mean_std"]
+    aggregation: Literal["attention", "gated_attention", "dual_stream", "max", "mean_std"]
     attention_width: Count
     hidden: list[Count]
     clinical_hidden: list[Count]
+    fusion: Literal["joined", "experts"]
     normalisation: Literal["layer", "none"]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     learning_rate: Positive
@@ -206,6 +207,29 @@ class DMilSettings(ModelSettings):
     max_epochs: Count
     early_stopping: Count
     members: Count
+
+
+class EndToEndSettings(ModelSettings):
+    """D-MIL from pixels on, the autoencoder trained with it."""
+
+    kind: Literal["end_to_end"]
+    features: Literal["pixels_raw", "pixels_segmented"]
+    scheme: Literal["joint", "two_phase"]
+    latent: Annotated[int, Field(ge=64, multiple_of=64)]
+    side: Annotated[int, Field(ge=16, le=128, multiple_of=16)]
+    attention_width: Count
+    hidden: list[Count]
+    clinical_hidden: list[Count]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Positive
+    autoencoder_learning_rate: Positive
+    reconstruction_weight: Annotated[float, Field(ge=0)]
+    frozen_epochs: NonNegative
+    epochs: Count
+    batch_bags: Count
+    cells_per_bag: Count
+    flips: Share
+    weighted_loss: bool
 
 
 class CellCountsXgboostSettings(BoostingSettings):
@@ -256,6 +280,7 @@ AnyModelSettings = Annotated[
     | MiSvmSettings
     | MiSvmXgboostSettings
     | DMilSettings
+    | EndToEndSettings
     | CellCountsXgboostSettings
     | CellCountsLightgbmSettings
     | PooledLogisticSettings
@@ -323,7 +348,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Self:
         banks = ["morphology", *(f"autoencoder_{variant}" for variant in self.autoencoder.variants)]
-        banks += CELL_BANKS
+        banks += [*CELL_BANKS, *PIXEL_BANKS]
         if taken := set(banks) & set(self.backbones):
             raise ValueError(f"backbones: {', '.join(sorted(taken))} is the name of another bank")
         banks += list(self.backbones)
@@ -360,6 +385,7 @@ class Config(Settings):
 
 
 BLENDS = ("vote", "mean", "stack")
+PIXEL_BANKS = {"pixels_raw": "raw_128", "pixels_segmented": "segmented_128"}  # images themselves
 CELL_BANKS = ("pseudo_label", "round_zero")  # a probability of each cell, another in every fold
 
 

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from lymphokit.mil.attention import AGGREGATIONS, Attention, Batch, Max, MeanStd, attention_pool
+from lymphokit.mil.attention import (
+    AGGREGATIONS,
+    Attention,
+    Batch,
+    DualStream,
+    Max,
+    MeanStd,
+    attention_pool,
+)
 
 
 def generators(members: int) -> list[torch.Generator]:
@@ -80,3 +88,25 @@ def test_an_aggregation_is_as_wide_as_it_says_for_all_groups(name: str) -> None:
         batch([[1.0, 2.0], [3.0, 4.0]], (1, 1), members=2),
     ]
     assert aggregation(groups).shape == (5, 2, aggregation.width)
+
+
+def test_dual_streams_by_hand() -> None:
+    own = torch.Generator().manual_seed(3)
+    streams = DualStream(4, 2, [torch.Generator().manual_seed(5)])
+    cells = torch.randn(5, 4, generator=own)
+    pooled = streams([Batch(cells, (2, 3), torch.zeros(2, 2), 1)])[0]
+    for bag, rows in enumerate((cells[:2], cells[2:])):
+        scores = rows @ streams.c[0]
+        queries = rows @ streams.Q[0].T
+        weights = (queries @ queries[scores.argmax()] / 2**0.5).softmax(dim=0)
+        expected = torch.cat([scores.max()[None], weights @ rows])
+        torch.testing.assert_close(pooled[bag], expected)
+
+
+def test_the_scorer_of_dual_streams_learns_from_the_critical_cell() -> None:
+    streams = DualStream(3, 2, [torch.Generator().manual_seed(0)])
+    cells = torch.eye(3)
+    streams([Batch(cells, (3,), torch.zeros(1, 2), 1)])[..., 0].sum().backward()
+    critical = streams.c[0].argmax()
+    expected = torch.nn.functional.one_hot(critical, 3).float()
+    torch.testing.assert_close(streams.c.grad[0], expected)  # type: ignore[index]

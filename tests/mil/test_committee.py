@@ -26,7 +26,7 @@ from lymphokit.mil.draws import Step, draw_epoch, draw_keep, hold_out
 from lymphokit.mil.network import Architecture, Committee
 
 MEMBERS = 3
-SMALL = Architecture("attention", 4, [6], [5], "layer")
+SMALL = Architecture("attention", 4, [6], [5], "joined", "layer")
 SCHEDULE = Schedule(
     dropout=0.3,
     learning_rate=0.01,

@@ -15,7 +15,7 @@ from lymphokit.errors import EmptyBagError, NotFittedError
 from lymphokit.mil.bags import Bags
 from lymphokit.mil.contract import BagModel, ScoresCells
 from lymphokit.mil.registry import KINDS, create, kind_of
-from tests.mil.toys import Patients, judged, patients
+from tests.mil.toys import Patients, judged, patients, pictured
 
 Make = Callable[[], BagModel]
 BLOCKS = {  # the block of config.yaml that each kind takes its settings from, and what is quick
@@ -36,6 +36,21 @@ BLOCKS = {  # the block of config.yaml that each kind takes its settings from, a
             "members": 2,
         },
     ),
+    "end_to_end": (
+        "end_to_end",
+        {
+            "side": 16,
+            "latent": 512,
+            "attention_width": 8,
+            "hidden": [16],
+            "clinical_hidden": [8],
+            "learning_rate": 1e-2,
+            "frozen_epochs": 1,
+            "epochs": 12,
+            "cells_per_bag": 99,
+            "flips": 0.0,
+        },
+    ),
     "cell_counts_xgboost": ("pseudo_label_xgb", {}),
     "cell_counts_lightgbm": ("pseudo_label_lgbm", {"least_patients": 3}),
     "pooled_logistic": ("pooled", {"pca": 6, "C": 1.0}),
@@ -45,7 +60,7 @@ JUDGED = ["cell_counts_xgboost", "cell_counts_lightgbm"]  # they take one probab
 SCORING = ["mi_svm", "mi_svm_xgboost", "d_mil", "one_class_svm", *JUDGED]
 # Each a kind, and after a colon how it aggregates where config.yaml has it otherwise. These read
 # the features themselves: the maximum of a component sees only those cells that lie up its axis.
-AGGREGATING = ["d_mil:gated_attention", "d_mil:max", "d_mil:mean_std"]
+AGGREGATING = ["d_mil:gated_attention", "d_mil:dual_stream", "d_mil:max", "d_mil:mean_std"]
 
 
 @pytest.fixture(scope="module", params=[*KINDS, *AGGREGATING])
@@ -67,6 +82,8 @@ def toy(kind: str) -> Callable[[int, int], Patients]:
 
     def of(n: int, seed: int) -> Patients:
         drawn = patients(n, seed=seed, in_images=kind_of(kind.partition(":")[0]).uses_images)
+        if kind == "end_to_end":
+            return pictured(drawn)
         return judged(drawn) if kind in JUDGED else drawn
 
     return of

@@ -11,7 +11,7 @@ MEMBERS = 3
 
 def committee() -> Committee:
     own = [torch.Generator().manual_seed(member) for member in range(MEMBERS)]
-    return Committee(3, 2, Architecture("attention", 4, [6], [5], "layer"), own)
+    return Committee(3, 2, Architecture("attention", 4, [6], [5], "joined", "layer"), own)
 
 
 def weights(network: Committee) -> torch.Tensor:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from lymphokit.mil.attention import Batch
-from lymphokit.mil.network import Architecture, Committee
+from lymphokit.mil.network import Architecture, Committee, mixture
 
-SMALL = Architecture("attention", 4, [6, 7], [3], "layer")
+SMALL = Architecture("attention", 4, [6, 7], [3], "joined", "layer")
 
 
 def generators(members: int) -> list[torch.Generator]:
@@ -46,7 +46,7 @@ def alone(network: Committee, member: int, architecture: Architecture = SMALL) -
     return single
 
 
-AGGREGATIONS = ["attention", "gated_attention", "max", "mean_std"]
+AGGREGATIONS = ["attention", "gated_attention", "dual_stream", "max", "mean_std"]
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
@@ -89,7 +89,7 @@ def test_the_gradient_of_a_member_does_not_depend_on_the_others() -> None:
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_gradients_are_those_of_finite_differences(aggregation: str) -> None:
-    small = Architecture(aggregation, 2, [3], [2], "layer")
+    small = Architecture(aggregation, 2, [3], [2], "joined", "layer")
     network = committee(members=2, features=3, architecture=small).double()
     groups = [
         replace(of, cells=of.cells.double(), clinical=of.clinical.double(), members=1)
@@ -146,3 +146,33 @@ def test_without_hidden_layers_the_last_one_reads_the_bag_itself() -> None:
     pooled = network.aggregation([bags])[0]
     expected = pooled @ network.last.weight[0, 0] + network.last.bias[0, 0, 0]
     torch.testing.assert_close(network([bags])[0], expected)
+
+
+def test_a_mixture_is_that_of_the_probabilities() -> None:
+    gate, first, second = torch.randn(3, 40, generator=torch.Generator().manual_seed(0)) * 3
+    share = gate.sigmoid()
+    expected = share * first.sigmoid() + (1 - share) * second.sigmoid()
+    torch.testing.assert_close(mixture(gate, first, second).sigmoid(), expected)
+
+
+def test_a_mixture_of_experts_that_are_sure_stays_a_number() -> None:
+    sure = torch.tensor([-200.0, 200.0])
+    assert torch.isfinite(mixture(torch.tensor([90.0, -90.0]), sure, sure)).all()
+
+
+def test_an_open_gate_hears_one_expert_alone() -> None:
+    architecture = replace(SMALL, fusion="experts")
+    network, bags = committee(architecture=architecture), batch()
+    network.last.weight.data.zero_()
+    network.last.bias.data.fill_(50.0)  # the images' expert has all the say
+    other = replace(bags, clinical=bags.clinical + 5.0)
+    torch.testing.assert_close(network([bags]), network([other]))
+    network.last.bias.data.fill_(-50.0)  # and now the clinical one
+    stranger = replace(bags, cells=bags.cells + 5.0)
+    torch.testing.assert_close(network([bags]), network([stranger]))
+    assert not torch.allclose(network([bags]), network([other]))
+
+
+def test_experts_need_clinical_data() -> None:
+    with pytest.raises(ValueError, match="clinical_hidden"):
+        committee(architecture=replace(SMALL, fusion="experts", clinical_hidden=[]))

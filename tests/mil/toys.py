@@ -6,6 +6,7 @@ import numpy as np
 from cvxopt import matrix, solvers
 from numpy.typing import NDArray
 
+from lymphokit.imaging.pixels import SIDE
 from lymphokit.mil.bags import Bags, Clinical
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,14 @@ def judged(of: Patients) -> Patients:
     """The same patients, their cells known by a network's probability of being abnormal alone."""
     probability = 1 / (1 + np.exp(4.0 - 2.0 * of.bags.instances[:, :1]))
     return Patients(of.bags.with_instances(probability), of.labels, of.clinical)
+
+
+def pictured(of: Patients) -> Patients:
+    """The same patients, each cell an image of one shade of red that its first feature gives."""
+    red = np.clip(100 + 25 * of.bags.instances[:, 0], 0, 255).astype(np.uint8)
+    images = np.full((len(red), SIDE, SIDE, 3), 100, dtype=np.uint8)
+    images[..., 0] = red[:, None, None]
+    return Patients(of.bags.with_instances(images.reshape(len(red), -1)), of.labels, of.clinical)
 
 
 @dataclass(frozen=True)

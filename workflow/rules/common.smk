@@ -126,6 +126,8 @@ def bank_of(wildcards):
     """The features that a model reads: the bank, and what is known about it."""
     features = config["models"][wildcards.model]["features"]
     home = f"results/{wildcards.cohort}"
+    if features in settings.PIXEL_BANKS:
+        return [f"{home}/imaging/{settings.PIXEL_BANKS[features]}.npy"]
     if features in settings.CELL_BANKS:
         home = f"{home}/fold{wildcards.fold}"
     bank = f"{home}/features/{features}"

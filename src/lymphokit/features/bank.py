@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from lymphokit.errors import BankError
 from lymphokit.imaging.rows import RowWriter
 
+_IMAGE_AXES = 4  # cells, rows, columns, colours
+
 
 @dataclass(frozen=True)
 class Bank:
     """An opened bank.
 
-    features (n_cells, n_features) float32, mapped and read-only; metadata: `source`, in words, and
-    whatever else was written with it.
+    features (n_cells, n_features) float32, or uint8 of images, mapped and read-only; metadata:
+    `source`, in words, and whatever else was written with it.
     """
 
-    features: NDArray[np.float32]
+    features: NDArray[Any]
     metadata: dict[str, Any]
 
 
@@ -50,18 +52,21 @@ def write_bank(
 
 
 def open_bank(path: Path, n_cells: int) -> Bank:
-    """Open a bank for a cohort of n_cells cells.
+    """Open a bank for a cohort of n_cells cells; one of images as a row of levels a cell.
 
     Raises BankError where it is missing or was made for another number of cells.
     """
-    if not path.exists() or not about_path(path).exists():
+    features = np.load(path, mmap_mode="r") if path.exists() else np.empty(0)
+    of_images = features.ndim == _IMAGE_AXES
+    if not path.exists() or not (of_images or about_path(path).exists()):
         raise BankError(f"no feature bank at {path}: run the rule that makes it")
-    features = np.load(path, mmap_mode="r")
     if len(features) != n_cells:
         raise BankError(
             f"{path} holds {len(features):,} cells, the cohort has {n_cells:,}: delete the bank, "
             "and the next run makes it again"
         )
+    if of_images:
+        return Bank(features.reshape(n_cells, -1), {"source": f"the images of {path.name}"})
     return Bank(features, json.loads(about_path(path).read_text()))
 
 

@@ -26,7 +26,7 @@ from lymphokit.mil.segments import (
     tensor_segment_sum,
 )
 
-Aggregation = Literal["attention", "gated_attention", "max", "mean_std"]
+Aggregation = Literal["attention", "gated_attention", "dual_stream", "max", "mean_std"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,55 @@ class Attention(nn.Module):
         return tensor_segment_softmax(_scores(batch.cells, V, w, U), batch.index, len(batch.sizes))
 
 
+class DualStream(nn.Module):
+    """Two streams: the score of the critical cell, and the cells by their likeness to it.
+
+    A linear scorer picks a bag's critical cell, the one of the highest score; queries q = Q h then
+    weigh each cell by a softmax of <q, q of the critical cell> / sqrt(L). The bag is that score,
+    followed by the weighted mean of its cells. The scorer `c` (M, d) and `Q` (M, L, d) are drawn
+    from each network's own generator.
+    Source: Li, Li and Eliceiri 2021 (DSMIL), eq. 3 to 7, with the cells as their own values.
+    Departs: the two streams meet in the bag's MLP and not in a mean of two scores.
+    """
+
+    def __init__(
+        self, features: int, attention_width: int, generators: Sequence[torch.Generator]
+    ) -> None:
+        super().__init__()
+        self.width = 1 + features
+        self.c = drawn((features,), features, generators)
+        self.Q = drawn((attention_width, features), features, generators)
+
+    def forward(self, batches: Sequence[Batch]) -> Tensor:
+        """One batch a group -> the features of the bags (M, B, 1 + d), group after group."""
+        members = [batch.members for batch in batches]
+        own = zip(batches, torch.split(self.c, members), torch.split(self.Q, members), strict=True)
+        pooled = []
+        for batch, c, Q in own:
+            highest, weights = self._streams(batch, c, Q)
+            pooled.append(torch.cat([highest.unsqueeze(2), attention_pool(weights, batch)], dim=2))
+        return torch.cat(pooled)
+
+    def shares(self, batch: Batch) -> Tensor:
+        """The weight of each cell in its bag for each network: (n_cells, M)."""
+        return self._streams(batch, self.c, self.Q)[1]
+
+    @staticmethod
+    def _streams(batch: Batch, c: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:
+        """The critical cells' scores (S, B) and the weights of all cells (n_cells, S)."""
+        scores, queries = c @ batch.cells.T, _hidden(batch.cells, Q)
+        sizes, highest, alike = list(batch.sizes), [], []
+        of_bags = zip(torch.split(scores, sizes, 1), torch.split(queries, sizes, 2), strict=True)
+        for own_scores, own_queries in of_bags:
+            best, critical = own_scores.max(dim=1)
+            place = critical.view(-1, 1, 1).expand(-1, own_queries.shape[1], 1)
+            highest.append(best)
+            alike.append((own_queries * own_queries.gather(2, place)).sum(dim=1))
+        likeness = torch.cat(alike, dim=1).T / Q.shape[1] ** 0.5
+        weights = tensor_segment_softmax(likeness, batch.index, len(batch.sizes))
+        return torch.stack(highest, dim=1), weights
+
+
 class Max(nn.Module):
     """The largest value of each feature among the cells of a bag. It grows with the bag.
 
@@ -148,11 +197,13 @@ class MeanStd(nn.Module):
 
 
 AGGREGATIONS: Mapping[
-    Aggregation, Callable[[int, int, Sequence[torch.Generator]], Attention | Max | MeanStd]
+    Aggregation,
+    Callable[[int, int, Sequence[torch.Generator]], Attention | DualStream | Max | MeanStd],
 ] = MappingProxyType(
     {
         "attention": lambda d, width, own: Attention(d, width, own, gated=False),
         "gated_attention": lambda d, width, own: Attention(d, width, own, gated=True),
+        "dual_stream": DualStream,
         "max": lambda d, _width, _own: Max(d),
         "mean_std": lambda d, _width, _own: MeanStd(d),
     }

@@ -16,7 +16,7 @@ from lymphokit.mil.checks import require_both_classes, require_fitted
 from lymphokit.mil.committee import Examples, History, Plan, Schedule, train
 from lymphokit.mil.draws import chunks, hold_out
 from lymphokit.mil.layers import Normalisation
-from lymphokit.mil.network import Architecture, Committee
+from lymphokit.mil.network import Architecture, Committee, Fusion
 from lymphokit.mil.preparation import Preparation
 
 Part = TypeVar("Part", Architecture, Schedule)
@@ -30,9 +30,10 @@ class DMil:
     A single member is stopped on a fifth. Nothing is chosen on patients that `fit` did not get.
     Projection and clinical standardisation (age, log count) are fitted on all of its patients.
 
-    aggregation: `attention`, `gated_attention`, `max` or `mean_std`; attention_width is of the
-    first two alone. clinical_hidden empty: no clinical data. pca null and scale off: the cells'
-    features as they are.
+    aggregation: `attention`, `gated_attention`, `dual_stream`, `max` or `mean_std`; attention_width
+    is of the first three alone. clinical_hidden empty: no clinical data. fusion: `joined`, or
+    `experts`, one for the images and one for the clinical data, with a gate. pca null and scale
+    off: the cells' features as they are.
     A step takes `batch_bags` bags in an order drawn anew for each epoch; a member learns from
     those of them that are its own. `schedule_patience` epochs without a lower loss on its part
     multiply a member's learning rate by `schedule_factor`; `early_stopping` such epochs end it.
@@ -61,6 +62,7 @@ class DMil:
         attention_width: int,
         hidden: Sequence[int],
         clinical_hidden: Sequence[int],
+        fusion: Fusion,
         normalisation: Normalisation,
         dropout: float,
         learning_rate: float,
@@ -80,6 +82,7 @@ class DMil:
         self.attention_width = attention_width
         self.hidden = hidden
         self.clinical_hidden = clinical_hidden
+        self.fusion = fusion
         self.normalisation = normalisation
         self.dropout = dropout
         self.learning_rate = learning_rate

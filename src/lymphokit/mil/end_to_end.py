@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Self
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -21,6 +22,20 @@ from lymphokit.mil.checks import require_both_classes, require_fitted
 _CHUNK_CELLS = 128  # encoded at once when nothing is learned
 _EDGE = 1e-6  # colours are kept so far from 0 and 1, where their cross-entropy has no end
 Scheme = Literal["joint", "two_phase"]
+
+
+@dataclass(frozen=True)
+class _Patients:
+    """Whom `fit` was given; cells_of tells each bag's cells in the order of their pixels' digest.
+
+    So draws and flips, and the order of sums, follow from what a cell is and not from where it
+    stands: Adam makes whole steps of a rounding where a gradient is nearly 0.
+    """
+
+    bags: Bags
+    cells_of: Sequence[NDArray[np.int64]]
+    labels: NDArray[np.int64]
+    clinical: Clinical
 
 
 @dataclass(frozen=True)
@@ -114,10 +129,8 @@ class EndToEnd:
             torch.manual_seed(self.seed)
             self._build(bags, device)
             optimizers = self._optimizers()
-            lines = [
-                self._run_epoch(epoch, bags, labels, clinical, optimizers)
-                for epoch in range(self.epochs)
-            ]
+            patients = _Patients(bags, _by_content(bags), labels, clinical)
+            lines = [self._run_epoch(epoch, patients, optimizers) for epoch in range(self.epochs)]
         self.losses_ = np.array(lines)
         self.autoencoder_.eval()
         self.head_.eval()
@@ -136,8 +149,7 @@ class EndToEnd:
 
     def _build(self, bags: Bags, device: torch.device) -> None:
         self.autoencoder_ = Autoencoder(latent=self.latent)
-        some = _pixels(bags.instances[:: max(1, len(bags.instances) // 64)], self.side)
-        self.autoencoder_.start_at(some.mean(dim=(0, 2, 3)))
+        self.autoencoder_.start_at(_mean_colour(bags))
         cell = self.autoencoder_.encode(torch.zeros(2, 3, self.side, self.side))[0].numel()
         self.head_ = _Head(
             cell, self.attention_width, self.hidden, self.clinical_hidden, self.dropout
@@ -156,18 +168,13 @@ class EndToEnd:
         ]
 
     def _run_epoch(
-        self,
-        epoch: int,
-        bags: Bags,
-        labels: NDArray[np.int64],
-        clinical: Clinical,
-        optimizers: Sequence[torch.optim.Adam],
+        self, epoch: int, patients: _Patients, optimizers: Sequence[torch.optim.Adam]
     ) -> tuple[float, float]:
         """One pass over all bags; the mean losses of its steps."""
         self.autoencoder_.train()
         self.head_.train()
         losses = []
-        for lesson in self._lessons(epoch, bags, labels, clinical):
+        for lesson in self._lessons(epoch, patients):
             if self.scheme == "joint":
                 losses.append(self._step_both(lesson, optimizers[0]))
             elif epoch < self.frozen_epochs:
@@ -177,26 +184,24 @@ class EndToEnd:
         classification, reconstruction = np.mean(losses, axis=0)
         return float(classification), float(reconstruction)
 
-    def _lessons(
-        self, epoch: int, bags: Bags, labels: NDArray[np.int64], clinical: Clinical
-    ) -> Iterator[_Lesson]:
+    def _lessons(self, epoch: int, patients: _Patients) -> Iterator[_Lesson]:
         """The bags in an order, with cells and flips, that seed and epoch alone decide."""
         rng = np.random.default_rng([self.seed, epoch])
         transforms = training_transforms(flips=self.flips, seed=self.seed, epoch=epoch)
-        attributes, device = self._attributes(clinical), best_device()
-        order = rng.permutation(len(bags))
+        attributes, device = self._attributes(patients.clinical), best_device()
+        order = rng.permutation(len(patients.bags))
         for start in range(0, len(order), self.batch_bags):
             chosen = order[start : start + self.batch_bags]
-            drawn = [_some(bags.cells_of([bag]), self.cells_per_bag, rng) for bag in chosen]
-            images = _as_images(bags.instances[np.concatenate(drawn)])
+            labels = patients.labels[chosen]
+            drawn = [_some(patients.cells_of[bag], self.cells_per_bag, rng) for bag in chosen]
+            images = _as_images(patients.bags.instances[np.concatenate(drawn)])
             flipped = np.stack([transforms(image=image)["image"] for image in images])
-            costs = torch.from_numpy(self.costs_[labels[chosen]].astype(np.float32))
             yield _Lesson(
                 _pixels(flipped, self.side).to(device),
                 tuple(map(len, drawn)),
                 attributes[torch.from_numpy(chosen)],
-                torch.from_numpy(labels[chosen].astype(np.float32)).to(device),
-                costs.to(device),
+                torch.from_numpy(labels.astype(np.float32)).to(device),
+                torch.from_numpy(self.costs_[labels].astype(np.float32)).to(device),
             )
 
     def _step_both(self, lesson: _Lesson, optimizer: torch.optim.Adam) -> tuple[float, float]:
@@ -301,8 +306,17 @@ def _move(optimizer: torch.optim.Adam, loss: Tensor) -> None:
     optimizer.step()
 
 
+def _by_content(bags: Bags) -> list[NDArray[np.int64]]:
+    """Positions of each bag's cells, in the order of a digest of their pixels."""
+    digests = np.array([crc32(np.ascontiguousarray(cell).tobytes()) for cell in bags.instances])
+    cells = [bags.cells_of([bag]) for bag in range(len(bags))]
+    return [own[np.argsort(digests[own], kind="stable")] for own in cells]
+
+
 def _some(cells: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return cells if len(cells) <= most else np.sort(rng.choice(cells, most, replace=False))
+    if len(cells) <= most:
+        return cells
+    return cells[np.sort(rng.choice(len(cells), most, replace=False))]
 
 
 def _as_images(rows: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -313,6 +327,14 @@ def _pixels(rows: NDArray[np.generic], side: int) -> Tensor:
     """Rows of pixels, or images, as the network takes them: (n, 3, side, side) in [0, 1]."""
     images = torch.from_numpy(_as_images(rows)).permute(0, 3, 1, 2).float().div(255)
     return images if side == SIDE else interpolate(images, (side, side), mode="area")
+
+
+def _mean_colour(bags: Bags) -> Tensor:
+    """The mean of red, green and blue over all cells, from 0 to 1: (3,)."""
+    sums = np.zeros(3)
+    for start in range(0, len(bags.instances), _CHUNK_CELLS):
+        sums += _as_images(bags.instances[start : start + _CHUNK_CELLS]).sum(axis=(0, 1, 2))
+    return torch.from_numpy(sums / (255 * SIDE * SIDE * len(bags.instances))).float()
 
 
 def _check_pixels(bags: Bags) -> None:

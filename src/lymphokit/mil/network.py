@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from lymphokit.mil.attention import AGGREGATIONS, Aggregation, Batch
 from lymphokit.mil.layers import MemberLinear, MemberMlp, Normalisation
+
+Fusion = Literal["joined", "experts"]
 
 
 @dataclass(frozen=True)
@@ -18,15 +22,20 @@ class Architecture:
     attention_width: int
     hidden: Sequence[int]
     clinical_hidden: Sequence[int]
+    fusion: Fusion
     normalisation: Normalisation
 
 
 class Committee(nn.Module):
     """D-MIL networks side by side: aggregation -> MLP, clinical -> MLP, both -> one logit.
 
+    fusion `joined`: one layer on both; `experts`: an expert for the images and one for the clinical
+    attributes, each with a probability of its own, and a gate that mixes these, patient by patient.
     clinical_hidden empty: no clinical branch. The initial weights of a network come from its
     generator alone, uniform within 1 / sqrt(inputs) as in `torch.nn.Linear`.
-    Source: report 5.2.1.
+    Source: report 5.2.1; experts: Sahasrabudhe et al. 2020.
+    Departs: the experts learn through their mixture alone.
+    Raises ValueError for experts without a clinical branch.
     """
 
     def __init__(
@@ -47,6 +56,12 @@ class Committee(nn.Module):
         )
         joined = [self.aggregation.width, *its.hidden][-1] + sum(its.clinical_hidden[-1:])
         self.last = MemberLinear(joined, 1, generators)
+        self.experts = None
+        if its.fusion == "experts":
+            if not its.clinical_hidden:
+                raise ValueError("fusion: experts needs clinical_hidden, for its clinical expert")
+            widths = [self.aggregation.width, *its.hidden][-1], its.clinical_hidden[-1]
+            self.experts = nn.ModuleList(MemberLinear(width, 1, generators) for width in widths)
 
     @property
     def dropout_width(self) -> int:
@@ -68,6 +83,19 @@ class Committee(nn.Module):
             clinical = torch.cat(
                 [batch.clinical.expand(batch.members, -1, -1) for batch in batches]
             )
-            joined = torch.cat([joined, self.clinical_mlp(clinical, clinical_keep)], dim=2)
+            of_clinical = self.clinical_mlp(clinical, clinical_keep)
+            both = torch.cat([joined, of_clinical], dim=2)
+            if self.experts is not None:
+                says = [own(x) for own, x in zip(self.experts, (joined, of_clinical), strict=True)]
+                return mixture(self.last(both), *says).squeeze(2)
+            joined = both
         logits: Tensor = self.last(joined)
         return logits.squeeze(2)
+
+
+def mixture(gate: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """The logit of g p1 + (1 - g) p2, all three given as logits, without a loss of digits."""
+    ours, theirs = logsigmoid(gate), logsigmoid(-gate)
+    for_one = torch.logaddexp(ours + logsigmoid(first), theirs + logsigmoid(second))
+    for_zero = torch.logaddexp(ours + logsigmoid(-first), theirs + logsigmoid(-second))
+    return for_one - for_zero

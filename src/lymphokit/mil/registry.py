@@ -32,6 +32,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "mi_svm_xgboost": Kind(
             "lymphokit.mil.mi_svm_xgboost:MiSvmXgboost", uses_images=True, uses_clinical=True
         ),
+        "end_to_end": Kind(
+            "lymphokit.mil.end_to_end:EndToEnd", uses_images=True, uses_clinical=True
+        ),
         "cell_counts_xgboost": Kind(
             "lymphokit.mil.cell_counts:CellCountsXgboost", uses_images=True, uses_clinical=True
         ),
