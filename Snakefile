@@ -36,3 +36,8 @@ rule submission:
             cohort=COHORT,
             variant=variants_in_use(),
         ),
+        expand(
+            "results/{cohort}/figures/margins_{model}.png",
+            cohort=COHORT,
+            model=names_of("one_class_svm"),
+        ),

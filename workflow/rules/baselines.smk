@@ -30,3 +30,29 @@ use rule mi_svm as one_class with:
         settings=model_settings,
         seed=config["seed"],
         code=code_of("fit.py", "lymphokit.mil.one_class"),
+
+
+rule margins:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+        folds="results/{cohort}/folds.csv",
+        bank=bank_of,
+        model="results/{cohort}/fold1/{model}/model.joblib",
+    output:
+        figure=report(
+            "results/{cohort}/figures/margins_{model}.png",
+            caption="../report/margins.rst",
+            category="One-class SVM",
+        ),
+    log:
+        "logs/{cohort}/margins_{model}.log",
+    benchmark:
+        "logs/{cohort}/margins_{model}.tsv"
+    wildcard_constraints:
+        model=models_of("one_class_svm"),
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("margins.py", "lymphokit.mil.one_class"),
+    script:
+        "../scripts/margins.py"

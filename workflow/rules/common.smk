@@ -16,6 +16,7 @@ from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort import raw as raw_data
 from lymphokit.errors import LymphokitError
 from lymphokit.mil.cell_choice import Schedule
+from lymphokit.mil.registry import KINDS
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
 from lymphokit.resume import take_over
@@ -80,10 +81,14 @@ def code_of(script, *modules):
     return code_digest(ROOT / "workflow" / "scripts" / script, *modules)
 
 
+def names_of(*kinds):
+    """The names of the enabled models of these kinds."""
+    return [name for name in MODELS if config["models"][name]["kind"] in kinds]
+
+
 def models_of(*kinds):
     """A pattern for the names of the enabled models of these kinds; it matches nothing if none."""
-    names = [name for name in MODELS if config["models"][name]["kind"] in kinds]
-    return "|".join(names) or "(?!)"
+    return "|".join(names_of(*kinds)) or "(?!)"
 
 
 def model_settings(wildcards):
@@ -120,6 +125,20 @@ def trunk(name):
 def trunk_of(wildcards):
     """What load_backbone takes to make the backbone in the path."""
     return trunk(wildcards.backbone)
+
+
+def reads_features(name):
+    """Whether a model reads features of cells, and not their pixels or one probability of each."""
+    features = config["models"][name].get("features")
+    no_features = {*settings.CELL_BANKS, *settings.PIXEL_BANKS}
+    return features is not None and features not in no_features
+
+
+def kinds_that_read_features():
+    """The kinds of the models that read features of cells."""
+    return sorted(
+        {config["models"][name]["kind"] for name in MODELS if reads_features(name)}
+    )
 
 
 def bank_of(wildcards):

@@ -1,8 +1,6 @@
 # Do the models learn what is there, or what is missing? On synthetic bags, so for any cohort:
 #   snakemake mil_checks
 
-from lymphokit.mil.registry import KINDS
-
 
 rule mil_checks:
     output:
@@ -14,15 +12,11 @@ rule mil_checks:
     conda:
         "../../environment.yml"
     params:
-        models={
-            name: config["models"][name]
-            for name in MODELS
-            if KINDS[config["models"][name]["kind"]].uses_images
-        },
+        models={name: config["models"][name] for name in MODELS if reads_features(name)},
         seed=config["seed"],
         code=code_of(
             "mil_checks.py",
-            *(kind.path.split(":")[0] for kind in KINDS.values() if kind.uses_images),
+            *(KINDS[kind].path.split(":")[0] for kind in kinds_that_read_features()),
         ),
     script:
         "../scripts/mil_checks.py"
