@@ -9,10 +9,10 @@ from tests.workflow.conftest import Checkout
 pytestmark = pytest.mark.xdist_group("workflow")
 
 
-def test_the_ablation_prints_the_reports_table_beside_ours(finished: Checkout) -> None:
-    printed = finished.run("ablation")
+def test_the_ablation_prints_the_reports_table_beside_ours(copied: Checkout) -> None:
+    printed = copied.run("ablation")
     assert ".759 ± .036 (.834)" in printed
-    folder = finished.folder / "results/demo"
+    folder = copied.folder / "results/demo"
     with (folder / "ablation/table.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["source"] for row in rows} == {"report", "split", "folds"}
@@ -22,4 +22,4 @@ def test_the_ablation_prints_the_reports_table_beside_ours(finished: Checkout) -
     assert len(executions) == 6 * 2 * 3
     for metric in ("balanced_accuracy", "loss"):
         assert (folder / f"figures/curve_{metric}.png").stat().st_size > 10_000
-    assert "Nothing to be done" in finished.run("submission")
+    assert "Nothing to be done" in copied.run("submission")
