@@ -12,10 +12,12 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/imaging.smk"
 include: "workflow/rules/features.smk"
+include: "workflow/rules/blood_cells.smk"
 include: "workflow/rules/mi_svm.smk"
 include: "workflow/rules/baselines.smk"
 include: "workflow/rules/d_mil.smk"
 include: "workflow/rules/pseudo_label.smk"
+include: "workflow/rules/instance_network.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/ablation.smk"
@@ -29,7 +31,11 @@ rule submission:
         expand(
             "results/{cohort}/figures/{figure}.png",
             cohort=COHORT,
-            figure=["cells", "segmentation", "scores", "roc", *pseudo_label_figures()],
+            figure=[
+                *["cells", "segmentation", "scores", "roc"],
+                *blood_cell_figures(),
+                *pseudo_label_figures(),
+            ],
         ),
         expand(
             "results/{cohort}/figures/reconstruction_{variant}.png",

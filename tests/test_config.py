@@ -32,6 +32,8 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
         ({"models": {"mi_svm": {"restart": 1}}}, "models.mi_svm.restart: .*did you mean restarts?"),
         ({"models": {"mi_svm": {"pca": 0}}}, "models.mi_svm.pca: .*greater.*got 0"),
         ({"models": {"d_mil": {"features": "autoencoder_rew"}}}, "did you mean autoencoder_raw?"),
+        ({"blood_cells": {"network": "resnet5"}}, "blood_cells.network: .*did you mean resnet50?"),
+        ({"instance_network": {"network": "morphology"}}, "instance_network.network: morphology"),
         ({"submission": {"blend": "stak"}}, "did you mean stack?"),
         ({"models": {"d_mil": {"aggregation": "maximum"}}}, "models.d_mil.aggregation: .*'max'"),
         ({"ablation": {"model": "mi_svm"}}, "ablation.model: mi_svm is unknown; .*d_mil"),

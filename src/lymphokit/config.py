@@ -91,6 +91,20 @@ class BackboneSettings(Settings):
     batch_size: Count
 
 
+class BloodCellSettings(Settings):
+    """The network of report 3.4.2, trained by Adam to tell types of blood cell apart."""
+
+    folder: str
+    network: str
+    px: Count
+    validation: OpenShare
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    flips: Share
+    precision: Literal["auto", "float32", "bfloat16"]
+
+
 class ScheduleSettings(Settings):
     """A stretch of rounds that add equally many cells of each label."""
 
@@ -128,6 +142,16 @@ class PseudoLabelSettings(Settings):
     ridge: Positive
     sgd: TrainingSettings
     compare: list[str]
+
+
+class InstanceNetworkSettings(Settings):
+    """The network of the report's appendix, to which every cell has the label of its patient."""
+
+    network: str
+    train: Literal["all", "head"]
+    ridge: Positive
+    px: Count
+    sgd: TrainingSettings
 
 
 class ModelSettings(Settings):
@@ -274,6 +298,22 @@ class OneClassSettings(ModelSettings):
     cross_fit: Annotated[int, Field(ge=2)]
 
 
+class BagAverageSettings(ModelSettings):
+    """The mean or the highest of a network's probabilities of a patient's cells."""
+
+    kind: Literal["bag_average"]
+    features: Literal["instance_network", "pseudo_label", "round_zero"]
+    aggregation: Literal["mean", "max"]
+
+
+class BagAverageXgboostSettings(BoostingSettings):
+    """The same with age and count, in XGBoost."""
+
+    kind: Literal["bag_average_xgboost"]
+    features: Literal["instance_network", "pseudo_label", "round_zero"]
+    aggregation: Literal["mean", "max"]
+
+
 AnyModelSettings = Annotated[
     ClinicalLogisticSettings
     | ClinicalXgboostSettings
@@ -284,7 +324,9 @@ AnyModelSettings = Annotated[
     | CellCountsXgboostSettings
     | CellCountsLightgbmSettings
     | PooledLogisticSettings
-    | OneClassSettings,
+    | OneClassSettings
+    | BagAverageSettings
+    | BagAverageXgboostSettings,
     Field(discriminator="kind"),
 ]
 
@@ -337,7 +379,9 @@ class Config(Settings):
     segmentation: SegmentationSettings
     autoencoder: AutoencoderSettings
     backbones: dict[str, BackboneSettings]
+    blood_cells: BloodCellSettings
     pseudo_label: PseudoLabelSettings
+    instance_network: InstanceNetworkSettings
     models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AnyModelSettings]
     decision: DecisionSettings
     ensemble: EnsembleSettings
@@ -348,7 +392,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Self:
         banks = ["morphology", *(f"autoencoder_{variant}" for variant in self.autoencoder.variants)]
-        banks += [*CELL_BANKS, *PIXEL_BANKS]
+        banks += [BLOOD_BANK, *CELL_BANKS, *PIXEL_BANKS]
         if taken := set(banks) & set(self.backbones):
             raise ValueError(f"backbones: {', '.join(sorted(taken))} is the name of another bank")
         banks += list(self.backbones)
@@ -356,6 +400,7 @@ class Config(Settings):
             features = getattr(model, "features", None)
             if features is not None and features not in banks:
                 raise ValueError(f"models.{name}.features: {_unknown(features, banks)}")
+        self._check_networks()
         self._check_pseudo_label()
         networks = [name for name, model in self.models.items() if model.kind == "d_mil"]
         for key, known in (("model", networks), ("segmented_features", banks)):
@@ -368,12 +413,20 @@ class Config(Settings):
             raise ValueError(f"models: {', '.join(sorted(taken))} is the name of a blend")
         return self
 
+    def _check_networks(self) -> None:
+        """The network of each block that trains one; a head may also be put on measured cells."""
+        blocks = {
+            "blood_cells": (self.blood_cells.network, "all"),
+            "pseudo_label": (self.pseudo_label.network, self.pseudo_label.train),
+            "instance_network": (self.instance_network.network, self.instance_network.train),
+        }
+        for block, (network, train) in blocks.items():
+            known = [*self.backbones, *(["morphology"] if train == "head" else [])]
+            if network not in known:
+                raise ValueError(f"{block}.network: {_unknown(network, known)}")
+
     def _check_pseudo_label(self) -> None:
-        settings, networks = self.pseudo_label, list(self.backbones)
-        if settings.train == "head":
-            networks.append("morphology")
-        if settings.network not in networks:
-            raise ValueError(f"pseudo_label.network: {_unknown(settings.network, networks)}")
+        settings = self.pseudo_label
         for name in settings.compare:
             if name not in self.backbones:
                 raise ValueError(f"pseudo_label.compare: {_unknown(name, list(self.backbones))}")
@@ -386,7 +439,10 @@ class Config(Settings):
 
 BLENDS = ("vote", "mean", "stack")
 PIXEL_BANKS = {"pixels_raw": "raw_128", "pixels_segmented": "segmented_128"}  # images themselves
-CELL_BANKS = ("pseudo_label", "round_zero")  # a probability of each cell, another in every fold
+BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known type
+# A probability of each cell, another in every fold; the first two need labelled cells.
+LABELLED_BANKS = ("pseudo_label", "round_zero")
+CELL_BANKS = (*LABELLED_BANKS, "instance_network")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from lymphokit.errors import WeightsError
 from lymphokit.features import backbone as module
-from lymphokit.features.backbone import Backbone, as_input, encode_images, load_backbone
+from lymphokit.features.backbone import (
+    Backbone,
+    as_input,
+    encode_images,
+    load_backbone,
+    save_network,
+)
 from lymphokit.imaging.read import read_image
 
 SMALL = "test_resnet.r160_in1k"  # made by timm for tests: a third of a million weights
@@ -107,6 +113,17 @@ def test_random_weights_follow_from_their_seed_and_are_called_random() -> None:
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
     assert "random weights, seed 1" in random_backbone().source
+
+
+def test_a_saved_network_is_read_back_with_its_digest(tmp_path: Path) -> None:
+    backbone, path = random_backbone(), tmp_path / "own.safetensors"
+    save_network(backbone.network, path)
+    loaded = from_file(path)
+    np.testing.assert_array_equal(features_of(loaded, images(2)), features_of(backbone, images(2)))
+    assert (
+        f"own.safetensors, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}" in loaded.source
+    )
+    assert [file.name for file in tmp_path.iterdir()] == ["own.safetensors"]
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pth", "wrapped pth"])

@@ -55,8 +55,15 @@ BLOCKS = {  # the block of config.yaml that each kind takes its settings from, a
     "cell_counts_lightgbm": ("pseudo_label_lgbm", {"least_patients": 3}),
     "pooled_logistic": ("pooled", {"pca": 6, "C": 1.0}),
     "one_class_svm": ("one_class", {"pca": None, "cross_fit": 3}),
+    "bag_average": ("instance_cnn", {}),
+    "bag_average_xgboost": ("instance_cnn_xgb", {}),
 }
-JUDGED = ["cell_counts_xgboost", "cell_counts_lightgbm"]  # they take one probability of a cell
+JUDGED = [  # they take one probability of a cell
+    "cell_counts_xgboost",
+    "cell_counts_lightgbm",
+    "bag_average",
+    "bag_average_xgboost",
+]
 SCORING = ["mi_svm", "mi_svm_xgboost", "d_mil", "one_class_svm", *JUDGED]
 # Each a kind, and after a colon how it aggregates where config.yaml has it otherwise. These read
 # the features themselves: the maximum of a component sees only those cells that lie up its axis.

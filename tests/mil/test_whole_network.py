@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lymphokit.features.backbone import load_backbone
+from lymphokit.features.fine_tune import Sgd
 from lymphokit.mil.cell_choice import Choice, Schedule
-from lymphokit.mil.fine_tune import Sgd
 from lymphokit.mil.pseudo_label import WHOLE, Chain, Rounds
 from lymphokit.mil.whole_network import Both, WholeNetwork
 

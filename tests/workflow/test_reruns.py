@@ -29,7 +29,7 @@ def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) 
     assert len(rows) == 36
     models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil_tuned", "end_to_end"]
     models += ["pseudo_label_xgb", "pseudo_label_lgbm_shares", "round_zero_xgb"]
-    models += ["pooled", "one_class"]
+    models += ["pooled", "one_class", "pooled_blood", "instance_cnn", "instance_cnn_xgb"]
     assert list(rows[0]) == ["patient", "label", *models, "vote", "mean", "stack"]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
 

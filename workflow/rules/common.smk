@@ -12,6 +12,7 @@ before = [path for path in (os.getenv("PYTHONPATH"),) if path]
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *before]))
 
 from lymphokit import config as settings
+from lymphokit.cohort import blood_cells as blood
 from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort import raw as raw_data
 from lymphokit.errors import LymphokitError
@@ -37,6 +38,12 @@ try:
     LABELLED = labelled.locate(config["labelled_cells"], CHOICE, Path())
     if LABELLED is not None and LABELLED.is_dir():
         labelled.require_parts(LABELLED, config["pseudo_label"])
+    BLOOD = blood.locate(config["blood_cells"]["folder"], CHOICE, Path())
+    BLOOD_MADE_HERE = (
+        CHOICE.source is None and config["blood_cells"]["folder"] == "auto"
+    )
+    if BLOOD is not None and not BLOOD_MADE_HERE:
+        blood.require_parts(BLOOD, config["blood_cells"]["validation"])
 except LymphokitError as error:
     raise WorkflowError(str(error))
 
@@ -44,6 +51,8 @@ if workflow.is_main_process:
     say(CHOICE.sentence())
     if LABELLED is None:
         say(labelled.NONE_HERE)
+    if BLOOD is None:
+        say(blood.NONE_HERE)
     if not workflow.dryrun:
         take_over(Path.cwd())
 
@@ -57,11 +66,15 @@ COHORT = CHOICE.cohort
 FOLDS = range(1, n_folds(config["folds"]) + 1)
 # In the order of config.yaml: overlays come first in Snakemake's merged mapping.
 WRITTEN = [*settings.read_yaml(ROOT / "config.yaml")["models"], *config["models"]]
+RESTING = [
+    *([] if LABELLED else settings.LABELLED_BANKS),
+    *([] if BLOOD else [settings.BLOOD_BANK]),
+]
 MODELS = [
     name
     for name in dict.fromkeys(WRITTEN)
     if config["models"][name]["enabled"]
-    and (LABELLED or config["models"][name].get("features") not in settings.CELL_BANKS)
+    and config["models"][name].get("features") not in RESTING
 ]
 BLENDED = [name for name in MODELS if config["models"][name]["enabled"] != "scored"]
 RAW = (
@@ -159,8 +172,9 @@ def features_of(name):
     if features in config["backbones"]:
         backbone = config["backbones"][features]
         return f"{backbone['timm']}, weights {backbone['weights']}"
-    if features in settings.CELL_BANKS:
-        return f"{features}, {config['pseudo_label']['network']}"
+    if features in [settings.BLOOD_BANK, *settings.CELL_BANKS]:
+        chapter = "pseudo_label" if features in settings.LABELLED_BANKS else features
+        return f"{features}, {config[chapter]['network']}"
     return features
 
 
@@ -180,6 +194,24 @@ def variants_in_use():
     ]
 
 
+def blood_cell_backbone(wildcards):
+    """The settings of the backbone trained on blood cells: its start's, with its own weights."""
+    weights = f"results/{wildcards.cohort}/features/{settings.BLOOD_BANK}.safetensors"
+    start = config["backbones"][config["blood_cells"]["network"]]
+    return {**start, "weights": weights, "sha256": None}
+
+
+def blood_cell_figures():
+    """The picture of the network trained on blood cells, where a model uses it."""
+    features = [config["models"][name].get("features") for name in MODELS]
+    return ["blood_cells"] if settings.BLOOD_BANK in features else []
+
+
+BLOOD_INPUT = []
+if BLOOD is not None:
+    BLOOD_INPUT = RAW if BLOOD_MADE_HERE else str(BLOOD)
+INSTANCE = config["instance_network"]
+
 # Pseudo-labelling: each step's params hold what it uses and no more, so that a change reruns what
 # it touches. To lengthen the schedule runs the new rounds alone.
 
@@ -188,7 +220,7 @@ SCHEDULE = Schedule.of(CHAIN["schedule"])
 LAST_ROUND = len(SCHEDULE)
 ROUNDS = range(LAST_ROUND + 1)
 PSEUDO_LABELLING = any(
-    config["models"][name].get("features") in settings.CELL_BANKS for name in MODELS
+    config["models"][name].get("features") in settings.LABELLED_BANKS for name in MODELS
 )
 WHOLE_NETWORK = CHAIN["train"] == "all"
 FRAME = {

@@ -99,6 +99,7 @@ rule backbone:
     params:
         settings=backbone_settings,
         image_size=config["cohort"]["image_size"],
+        side=None,
         seed=config["seed"],
         code=code_of("backbone.py"),
     script:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lymphokit.features.backbone import encode_images, load_backbone
 from lymphokit.features.bank import write_bank
-from lymphokit.imaging.frame import centre
+from lymphokit.imaging.frame import centre, resized
 from lymphokit.imaging.pixels import open_pixels, unpack_mask
 from lymphokit.imaging.read import read_images
 from lymphokit.imaging.segment import keep_cell
@@ -27,11 +27,12 @@ with job(snakemake.log[0], snakemake.threads):
         masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
         images = map(keep_cell, images, masks)
     images = map(partial(centre, side=settings["crop"]), images)
+    images = map(partial(resized, side=snakemake.params.side), images)
     watched = track(images, f"cells through {snakemake.wildcards.backbone}", len(cells))
     write_bank(
         Path(snakemake.output.bank),
         encode_images(backbone, watched, batch_size=settings["batch_size"]),
         n_cells=len(cells),
         n_features=backbone.n_features,
-        metadata={"source": backbone.source, **settings},
+        metadata={"source": backbone.source, **settings, "side": snakemake.params.side},
     )

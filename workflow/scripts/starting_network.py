@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.features.backbone import load_backbone
+from lymphokit.features.fine_tune import Sgd, fine_tune
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.job import job
-from lymphokit.mil.fine_tune import Sgd, fine_tune
 from lymphokit.progress import say
 
 with job(snakemake.log[0], snakemake.threads):

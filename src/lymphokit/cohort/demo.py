@@ -15,12 +15,11 @@ import pandas as pd
 from lymphokit.cohort.cell_sets import write_blood_cells, write_image, write_labelled_cells
 from lymphokit.cohort.kinds import Kind, draw_lymphocyte, draw_population
 from lymphokit.cohort.layout import SAMPLE, SETS, Part
-from lymphokit.cohort.raw import LABELLED, SET_TABLES, TABLE
+from lymphokit.cohort.raw import BLOOD, LABELLED, SET_TABLES, TABLE
 from lymphokit.cohort.smear import Pixels, draw_slide, photograph
 from lymphokit.errors import ConfigError
 from lymphokit.progress import track
 
-BLOOD = "blood_cells"
 _IMAGE_SIZE = (224, 224)
 # Streams of random numbers under one seed: [seed, stream, ...]. Numpy pads a list with zeros, so
 # lists of different lengths must not share a stream.

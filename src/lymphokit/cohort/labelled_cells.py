@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from lymphokit.cohort.archive import is_hidden
-from lymphokit.cohort.layout import IMAGE_SUFFIXES, natural_order
-from lymphokit.cohort.raw import LABELLED, RawChoice
-from lymphokit.errors import CohortError, ConfigError, Fault
+from lymphokit.cohort.layout import images_in
+from lymphokit.cohort.raw import LABELLED, RawChoice, locate_cells
+from lymphokit.errors import CohortError, Fault
 
 ALL_IDB2 = "ALL_IDB2"
 LABELS = {0: "healthy", 1: "blast"}
@@ -39,25 +38,10 @@ class LabelledCell:
 
 
 def locate(setting: str, choice: RawChoice, root: Path) -> Path | None:
-    """The folder of labelled cells that the setting `labelled_cells` means; None: there is none.
-
-    `auto` is the simulated cohort's own set, or for a download the folder ALL_IDB2 in data/raw or
-    beside the raw data; anything else is a path, absolute or from `root`. For the simulated
-    cohort the folder may not be there yet.
-    Raises ConfigError where a path leads to no folder.
-    """
-    if setting != "auto":
-        folder = root / Path(setting).expanduser()
-        if not folder.is_dir():
-            raise ConfigError(
-                f"labelled_cells: {setting!r} is no folder: looked at {folder.absolute()}; "
-                f"unpack {ALL_IDB2} there, or set labelled_cells in config.yaml to its path or auto"
-            )
-        return folder
-    if choice.source is None:
-        return root / "results" / choice.cohort / "raw" / LABELLED
-    places = (root / "data" / "raw" / ALL_IDB2, choice.source.parent / ALL_IDB2)
-    return next((folder for folder in places if folder.is_dir()), None)
+    """The folder of labelled cells that the setting `labelled_cells` means; see `locate_cells`."""
+    return locate_cells(
+        setting, choice, root, key="labelled_cells", published=ALL_IDB2, own=LABELLED
+    )
 
 
 def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
@@ -67,11 +51,11 @@ def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
     tells no label, a number used twice, no image, one class alone.
     """
     home = folder / "img" if (folder / "img").is_dir() else folder
-    images = [file.name for file in home.iterdir() if _is_image(file)]
+    images = images_in(home)
     cells: list[LabelledCell] = []
     faults: list[Fault] = []
     owners: dict[int, str] = {}
-    for name in natural_order(images, str):
+    for name in images:
         match = _NAME.fullmatch(Path(name).stem)
         if match is None:
             faults.append(Fault(str(home), f"{name} tells no label", _RENAME))
@@ -86,10 +70,6 @@ def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
     if faults:
         raise CohortError(faults)
     return home, cells
-
-
-def _is_image(file: Path) -> bool:
-    return file.is_file() and not is_hidden(file.name) and file.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _class_faults(home: Path, cells: Sequence[LabelledCell], *, any_image: bool) -> list[Fault]:

@@ -35,6 +35,17 @@ def natural_order(items: Iterable[Item], text: Callable[[Item], str]) -> list[It
     return sorted(items, key=lambda item: (_natural_key(text(item)), text(item)))
 
 
+def images_in(folder: Path) -> list[str]:
+    """The names of the images that lie in a folder, in their natural order; other files are not."""
+    names = [entry.name for entry in folder.iterdir() if entry.is_file()]
+    images = [
+        name
+        for name in names
+        if not is_hidden(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES
+    ]
+    return natural_order(images, str)
+
+
 @dataclass(frozen=True)
 class PatientFolder:
     """The folder of one patient's images, and the set it lies in."""

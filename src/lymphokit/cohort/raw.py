@@ -18,7 +18,9 @@ from lymphokit.errors import ConfigError
 COMPETITION = "dlmi-lymphocytosis-classification"
 DOWNLOAD = Path("data") / "raw" / COMPETITION
 SIMULATED = "demo"
-LABELLED = "labelled_cells"  # the simulated cohort's own set, in its raw folder
+# The simulated cohort's own sets of single cells, in its raw folder.
+LABELLED = "labelled_cells"
+BLOOD = "blood_cells"
 
 TABLE = "clinical_annotation.csv"
 SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")
@@ -93,6 +95,30 @@ def _slug(name: str) -> str:
     """The name in lower-case ASCII letters, digits and hyphens, for paths and file names."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-") or "cohort"
+
+
+def locate_cells(
+    setting: str, choice: RawChoice, root: Path, *, key: str, published: str, own: str
+) -> Path | None:
+    """The folder of single cells that a setting means; None: there is none.
+
+    `auto` is the simulated cohort's `own`, or for a download the folder `published` in data/raw or
+    beside the raw data; anything else is a path, absolute or from `root`. For the simulated
+    cohort the folder may not be there yet.
+    Raises ConfigError, naming the setting by its `key`, where a path leads to no folder.
+    """
+    if setting != "auto":
+        folder = root / Path(setting).expanduser()
+        if not folder.is_dir():
+            raise ConfigError(
+                f"{key}: {setting!r} is no folder: looked at {folder.absolute()}; "
+                f"unpack {published} there, or set {key} in config.yaml to its path or auto"
+            )
+        return folder
+    if choice.source is None:
+        return root / "results" / choice.cohort / "raw" / own
+    places = (root / "data" / "raw" / published, choice.source.parent / published)
+    return next((folder for folder in places if folder.is_dir()), None)
 
 
 def claim(choice: RawChoice, results: Path) -> None:

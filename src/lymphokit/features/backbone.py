@@ -14,6 +14,7 @@ import torch
 from huggingface_hub import constants as hub
 from numpy.typing import NDArray
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
@@ -74,6 +75,17 @@ def load_backbone(name: str, *, weights: str, sha256: str | None, seed: int) -> 
     mean, std = (torch.tensor(about[key]).view(3, 1, 1) for key in ("mean", "std"))
     n_features = _count_features(network, size or 224)
     return Backbone(network, mean, std, size, n_features, f"{name}, {origin}")
+
+
+def save_network(network: nn.Module, path: Path) -> None:
+    """Write the weights of a network without a classifier, for `load_backbone` to read.
+
+    A .safetensors file, whole or not at all.
+    """
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    part = path.with_name(f"{path.name}.part")
+    save_file(weights, part)
+    part.replace(path)
 
 
 def encode_images(

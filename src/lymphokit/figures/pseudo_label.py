@@ -8,13 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import binomtest
 
 from lymphokit.figures.scores import BLUE, CURVES, DARK, ORANGE, PALE, SKY, VERMILION
+from lymphokit.figures.shares import LEVEL, share_in_words
 
 DASHED = (0, (4, 4))
 MOSTLY_RIGHT = 0.9  # the share of truly abnormal cells that a simulated cohort should reach
-LEVEL = 0.95
 
 
 def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
@@ -87,7 +86,7 @@ def _draw_networks(accuracy: Axes, loss: Axes, history: pd.DataFrame, n: int) ->
         at = own["accuracy"].argmax()
         point = (int(own["epoch"].iloc[at]), float(own["accuracy"].iloc[at]))
         line: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.8}
-        label = f"{network}: {_share_in_words(point[1], n)}, epoch {point[0]}"
+        label = f"{network}: {share_in_words(point[1], n)}, epoch {point[0]}"
         accuracy.plot(own["epoch"], own["accuracy"], label=label, **line)
         under = taken.count(point)  # points at the same place show as rings around each other
         ring: dict[str, Any] = {"markersize": 8 + 5 * under, "zorder": 3 - under / 100}
@@ -163,12 +162,6 @@ def _limits(values: "pd.Series[float]", at_most: float) -> tuple[float, float]:
     least = float(np.nanmin([at_most + 0.01, *values]))
     bottom = max(0.0, np.floor((least - 0.01) * 20) / 20)
     return bottom, 1 + 0.03 * (1 - bottom)
-
-
-def _share_in_words(share: float, n: int) -> str:
-    """A share of n cells with its Wilson interval."""
-    interval = binomtest(round(share * n), n).proportion_ci(LEVEL, method="wilson")
-    return f"{share:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 def _counted(number: int, thing: str) -> str:

@@ -21,7 +21,12 @@ def centre(image: Pixels, side: int | None) -> Pixels:
     return image[top : top + side, left : left + side]
 
 
-def resized(image: Pixels, side: int) -> Pixels:
-    """An image (h, w, 3) as (side, side, 3): areas averaged where it shrinks, else bilinear."""
+def resized(image: Pixels, side: int | None) -> Pixels:
+    """An image (h, w, 3) as (side, side, 3): areas averaged where it shrinks, else bilinear.
+
+    None: the image as it is.
+    """
+    if side is None:
+        return image
     method = cv2.INTER_AREA if side < max(image.shape[:2]) else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (side, side), interpolation=method), dtype=np.uint8)

@@ -45,11 +45,9 @@ class Photographs:
         """One image (h, w, 3) RGB. Raises ImageError, naming the file, where it cannot be used."""
         path = self.paths[position]
         try:
-            image = centre(read_image(self.root / path, self.size), self.crop)
+            image = resized(centre(read_image(self.root / path, self.size), self.crop), self.side)
         except ImageError as error:
             raise ImageError(f"{path} {error}") from error
-        if self.side is not None:
-            image = resized(image, self.side)
         return image if self.stain is None else move(image, *self.stain)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lymphokit.mil import boosting, leafwise, segments
 from lymphokit.mil.bags import Bags, Clinical
-from lymphokit.mil.checks import require_both_classes, require_fitted
+from lymphokit.mil.checks import cell_probabilities, require_both_classes, require_fitted
 
 Matrix = Literal["counts", "shares"]
 
@@ -26,12 +26,8 @@ def cell_table(bags: Bags, clinical: Clinical, matrix: Matrix) -> NDArray[np.flo
     Raises ValueError where the cells have more than one feature.
     Source: report 4.4.3.
     """
-    if bags.instances.shape[1] != 1:
-        raise ValueError(
-            f"cells have {bags.instances.shape[1]} features, not one probability: "
-            "set `features: pseudo_label` for this model in config.yaml"
-        )
-    called = segments.segment_sum((bags.instances[:, 0] > 0.5).astype(np.float64), bags.offsets)
+    is_called = cell_probabilities(bags, "pseudo_label") > 0.5
+    called = segments.segment_sum(is_called.astype(np.float64), bags.offsets)
     counts = np.column_stack([bags.sizes - called, called])
     if matrix == "shares":
         counts /= bags.sizes[:, None]
@@ -55,7 +51,7 @@ class _CellCounts:
         Raises NotFittedError before `fit`.
         """
         require_fitted(self, "trees_")
-        return bags.instances[:, 0].astype(np.float64)
+        return cell_probabilities(bags, "pseudo_label")
 
 
 class CellCountsXgboost(_CellCounts):

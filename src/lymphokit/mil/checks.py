@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.errors import NotFittedError
+from lymphokit.mil.bags import Bags
 
 
 def require_both_classes(labels: NDArray[np.int64]) -> None:
@@ -14,6 +15,20 @@ def require_both_classes(labels: NDArray[np.int64]) -> None:
             f"the labels of the training patients are {found or 'none'}: "
             "a model learns from both 0 (reactive) and 1 (tumoral)"
         )
+
+
+def cell_probabilities(bags: Bags, bank: str) -> NDArray[np.float64]:
+    """The single feature of cells that a network has judged, P(1): (n_cells,).
+
+    Raises ValueError, naming the bank that has it, where cells have more than one feature.
+    """
+    n_features = bags.instances.shape[1]
+    if n_features != 1:
+        raise ValueError(
+            f"cells have {n_features} features, not one probability: "
+            f"set `features: {bank}` for this model in config.yaml"
+        )
+    return bags.instances[:, 0].astype(np.float64)
 
 
 def require_fitted(model: object, fitted: str) -> None:

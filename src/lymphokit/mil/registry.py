@@ -48,6 +48,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "one_class_svm": Kind(
             "lymphokit.mil.one_class:OneClass", uses_images=True, uses_clinical=False
         ),
+        "bag_average": Kind(
+            "lymphokit.mil.bag_average:BagAverage", uses_images=True, uses_clinical=False
+        ),
+        "bag_average_xgboost": Kind(
+            "lymphokit.mil.bag_average:BagAverageXgboost", uses_images=True, uses_clinical=True
+        ),
     }
 )
 

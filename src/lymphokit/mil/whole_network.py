@@ -1,4 +1,4 @@
-"""A learner that trains a pretrained network whole, on the images themselves."""
+"""Learners that train a pretrained network whole, on the images themselves."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.features.backbone import Backbone
-from lymphokit.mil.fine_tune import CellImages, Sgd, fine_tune
+from lymphokit.features.fine_tune import CellImages, Sgd, fine_tune
 from lymphokit.mil.pseudo_label import Judgement
 
 
@@ -69,3 +69,27 @@ class WholeNetwork:
         called = trained.log_odds(both, held_out + len(self.images)) > 0
         accuracy = float(np.mean(called == (self.labels[held_out] == 1)))
         return Judgement(trained.log_odds(both, np.arange(len(self.images))), accuracy)
+
+
+@dataclass(frozen=True)
+class NetworkOnImages:
+    """`train: all` of the naive network: every weight is trained, from the pretrained ones.
+
+    images of the cohort's cells.
+    """
+
+    backbone: Backbone
+    images: CellImages
+    sgd: Sgd
+
+    def judge(
+        self,
+        cells: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        others: NDArray[np.int64],
+        *,
+        seed: int,
+    ) -> NDArray[np.float64]:
+        """Log odds of label 1 for `others`; batches, and the new layer's start, are `seed`'s."""
+        trained = fine_tune(self.backbone, self.images, cells, labels, settings=self.sgd, seed=seed)
+        return trained.log_odds(self.images, others)

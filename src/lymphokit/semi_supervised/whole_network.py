@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.features.backbone import load_backbone
+from lymphokit.features.fine_tune import Sgd
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.imaging.stain import moved_onto
-from lymphokit.mil.fine_tune import Sgd
 from lymphokit.mil.whole_network import WholeNetwork
 
 

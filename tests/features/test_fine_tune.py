@@ -9,7 +9,7 @@ from torch import nn
 
 from lymphokit.errors import LymphokitError
 from lymphokit.features.backbone import Backbone, as_input, load_backbone
-from lymphokit.mil.fine_tune import Classifier, FineTuned, Sgd, fine_tune
+from lymphokit.features.fine_tune import Adam, Classifier, FineTuned, Sgd, fine_tune
 
 SMALL = "test_resnet.r160_in1k"  # made by timm for tests: a third of a million weights
 SETTINGS = Sgd(
@@ -93,7 +93,7 @@ def test_it_learns_to_tell_red_from_blue(backbone: Backbone, precision: str) -> 
 def test_bfloat16_is_for_all_layers_but_the_last_and_not_for_the_weights(
     backbone: Backbone,
 ) -> None:
-    classifier, found = Classifier(backbone, "bfloat16").eval(), []
+    classifier, found = Classifier(backbone, 2, "bfloat16").eval(), []
     classifier.network.register_forward_hook(lambda *call: found.append(call[-1].dtype))
     pixels = as_input(backbone, red_and_blue()[UNSEEN], torch.device("cpu"))
     assert classifier(pixels).dtype == torch.float32
@@ -119,7 +119,7 @@ def test_one_step_is_that_of_gradient_descent_on_the_mean_negative_log_likelihoo
     settings = having(epochs=1, batch_size=16, flips=0.0, learning_rate=0.1, weight_decay=0.01)
     fitted = fine_tune(backbone, red_and_blue(), CELLS, LABELS, settings=settings, seed=4)
     torch.manual_seed(4)
-    start = Classifier(backbone, "float32").train()
+    start = Classifier(backbone, 2, "float32").train()
     pixels = as_input(backbone, red_and_blue()[CELLS], torch.device("cpu"))
     logits = start.last(start.network(pixels))
     loss = nn.functional.cross_entropy(logits, torch.from_numpy(LABELS))
@@ -254,18 +254,61 @@ def test_scores_that_are_no_numbers_are_an_error_not_a_rank(backbone: Backbone) 
         fitted.log_odds(red_and_blue(), UNSEEN)
 
 
+def test_three_kinds_are_told_apart_by_adam(backbone: Backbone) -> None:
+    labels = np.arange(24) % 3
+    images = np.random.default_rng(3).integers(0, 200, (24, 32, 32, 3))
+    images[np.arange(24), ..., labels] += 50
+    cells, unseen = np.arange(18), np.arange(18, 24)
+    settings = Adam(10, 6, 3e-3, 0.5, "float32")
+    own = Stored(images.astype(np.uint8))
+    fitted = fine_tune(
+        backbone,
+        own,
+        cells,
+        labels[:18],
+        settings=settings,
+        seed=1,
+        validation=(unseen, labels[18:]),
+    )
+    said = fitted.log_probabilities(own, unseen)
+    np.testing.assert_allclose(np.exp(said).sum(axis=1), 1.0, atol=1e-6)
+    np.testing.assert_array_equal(said.argmax(axis=1), labels[18:])
+    assert fitted.history[-1].accuracy == 1.0
+    with pytest.raises(ValueError, match="of a network of 3"):
+        fitted.log_odds(own, unseen)
+
+
+def test_the_first_step_of_adam_is_as_long_as_the_learning_rate(backbone: Backbone) -> None:
+    """Whatever the gradient: its mean over the root of its mean square is a sign."""
+    settings = Adam(1, 16, 1e-3, 0.0, "float32")
+    fitted = fine_tune(backbone, red_and_blue(), CELLS, LABELS, settings=settings, seed=4)
+    torch.manual_seed(4)
+    start = Classifier(backbone, 2, "float32")
+    moved = (fitted.classifier.last.weight - start.last.weight).abs()
+    torch.testing.assert_close(moved, torch.full_like(moved, 1e-3), atol=2e-5, rtol=0)
+
+
 def test_cells_of_one_kind_or_without_labels_are_refused(backbone: Backbone) -> None:
     with pytest.raises(ValueError, match="both 0"):
         fine_tune(backbone, red_and_blue(), CELLS, LABELS * 0, settings=SETTINGS, seed=1)
     with pytest.raises(ValueError, match="16 cells have 15 labels"):
         fine_tune(backbone, red_and_blue(), CELLS, LABELS[:-1], settings=SETTINGS, seed=1)
+    with pytest.raises(ValueError, match=r"\[0, 2\].*every label up to the highest"):
+        fine_tune(backbone, red_and_blue(), CELLS, LABELS * 2, settings=SETTINGS, seed=1)
 
 
 @pytest.mark.parametrize(
     ("name", "side", "width"),
-    [("alexnet", 64, 4096), ("inception_v3", 75, 2048), ("resnet18", 32, 512), ("vgg19", 32, 4096)],
+    [
+        ("alexnet", 64, 4096),
+        ("inception_v3", 75, 2048),
+        ("resnet18", 32, 512),
+        ("vgg19", 32, 4096),
+        ("resnet50", 32, 2048),
+        ("legacy_seresnet18", 64, 512),
+    ],
 )
-def test_the_reports_four_networks_take_a_step(name: str, side: int, width: int) -> None:
+def test_the_reports_networks_take_a_step(name: str, side: int, width: int) -> None:
     backbone = backbone_of(name)
     assert backbone.n_features == width
     images, settings = red_and_blue(2, side), having(epochs=1, learning_rate=1e-4)

@@ -1,7 +1,9 @@
-"""A pretrained network trained whole to tell two kinds of cells; its last layer is a new one."""
+"""A pretrained network trained whole to tell kinds of cells; its last layer is a new one."""
 
 import copy
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +17,6 @@ from lymphokit.features.autoencoder import autocast
 from lymphokit.features.backbone import Backbone, as_input
 from lymphokit.features.compute import best_device, repeatable
 from lymphokit.imaging.augment import training_transforms
-from lymphokit.mil.checks import require_both_classes
 from lymphokit.progress import note
 
 
@@ -32,7 +33,7 @@ class CellImages(Protocol):
 
 
 @dataclass(frozen=True)
-class Sgd:
+class Training(ABC):
     """How a network is trained.
 
     flips: probability of each of a horizontal and a vertical flip of an image in training;
@@ -43,10 +44,35 @@ class Sgd:
     epochs: int
     batch_size: int
     learning_rate: float
-    momentum: float
-    weight_decay: float
     flips: float
     precision: str
+
+    @abstractmethod
+    def optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """What moves these weights."""
+
+
+@dataclass(frozen=True)
+class Sgd(Training):
+    """Training by stochastic gradient descent."""
+
+    momentum: float
+    weight_decay: float
+
+    def optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """SGD with momentum and weight decay."""
+        return torch.optim.SGD(
+            weights, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+
+@dataclass(frozen=True)
+class Adam(Training):
+    """Training by Adam, its other numbers torch's own."""
+
+    def optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Adam without weight decay."""
+        return torch.optim.Adam(weights, lr=self.learning_rate)
 
 
 @dataclass(frozen=True)
@@ -65,15 +91,15 @@ class Epoch:
 class Classifier(nn.Module):
     """A backbone's network, copied and trainable, then a linear layer and log-softmax."""
 
-    def __init__(self, backbone: Backbone, precision: str) -> None:
+    def __init__(self, backbone: Backbone, n_classes: int, precision: str) -> None:
         super().__init__()
         self.precision = precision
         self.network = copy.deepcopy(backbone.network).requires_grad_(True)
-        self.last = nn.Linear(backbone.n_features, 2)
+        self.last = nn.Linear(backbone.n_features, n_classes)
         self.log_softmax = nn.LogSoftmax(dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities of 0 and 1: (n, 3, h, w) -> (n, 2) float32.
+        """Log-probabilities of the classes: (n, 3, h, w) -> (n, n_classes) float32.
 
         The last layer computes in float32: in bfloat16, confident cells would tie by the hundred.
         """
@@ -94,24 +120,38 @@ class FineTuned:
     batch_size: int
     history: tuple[Epoch, ...]
 
-    def log_odds(self, images: CellImages, cells: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Log-odds log P(1) - log P(0) of these cells: (n,), above 0 for a cell called 1.
+    def log_probabilities(
+        self, images: CellImages, cells: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Log-probability of each class for these cells: (n, n_classes).
 
         Images are taken a batch at a time, and the batch that a cell is in does not matter.
         Raises LymphokitError where the network was trained so badly that some are no numbers.
         """
-        return _log_odds(self.classifier, self.backbone, images, cells, self.batch_size)
+        return _log_probabilities(self.classifier, self.backbone, images, cells, self.batch_size)
+
+    def log_odds(self, images: CellImages, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Log-odds log P(1) - log P(0) of these cells: (n,), above 0 for a cell called 1.
+
+        Raises ValueError for a network that tells more than two classes, LymphokitError as
+        `log_probabilities` does.
+        """
+        n_classes = self.classifier.last.out_features
+        if n_classes != 2:
+            raise ValueError(f"log-odds of two classes were asked of a network of {n_classes}")
+        of_0, of_1 = self.log_probabilities(images, cells).T
+        return np.asarray(of_1 - of_0)
 
 
 @dataclass(frozen=True)
 class _Lesson:
-    """What is learned: cells (n,) and their labels (n,), each in {0, 1}, and how."""
+    """What is learned: cells (n,) and their labels (n,), each in 0, 1, ..., and how."""
 
     backbone: Backbone
     images: CellImages
     cells: NDArray[np.int64]
     labels: NDArray[np.int64]
-    settings: Sgd
+    settings: Training
     seed: int
     device: torch.device
 
@@ -122,23 +162,25 @@ def fine_tune(
     cells: NDArray[np.int64],
     labels: NDArray[np.int64],
     *,
-    settings: Sgd,
+    settings: Training,
     seed: int,
     validation: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> FineTuned:
-    """Train a copy of a backbone, all its layers, on cells (n,) with labels (n,) in {0, 1}.
+    """Train a copy of a backbone, all its layers, on cells (n,) with labels (n,) in 0, 1, ...
 
-    The loss is the negative log-likelihood, the optimizer SGD; there is nothing to stop it early.
+    The loss is the negative log-likelihood; there is nothing to stop the training early.
     A new last layer, the order of the cells, flips and dropout follow from the seed alone.
     validation: other cells and their labels, on which each epoch is scored; nothing is chosen by
     them. The backbone is left as it was, for the next one to start from.
     Fitted on: `cells` alone.
-    Raises ValueError unless both labels occur and there is one for each cell, LymphokitError where
-    the loss, or what is said of the validation cells, is no longer a number.
-    Source: report 4.3. Departs: settings of SGD, which the report does not give, and flips. timm's
-    VGG19, unlike torchvision's, drops no units unless told to.
+    Raises ValueError unless every label from 0 to the highest occurs, two at least, and there is
+    one for each cell; LymphokitError where the loss, or what is said of the validation cells, is
+    no longer a number.
+    Source: report 3.4.2 (Adam, eight classes) and 4.3 (SGD, two). Departs: settings of SGD, which
+    the report does not give, and flips. timm's VGG19, unlike torchvision's, drops no units unless
+    told to.
     """
-    require_both_classes(labels)
+    n_classes = _count_classes(labels)
     if len(cells) != len(labels):
         raise ValueError(f"{len(cells)} cells have {len(labels)} labels")
     device = best_device()
@@ -147,13 +189,8 @@ def fine_tune(
     history: list[Epoch] = []
     with repeatable(torch.get_num_threads()), torch.random.fork_rng(devices=forked):
         torch.manual_seed(seed)
-        classifier = _on(device, Classifier(backbone, settings.precision))
-        optimizer = torch.optim.SGD(
-            classifier.parameters(),
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-        )
+        classifier = _on(device, Classifier(backbone, n_classes, settings.precision))
+        optimizer = settings.optimizer(classifier.parameters())
         for epoch in range(settings.epochs):
             loss = _run_epoch(classifier, optimizer, lesson, epoch)
             accuracy = _accuracy(classifier, lesson, validation)
@@ -164,12 +201,22 @@ def fine_tune(
     return FineTuned(trained, backbone, settings.batch_size, tuple(history))
 
 
+def _count_classes(labels: NDArray[np.int64]) -> int:
+    found = np.unique(labels)
+    if len(found) < 2 or not np.array_equal(found, np.arange(len(found))):
+        raise ValueError(
+            f"the labels of the training cells are {found.tolist() or 'none'}: "
+            "a network learns from both 0 and 1, and from every label up to the highest"
+        )
+    return len(found)
+
+
 def _on(device: torch.device, classifier: Classifier) -> Classifier:
     return classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _run_epoch(
-    classifier: Classifier, optimizer: torch.optim.SGD, lesson: _Lesson, epoch: int
+    classifier: Classifier, optimizer: torch.optim.Optimizer, lesson: _Lesson, epoch: int
 ) -> float:
     """One pass over all cells in an order, and with flips, that seed and epoch alone decide."""
     classifier.train()
@@ -201,9 +248,9 @@ def _batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
 
 
 def _step(
-    classifier: Classifier, optimizer: torch.optim.SGD, pixels: Tensor, labels: Tensor
+    classifier: Classifier, optimizer: torch.optim.Optimizer, pixels: Tensor, labels: Tensor
 ) -> Tensor:
-    """One step of SGD; the batch's loss before it."""
+    """One step of the optimizer; the batch's loss before it."""
     loss = nn.functional.nll_loss(classifier(pixels), labels)
     optimizer.zero_grad()
     torch.autograd.backward(loss)
@@ -220,11 +267,11 @@ def _accuracy(
         return math.nan
     cells, labels = validation
     batch_size = lesson.settings.batch_size
-    odds = _log_odds(classifier, lesson.backbone, lesson.images, cells, batch_size)
-    return float(np.mean((odds > 0) == (labels == 1)))
+    said = _log_probabilities(classifier, lesson.backbone, lesson.images, cells, batch_size)
+    return float(np.mean(said.argmax(axis=1) == labels))
 
 
-def _log_odds(
+def _log_probabilities(
     classifier: Classifier,
     backbone: Backbone,
     images: CellImages,
@@ -233,13 +280,13 @@ def _log_odds(
 ) -> NDArray[np.float64]:
     classifier.eval()
     device = classifier.last.weight.device
-    odds = torch.empty(len(cells), dtype=torch.float64, device=device)
+    shape = (len(cells), classifier.last.out_features)
+    said = torch.empty(shape, dtype=torch.float64, device=device)
     with repeatable(torch.get_num_threads()), torch.inference_mode():
         for start in range(0, len(cells), batch_size):
             batch = slice(start, start + batch_size)
-            log_probabilities = classifier(as_input(backbone, images[cells[batch]], device))
-            odds[batch] = log_probabilities.double().diff(dim=1).squeeze(1)
-    result: NDArray[np.float64] = odds.cpu().numpy()
+            said[batch] = classifier(as_input(backbone, images[cells[batch]], device))
+    result: NDArray[np.float64] = said.cpu().numpy()
     if not np.isfinite(result).all():  # they would rank above every number, or below
         raise LymphokitError("a fine-tuned network gives no numbers; lower the learning rate")
     return result

@@ -1,0 +1,97 @@
+"""Single blood cells of known type: PBC's layout, a folder a type, and how they are split.
+
+basophil/*.jpg  eosinophil/*.jpg  ...  platelet/*.jpg
+
+Standard library and numpy only: the Snakefile lists the folder each time it is read, so that a
+folder that cannot serve is refused before anything is trained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lymphokit.cohort.archive import is_hidden
+from lymphokit.cohort.layout import images_in, natural_order
+from lymphokit.cohort.raw import BLOOD, RawChoice, locate_cells
+from lymphokit.errors import CohortError, Fault
+
+PBC = "PBC_dataset_normal_DIB"  # the name of the folder in its published zip
+
+NONE_HERE = (
+    f"no blood cells of known type: the models that need them are left out; put {PBC} in data/raw, "
+    "or set blood_cells.folder in config.yaml to the path of such a folder"
+)
+
+
+@dataclass(frozen=True)
+class BloodCell:
+    """An image of one cell: its file, from the folder of all types, and the cell's type."""
+
+    file: str
+    type: str
+
+
+def locate(setting: str, choice: RawChoice, root: Path) -> Path | None:
+    """The folder that the setting `blood_cells.folder` means; see `locate_cells`."""
+    return locate_cells(setting, choice, root, key="blood_cells.folder", published=PBC, own=BLOOD)
+
+
+def list_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
+    """The folder that holds a folder a type, and all cells, by type and file in natural order.
+
+    That is `folder`, or the one folder that wraps everything in it. Any names of types will do,
+    PBC's eight or others. Files that are no images are passed over.
+    Raises CohortError with all faults: no folder of a type or one alone, a type without an image.
+    """
+    home, types = folder, _folders_in(folder)
+    if len(types) == 1 and (inside := _folders_in(folder / types[0])):
+        home, types = folder / types[0], inside
+    if len(types) < 2:
+        found = f"holds {types[0]} alone" if types else "holds no folder of a type"
+        remedy = f"keep the cells of each type in a folder of its name, two at least, as {PBC} does"
+        raise CohortError([Fault(str(home), found, remedy)])
+    files = {name: images_in(home / name) for name in types}
+    empty = [name for name, images in files.items() if not images]
+    if empty:
+        remedy = "add images of it, or remove the folder"
+        raise CohortError([Fault(str(home), f"{name} holds no image", remedy) for name in empty])
+    return home, [BloodCell(f"{name}/{file}", name) for name in types for file in files[name]]
+
+
+def _folders_in(folder: Path) -> list[str]:
+    names = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    return natural_order([name for name in names if not is_hidden(name)], str)
+
+
+def split(
+    cells: Sequence[BloodCell], *, validation: float, seed: int
+) -> dict[str, list[BloodCell]]:
+    """Two parts drawn at random, `train` and `validation`, with the same share of every type.
+
+    validation: the share held out, of each type to the nearest cell, one at least.
+    Source: report 3.4.2 (20%). Raises CohortError where a type has no cell left for a part.
+    """
+    rng = np.random.default_rng(seed)
+    parts: dict[str, list[BloodCell]] = {"train": [], "validation": []}
+    faults = []
+    for name in dict.fromkeys(cell.type for cell in cells):
+        own = [cell for cell in cells if cell.type == name]
+        held_out = max(1, round(validation * len(own)))
+        if held_out == len(own):
+            finding = f"{len(own)} of {name}, too few to train on some and validate on others"
+            remedy = "add images of it, or lower blood_cells.validation in config.yaml"
+            faults.append(Fault("blood cells", finding, remedy))
+            continue
+        order = rng.permutation(len(own))
+        for part, places in zip(parts, (order[held_out:], order[:held_out]), strict=True):
+            parts[part] += [own[place] for place in sorted(places)]
+    if faults:
+        raise CohortError(faults)
+    return parts
+
+
+def require_parts(folder: Path, validation: float) -> None:
+    """Raises CohortError unless the folder has cells of each type for both parts."""
+    split(list_cells(folder)[1], validation=validation, seed=0)

@@ -1,0 +1,47 @@
+"""Train a network to tell types of blood cell apart, and see what it calls held-out ones."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lymphokit.features.backbone import load_backbone, save_network
+from lymphokit.features.fine_tune import Adam, fine_tune
+from lymphokit.figures.confusion import confusion_figure
+from lymphokit.figures.shares import share_in_words
+from lymphokit.imaging.labelled import Photographs
+from lymphokit.job import job
+from lymphokit.progress import say
+
+with job(snakemake.log[0], snakemake.threads):
+    cells = pd.read_csv(snakemake.input.table)
+    about = json.loads(Path(snakemake.input.about).read_text())
+    backbone = load_backbone(**snakemake.params.trunk, seed=snakemake.params.seed)
+    say(backbone.source)
+    types = about["types"]
+    labels = cells["type"].map(types.index).to_numpy(np.int64)
+    is_training = (cells["part"] == "train").to_numpy()
+    training, held_out = np.flatnonzero(is_training), np.flatnonzero(~is_training)
+    images = Photographs(
+        Path(about["home"]), cells["file"].tolist(), None, side=snakemake.params.px
+    )
+    trained = fine_tune(
+        backbone,
+        images,
+        training,
+        labels[training],
+        settings=Adam(**snakemake.params.adam),
+        seed=snakemake.params.seed,
+        validation=(held_out, labels[held_out]),
+    )
+    save_network(trained.classifier.network, Path(snakemake.output.weights))
+    pd.DataFrame(map(asdict, trained.history)).to_csv(snakemake.output.history, index=False)
+    called = trained.log_probabilities(images, held_out).argmax(axis=1)
+    judged = cells.loc[held_out, ["file", "type"]].assign(called=np.array(types)[called])
+    judged.to_csv(snakemake.output.judged, index=False)
+    figure = confusion_figure(judged, types, network=snakemake.params.network)
+    figure.savefig(snakemake.output.figure, dpi=130)
+    accuracy = share_in_words(trained.history[-1].accuracy, len(held_out))
+    say(f"{snakemake.params.network}: {accuracy} of {len(held_out)} held-out blood cells")
