@@ -32,7 +32,7 @@ rule submission:
             "results/{cohort}/figures/{figure}.png",
             cohort=COHORT,
             figure=[
-                *["cells", "segmentation", "scores", "roc"],
+                *["cells", "segmentation", "scores", "roc", "comparison"],
                 *blood_cell_figures(),
                 *pseudo_label_figures(),
             ],

@@ -20,6 +20,7 @@ OpenShare = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[int, Field(ge=0)]
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # of a column, and in paths
 
 
 class Settings(BaseModel):
@@ -338,10 +339,11 @@ class DecisionSettings(Settings):
 
 
 class EnsembleSettings(Settings):
-    """Voting, averaging and stacking."""
+    """Voting, averaging, stacking, and choosing one of several models."""
 
     best: Count
     stack_C: Positive
+    choices: dict[ModelName, Annotated[list[str], Field(min_length=2)] | Literal["all"]]
 
 
 class UncertaintySettings(Settings):
@@ -349,6 +351,12 @@ class UncertaintySettings(Settings):
 
     resamples: Annotated[int, Field(ge=100)]
     level: OpenShare
+
+
+class ComparisonSettings(Settings):
+    """The model that all others are compared with."""
+
+    reference: str
 
 
 class SubmissionSettings(Settings):
@@ -382,10 +390,11 @@ class Config(Settings):
     blood_cells: BloodCellSettings
     pseudo_label: PseudoLabelSettings
     instance_network: InstanceNetworkSettings
-    models: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], AnyModelSettings]
+    models: dict[ModelName, AnyModelSettings]
     decision: DecisionSettings
     ensemble: EnsembleSettings
     uncertainty: UncertaintySettings
+    comparison: ComparisonSettings
     submission: SubmissionSettings
     ablation: AblationSettings
 
@@ -406,12 +415,28 @@ class Config(Settings):
         for key, known in (("model", networks), ("segmented_features", banks)):
             if (named := getattr(self.ablation, key)) not in known:
                 raise ValueError(f"ablation.{key}: {_unknown(named, known)}")
-        columns = [*BLENDS, *(name for name, model in self.models.items() if model.enabled)]
+        self._check_blends()
+        return self
+
+    def _check_blends(self) -> None:
+        choices = self.ensemble.choices
+        for name, among in choices.items():
+            for model in [] if among == "all" else among:
+                if model not in self.models:
+                    unknown = _unknown(model, list(self.models))
+                    raise ValueError(f"ensemble.choices.{name}: {unknown}")
+        blends = [*BLENDS, *choices]
+        if taken := {name for name in blends if name in self.models or blends.count(name) > 1}:
+            raise ValueError(
+                f"{', '.join(sorted(taken))}: a blend and something else has this name"
+            )
+        columns = [*blends, *(name for name, model in self.models.items() if model.enabled)]
         if self.submission.blend not in columns:
             raise ValueError(f"submission.blend: {_unknown(self.submission.blend, columns)}")
-        if taken := set(BLENDS) & set(self.models):
-            raise ValueError(f"models: {', '.join(sorted(taken))} is the name of a blend")
-        return self
+        if self.comparison.reference not in columns:
+            raise ValueError(
+                f"comparison.reference: {_unknown(self.comparison.reference, columns)}"
+            )
 
     def _check_networks(self) -> None:
         """The network of each block that trains one; a head may also be put on measured cells."""

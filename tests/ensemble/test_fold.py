@@ -11,7 +11,14 @@ from lymphokit.ensemble.blend import BlendError
 from lymphokit.evaluation import oof, threshold
 
 MODELS = ["clinical", "a", "b", "c", "d"]
-SETTINGS = {"image_models": MODELS[1:], "best": 5, "stack_C": 0.1, "rule": "prevalence"}
+SETTINGS = {
+    "blended": MODELS,
+    "image_models": MODELS[1:],
+    "best": 5,
+    "stack_C": 0.1,
+    "choices": {"chosen": ["a", "b", "c"]},
+    "rule": "prevalence",
+}
 
 
 def patients_and_predictions(
@@ -43,7 +50,9 @@ def patients_and_predictions(
 
 
 def blended(patients, predictions, **changes):
-    return fold.blend_fold(fold.Panel.of(predictions, patients), **(SETTINGS | changes))
+    settings = SETTINGS | changes
+    panel = fold.Panel.of(predictions, patients)
+    return fold.blend_fold(panel, fold.recipes(**settings), settings["rule"])
 
 
 def relabelled(predictions, change):
@@ -54,7 +63,7 @@ def relabelled(predictions, change):
 def test_blends_are_tables_like_those_of_models():
     patients, predictions = patients_and_predictions(0)
     tables, chosen = blended(patients, predictions)
-    assert list(tables) == ["vote", "mean", "stack"]
+    assert list(tables) == ["vote", "mean", "stack", "chosen"]
     for name, table in tables.items():
         assert table.columns.tolist() == oof.COLUMNS
         pd.testing.assert_frame_equal(
@@ -87,7 +96,7 @@ def test_labels_of_validation_patients_change_nothing():
         assert tables[name]["probability"].equals(again[name]["probability"])
 
 
-@pytest.mark.parametrize("name", ["vote", "stack"])
+@pytest.mark.parametrize("name", ["vote", "stack", "chosen"])
 def test_a_blends_inner_prediction_does_not_know_the_labels_of_its_own_inner_fold(name):
     patients, predictions = patients_and_predictions(3)
     swapped = relabelled(predictions, lambda t: t["label"].mask(t["inner"] == 1, 1 - t["label"]))
@@ -111,7 +120,7 @@ def test_models_may_come_with_their_rows_in_any_order():
 
 
 def test_noise_scores_half_out_of_fold_while_choosing_on_the_scored_patients_looks_better():
-    honest: dict[str, list[float]] = {name: [] for name in fold.BLENDS}
+    honest: dict[str, list[float]] = {name: [] for name in fold.recipes(**SETTINGS)}
     naive: list[float] = []
     best_model: list[float] = []
     for seed in range(30):
@@ -208,3 +217,31 @@ def test_a_test_patient_missing_from_a_fold_is_refused():
         fold.submission_labels(table.drop(index=1), "m")
     with pytest.raises(BlendError, match="no predictions"):
         fold.submission_labels(table, "unknown")
+
+
+def test_a_choice_is_what_the_model_taken_says_and_its_record_says_which():
+    patients, predictions = patients_and_predictions(7)
+    inner = predictions["c"]["part"] == "inner"
+    told = predictions["c"]["label"].where(inner, 1)
+    predictions["c"] = predictions["c"].assign(probability=np.where(told == 1, 0.9, 0.1))
+    tables, chosen = blended(patients, predictions)
+    assert chosen["chosen"]["taken"] == "c"
+    assert list(chosen["chosen"]["models"]) == ["a", "b", "c"]
+    rest = tables["chosen"].query("part != 'inner'")
+    said = predictions["c"].set_index("patient")["probability"]
+    assert rest["probability"].tolist() == said.loc[rest["patient"]].tolist()
+
+
+def test_models_outside_the_blends_enter_a_choice_and_nothing_else():
+    patients, predictions = patients_and_predictions(8)
+    tables, chosen = blended(patients, predictions, blended=MODELS[:3], image_models=MODELS[1:3])
+    without = {model: predictions[model] for model in MODELS[:3]}
+    fewer, _ = blended(patients, without, blended=MODELS[:3], image_models=MODELS[1:3], choices={})
+    assert list(chosen["vote"]["models"]) == MODELS[:3]
+    for name in ("vote", "mean", "stack"):
+        pd.testing.assert_frame_equal(tables[name], fewer[name])
+
+
+def test_without_a_model_to_blend_the_remedy_is_named():
+    with pytest.raises(BlendError, match="enabled: true"):
+        fold.recipes(**(SETTINGS | {"blended": []}))

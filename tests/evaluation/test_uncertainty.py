@@ -141,10 +141,11 @@ def test_the_score_table_follows_the_order_asked_for_and_ignores_test_rows():
     settings = {"resamples": 200, "level": 0.95, "seed": 3}
     scores = uncertainty.score_table(pd.concat([both, test]), ["poor", "good"], **settings)
     assert scores["model"].tolist() == ["poor", "good"]
-    assert scores.columns[:7].tolist() == (
-        ["model", "balanced_accuracy", "low", "high", "f1", "recall", "precision"]
-    )
-    assert scores.columns[7:].tolist() == ["auc", "auc_low", "auc_high", "n_patients"]
+    assert scores.columns[:4].tolist() == ["model", "balanced_accuracy", "low", "high"]
+    others = [[m, f"{m}_low", f"{m}_high"] for m in ("f1", "recall", "precision", "auc")]
+    assert scores.columns[4:].tolist() == [*np.concatenate(others), "n_patients"]
+    for _, low, high in others:
+        assert (scores[low] < scores[high]).all()
     assert scores["n_patients"].tolist() == [121, 121]
     assert scores["auc"].tolist() == pytest.approx([roc_auc_score(labels, p) for p in (poor, good)])
     assert (scores["low"] < scores["balanced_accuracy"]).all()

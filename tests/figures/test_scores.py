@@ -12,6 +12,7 @@ SCORES = pd.DataFrame(
         "balanced_accuracy": [0.62, 0.75, 0.81],
         "low": [0.53, 0.67, 0.73],
         "high": [0.71, 0.83, 0.88],
+        "naive": [0.66, 0.77, 0.84],
         "f1": [0.7, 0.8, 0.86],
         "recall": [0.64, 0.8, 0.85],
         "precision": [0.7, 0.8, 0.87],
@@ -52,6 +53,13 @@ def test_every_bar_spans_its_interval_and_every_point_stands_at_its_score():
         for place, row in enumerate(SCORES.to_dict("records")):
             assert [[row[low], place], [row[high], place]] in drawn
             assert [[row[score], place]] in drawn
+
+
+def test_naive_scores_are_hollow_beside_the_honest_ones():
+    accuracy, auc = forest().axes
+    hollow = [line for line in accuracy.lines if line.get_markerfacecolor() == "none"]
+    assert [line.get_xdata().tolist() for line in hollow] == [SCORES["naive"].tolist()]
+    assert not any(line.get_markerfacecolor() == "none" for line in auc.lines)
 
 
 def test_the_submitted_one_is_marked_by_colour_and_weight_and_the_first_is_on_top():

@@ -8,7 +8,7 @@ from tests.figures.test_scores import SCORES
 
 
 def test_the_table_reads_well_on_a_narrow_terminal():
-    console = Console(width=90, file=io.StringIO())
+    console = Console(width=100, file=io.StringIO())
     table = terminal_table(SCORES, submitted="stack", folds="5 folds", level=0.95)
     console.print(table)
     lines = console.file.getvalue().splitlines()
@@ -30,7 +30,7 @@ def test_checks_are_a_row_a_model_in_the_order_given():
             "verdict": ["failed", "failed", "passed", "undecided"],
         }
     )
-    console = Console(width=90, file=io.StringIO())
+    console = Console(width=100, file=io.StringIO())
     console.print(checks_terminal_table(checks))
     printed = console.file.getvalue()
     assert "single concept" in printed

@@ -9,7 +9,9 @@ from tests.workflow.conftest import Checkout
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
 
-AFTER_A_MODEL = {"blend", "out_of_fold", "submit"}
+AFTER_A_MODEL = {"blend", "out_of_fold", "comparison", "submit"}
+BLENDS = ["vote", "mean", "stack", "chosen_model", "chosen_pooling", "chosen_round"]
+BLENDS += ["chosen_counts"]  # not chosen_c: one of its two models rests
 
 
 def test_the_main_job_ends_with_a_csv_of_exactly_the_test_patients(finished: Checkout) -> None:
@@ -30,7 +32,7 @@ def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) 
     models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil_tuned", "end_to_end"]
     models += ["pseudo_label_xgb", "pseudo_label_lgbm_shares", "round_zero_xgb"]
     models += ["pooled", "one_class", "pooled_blood", "instance_cnn", "instance_cnn_xgb"]
-    assert list(rows[0]) == ["patient", "label", *models, "vote", "mean", "stack"]
+    assert list(rows[0]) == ["patient", "label", *models, *BLENDS]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
 
 

@@ -77,6 +77,18 @@ MODELS = [
     and config["models"][name].get("features") not in RESTING
 ]
 BLENDED = [name for name in MODELS if config["models"][name]["enabled"] != "scored"]
+# Where a choice has fewer than two models left, there is nothing to choose.
+CHOICES = {
+    name: among
+    for name, wanted in config["ensemble"]["choices"].items()
+    if len(among := BLENDED if wanted == "all" else [m for m in wanted if m in MODELS])
+    > 1
+}
+ENTERING = [
+    name
+    for name in MODELS
+    if name in {*BLENDED, *(m for c in CHOICES.values() for m in c)}
+]
 RAW = (
     str(CHOICE.source)
     if CHOICE.source and not CHOICE.is_zip
@@ -176,6 +188,18 @@ def features_of(name):
         chapter = "pseudo_label" if features in settings.LABELLED_BANKS else features
         return f"{features}, {config[chapter]['network']}"
     return features
+
+
+def blend_settings():
+    """What `recipes` takes to make every blend, but for the rule of thresholds."""
+    kinds = {name: config["models"][name]["kind"] for name in BLENDED}
+    return {
+        "blended": BLENDED,
+        "image_models": [name for name in BLENDED if KINDS[kinds[name]].uses_images],
+        "best": config["ensemble"]["best"],
+        "stack_C": config["ensemble"]["stack_C"],
+        "choices": CHOICES,
+    }
 
 
 def ablated_model():

@@ -6,7 +6,7 @@ rule blend:
         patients="results/{cohort}/cohort/patients.csv",
         folds="results/{cohort}/folds.csv",
         predictions=expand(
-            "results/{{cohort}}/fold{{fold}}/{model}/predictions.csv", model=BLENDED
+            "results/{{cohort}}/fold{{fold}}/{model}/predictions.csv", model=ENTERING
         ),
     output:
         predictions="results/{cohort}/fold{fold}/blends/predictions.csv",
@@ -18,10 +18,9 @@ rule blend:
     conda:
         "../../environment.yml"
     params:
-        kinds={name: config["models"][name]["kind"] for name in BLENDED},
-        settings=config["ensemble"],
+        models=ENTERING,
+        blends=blend_settings(),
         threshold=config["decision"]["threshold"],
-        seed=config["seed"],
         code=code_of("blend.py"),
     script:
         "../scripts/blend.py"
@@ -29,6 +28,7 @@ rule blend:
 
 rule out_of_fold:
     input:
+        patients="results/{cohort}/cohort/patients.csv",
         folds="results/{cohort}/folds.csv",
         models=expand(
             "results/{{cohort}}/fold{fold}/{model}/predictions.csv",
@@ -66,6 +66,7 @@ rule out_of_fold:
         "../../environment.yml"
     params:
         models=MODELS,
+        blends=blend_settings(),
         features={name: features_of(name) for name in MODELS},
         submitted=config["submission"]["blend"],
         threshold=config["decision"]["threshold"],
@@ -74,3 +75,33 @@ rule out_of_fold:
         code=code_of("out_of_fold.py"),
     script:
         "../scripts/out_of_fold.py"
+
+
+rule comparison:
+    input:
+        decisions="results/{cohort}/decisions.csv",
+    output:
+        table=report(
+            "results/{cohort}/comparisons.csv",
+            caption="../report/comparison.rst",
+            category="Scores",
+        ),
+        figure=report(
+            "results/{cohort}/figures/comparison.png",
+            caption="../report/comparison.rst",
+            category="Scores",
+        ),
+    log:
+        "logs/{cohort}/comparison.log",
+    benchmark:
+        "logs/{cohort}/comparison.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        reference=config["comparison"]["reference"],
+        submitted=config["submission"]["blend"],
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("comparison.py"),
+    script:
+        "../scripts/comparison.py"

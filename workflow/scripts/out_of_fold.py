@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.ensemble.fold import BLENDS, rule_for
+from lymphokit.ensemble import naive
+from lymphokit.ensemble.fold import recipes, rule_for
 from lymphokit.evaluation.oof import assemble, decisions, read_predictions
 from lymphokit.evaluation.uncertainty import score_table
 from lymphokit.figures.scores import roc_curves, score_forest
@@ -17,7 +18,10 @@ with job(snakemake.log[0], snakemake.threads):
     paths = iter(map(Path, snakemake.input.models))
     predictions = {name: [read_predictions(next(paths)) for _ in repeat_of] for name in names}
     blended = [read_predictions(Path(path)) for path in snakemake.input.blends]
-    for name in BLENDS:
+    blends = recipes(rule=naive.RULE, **snakemake.params.blends)
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    optimistic = naive.naive_scores(predictions, list(repeat_of.values()), patients, blends)
+    for name in blends:
         predictions[name] = [table[table["blend"] == name] for table in blended]
 
     rule, uncertainty = snakemake.params.threshold, snakemake.params.uncertainty
@@ -26,17 +30,18 @@ with job(snakemake.log[0], snakemake.threads):
         for name, tables in predictions.items()
         for fold, table in zip(repeat_of, tables, strict=True)
     )
-    patients = folds.drop_duplicates("patient")["patient"].tolist()
+    scored = folds.drop_duplicates("patient")["patient"].tolist()
     scores = score_table(decided, list(predictions), seed=snakemake.params.seed, **uncertainty)
     scores.insert(1, "features", [snakemake.params.features.get(name, "") for name in predictions])
+    scores.insert(scores.columns.get_loc("high") + 1, "naive", scores["model"].map(optimistic))
 
-    assemble(predictions, patients).to_csv(snakemake.output.oof, index=False)
+    assemble(predictions, scored).to_csv(snakemake.output.oof, index=False)
     decided.to_csv(snakemake.output.decisions, index=False)
     scores.to_csv(snakemake.output.scores, index=False)
     made = f"{len(repeat_of)} folds"
     submitted = snakemake.params.submitted
     forest = score_forest(scores, submitted=submitted, folds=made, **uncertainty)
     forest.savefig(snakemake.output.figure, dpi=150)
-    shown = list(dict.fromkeys([submitted, "clinical", *BLENDS]))[:4]
+    shown = list(dict.fromkeys([submitted, "clinical", *blends]))[:4]
     shown = [name for name in shown if name in predictions]
     roc_curves(decided, scores, shown, folds=made).savefig(snakemake.output.roc, dpi=150)

@@ -1,4 +1,4 @@
-"""Three ways to make one probability of the probabilities of many models."""
+"""Ways to make one probability of the probabilities of many models."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
@@ -13,6 +13,7 @@ from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.mil.bags import Clinical
 
+STEEPEST = 1e-6  # slope of the loss a patient, at which the stack counts as fitted
 CLINICAL_FEATURES = ("age_years", "log_lymphocytes_giga_per_litre")
 
 
@@ -82,6 +83,33 @@ class Vote:
             )
         }
         return {"voters": [self.models[voter] for voter in self.voters_], "models": ranking}
+
+
+class Choice:
+    """One of the models: the best on what the choice is fitted on, ranked as voters are.
+
+    So C, the way cells are pooled, the round of pseudo-labelling or the model itself can be
+    chosen without a look at who is scored.
+    """
+
+    def __init__(self, *, models: Sequence[str], rule: Rule) -> None:
+        self.models = tuple(models)
+        self.ranking = Vote(models=models, best=1, rule=rule)
+
+    def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
+        """Rank the models and take the first."""
+        self.ranking.fit(probabilities, labels, clinical)
+        self.taken_ = self.ranking.voters_[0]
+        return self
+
+    def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
+        """What the model taken says: (n,)."""
+        del clinical
+        return np.asarray(probabilities[:, self.taken_])
+
+    def chosen(self) -> dict[str, Any]:
+        """The model taken, and what every model was ranked on."""
+        return {"taken": self.models[self.taken_], "models": self.ranking.chosen()["models"]}
 
 
 def _merit(labels: Labels, decisions: Labels, probabilities: Floats) -> tuple[float, float]:
@@ -195,7 +223,8 @@ def _ridge_logistic(
         value = C * np.sum(share * np.logaddexp(0, -margins)) + weights @ weights / 2
         return float(value), np.append(features.T @ slopes + weights, slopes.sum())
 
-    bounds = [(0.0, None)] * non_negative + [(None, None)] * (d + 1 - non_negative)
+    bounded = np.arange(d + 1) < non_negative
+    bounds = [(0.0, None) if at_least_0 else (None, None) for at_least_0 in bounded]
     found = minimize(
         loss,
         np.zeros(d + 1),
@@ -204,6 +233,9 @@ def _ridge_logistic(
         bounds=bounds,
         options={"maxiter": 10_000, "ftol": 1e-14, "gtol": 1e-8},
     )
-    if not found.success:
+    # The line search may stop where rounding hides any further descent: what counts is the slope,
+    # but for a weight at its bound that would only go below.
+    slope = np.where((found.x <= 0) & bounded & (found.jac > 0), 0.0, found.jac)
+    if np.abs(slope).max() > STEEPEST * n:
         raise BlendError(f"the stack did not converge: {found.message}")
     return np.asarray(found.x[:-1]), float(found.x[-1])

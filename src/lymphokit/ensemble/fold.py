@@ -7,7 +7,8 @@ see the held-out inner fold, as in all stacking; validation patients are seen by
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 from natsort import index_natsorted
 from numpy.typing import NDArray
 
-from lymphokit.ensemble.blend import Blend, BlendError, Mean, Stack, Vote
+from lymphokit.ensemble.blend import Blend, BlendError, Choice, Mean, Stack, Vote
 from lymphokit.evaluation import oof, threshold
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
@@ -78,6 +79,11 @@ class Panel:
         """The inner fold of all rows, -1 outside the training part: (n,)."""
         return self.patients["inner"].to_numpy(np.int64)
 
+    def only(self, models: Sequence[str]) -> Self:
+        """The same patients, and of these models alone what they say, in this order."""
+        columns = [self.models.index(model) for model in models]
+        return replace(self, models=tuple(models), probabilities=self.probabilities[:, columns])
+
     def fit(self, blend: Blend, on: NDArray[np.integer]) -> Blend:
         """Fit a blend on the rows at these positions."""
         return blend.fit(self.probabilities[on], self.labels[on], self.clinical.take(on))
@@ -85,6 +91,45 @@ class Panel:
     def predict(self, blend: Blend, of: NDArray[np.integer]) -> Floats:
         """A fitted blend's probabilities of the rows at these positions."""
         return blend.predict_proba(self.probabilities[of], self.clinical.take(of))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A blend to be: the models that enter it, and how one that is not fitted is made."""
+
+    models: tuple[str, ...]
+    make: Callable[[], Blend]
+
+
+def recipes(
+    *,
+    blended: Sequence[str],
+    image_models: Sequence[str],
+    best: int,
+    stack_C: float,
+    choices: Mapping[str, Sequence[str]],
+    rule: Rule,
+) -> dict[str, Recipe]:
+    """Every blend by name: vote, mean and stack of the models `blended`, and the choices.
+
+    image_models: the models that see images; choices: for the name of each choice the models that
+    it is made among; rule: how thresholds are chosen; the rest are the `ensemble` settings.
+    Raises BlendError where no model is to be blended.
+    """
+    if not blended:
+        raise BlendError("no model enters the blends; set enabled: true for one in config.yaml")
+    everyone = tuple(blended)
+    made: dict[str, Recipe] = {
+        "vote": Recipe(everyone, lambda: Vote(models=everyone, best=best, rule=rule)),
+        "mean": Recipe(everyone, lambda: Mean(models=everyone)),
+        "stack": Recipe(
+            everyone, lambda: Stack(models=everyone, image_models=image_models, C=stack_C)
+        ),
+    }
+    for name, models in choices.items():
+        among = tuple(models)
+        made[name] = Recipe(among, partial(Choice, models=among, rule=rule))
+    return made
 
 
 def rule_for(model: str, rule: Rule) -> Rule:
@@ -96,22 +141,16 @@ def rule_for(model: str, rule: Rule) -> Rule:
 
 
 def blend_fold(
-    panel: Panel, *, image_models: Sequence[str], best: int, stack_C: float, rule: Rule
+    panel: Panel, blends: Mapping[str, Recipe], rule: Rule
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Every blend's rows of predictions.csv for one fold, and what was chosen to make them.
 
-    image_models: the models that see images; best, stack_C: the `ensemble` settings; rule: how
-    thresholds are chosen. Chosen (plain data for a JSON file): for each blend its voters, ranking,
-    weights and the threshold that `oof.decisions` finds with `rule_for`.
+    panel: what all models that enter some blend say. Chosen (plain data for a JSON file): for each
+    blend its voters, ranking, weights and the threshold that `oof.decisions` finds with `rule_for`.
     """
-    makers: dict[str, Callable[[], Blend]] = {
-        "vote": lambda: Vote(models=panel.models, best=best, rule=rule),
-        "mean": lambda: Mean(models=panel.models),
-        "stack": lambda: Stack(models=panel.models, image_models=image_models, C=stack_C),
-    }
     tables, chosen = {}, {}
-    for name in BLENDS:
-        probabilities, blend = _cross_fit(panel, makers[name])
+    for name, recipe in blends.items():
+        probabilities, blend = _cross_fit(panel.only(recipe.models), recipe.make)
         tables[name] = panel.patients.assign(probability=probabilities)
         inner = panel.inner >= 0
         cut = threshold.choose(rule_for(name, rule), panel.labels[inner], probabilities[inner])

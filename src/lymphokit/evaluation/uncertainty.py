@@ -20,12 +20,12 @@ from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import metrics
 from lymphokit.evaluation.metrics import Floats, Labels, Metric
 
-# Columns of the score table: of the score and, where it is shown, of its interval.
-COLUMNS_OF: dict[Metric, tuple[str, ...]] = {
+# Columns of the score table: of the score and of its interval.
+COLUMNS_OF: dict[Metric, tuple[str, str, str]] = {
     "balanced_accuracy": ("balanced_accuracy", "low", "high"),
-    "f1": ("f1",),
-    "recall": ("recall",),
-    "precision": ("precision",),
+    "f1": ("f1", "f1_low", "f1_high"),
+    "recall": ("recall", "recall_low", "recall_high"),
+    "precision": ("precision", "precision_low", "precision_high"),
     "auc": ("auc", "auc_low", "auc_high"),
 }
 
@@ -148,8 +148,7 @@ def score_table(
 ) -> pd.DataFrame:
     """A row a model, in the order given, all intervals from the same draws of patients.
 
-    Columns `model, balanced_accuracy, low, high, f1, recall, precision, auc, auc_low, auc_high,
-    n_patients`; low and high are those of balanced accuracy.
+    Columns `model`, each of `COLUMNS_OF`, `n_patients`; low and high are of balanced accuracy.
     """
     outcomes = Outcomes.of(decisions, models)
     draws = patient_draws(outcomes.labels, resamples=resamples, seed=seed)
@@ -159,11 +158,9 @@ def score_table(
 def _row(outcomes: Outcomes, model: str, draws: Floats, level: float) -> dict[str, object]:
     """One row of the score table."""
     row: dict[str, object] = {"model": model}
-    for metric, (column, *ends) in COLUMNS_OF.items():
-        row[column] = outcomes.score(model, metric)
-        if ends:
-            low, high = _percentiles(outcomes.resampled(model, metric, draws), level)
-            row |= {ends[0]: low, ends[1]: high}
+    for metric, (column, low, high) in COLUMNS_OF.items():
+        found = interval(outcomes, model, metric, draws, level)
+        row |= {column: found.estimate, low: found.low, high: found.high}
     return row | {"n_patients": len(outcomes.patients)}
 
 

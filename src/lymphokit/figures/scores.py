@@ -26,13 +26,19 @@ def score_forest(
 ) -> Figure:
     """Balanced accuracy and AUC of every model with their intervals, the submitted one marked.
 
-    scores: the score table, drawn from top to bottom; submitted: the model or blend that is handed
-    in; folds: how they were made, such as "5 folds"; resamples, level: as the intervals were made.
+    scores: the score table with a column `naive`, drawn from top to bottom; submitted: the model
+    or blend that is handed in; folds: how they were made, such as "5 folds"; resamples, level: as
+    the intervals were made.
     """
     figure = Figure(figsize=(9.0, 1.9 + 0.34 * len(scores)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     for panel, (column, low, high, name) in zip(axes, PANELS, strict=True):
         _forest(panel, scores, column, low, high, submitted)
+        if column == "balanced_accuracy":
+            naive = scores["naive"]
+            panel.plot(
+                naive, range(len(scores)), "o", mfc="none", mec=DARK, markersize=6, alpha=0.7
+            )
         panel.set_xlabel(name)
     axes[0].set_yticks(range(len(scores)), scores["model"])
     for label in axes[0].get_yticklabels():
@@ -42,7 +48,8 @@ def score_forest(
     figure.suptitle(f"Out of fold, {folds}, n = {n_patients} patients", fontweight="bold")
     figure.supxlabel(
         f"Bars: {level:.0%} percentile intervals over {resamples} resamples of the patients, "
-        f"drawn within each label.\nDashed: chance. Orange: {submitted}, the one submitted.",
+        f"drawn within each label.\nDashed: chance. Orange: {submitted}, the one submitted. "
+        "Hollow: what it would have been, had all been chosen on the patients it scores.",
         fontsize="small",
         color=DARK,
     )
