@@ -22,12 +22,14 @@ include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/mil_checks.smk"
+include: "workflow/rules/audit.smk"
 
 
 rule submission:
     default_target: True
     input:
         expand("results/{cohort}/submission.json", cohort=COHORT),
+        expand("results/{cohort}/audit.json", cohort=COHORT),
         expand(
             "results/{cohort}/figures/{figure}.png",
             cohort=COHORT,

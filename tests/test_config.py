@@ -37,6 +37,11 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
         ({"submission": {"blend": "stak"}}, "did you mean stack?"),
         ({"models": {"d_mil": {"aggregation": "maximum"}}}, "models.d_mil.aggregation: .*'max'"),
         ({"ablation": {"model": "mi_svm"}}, "ablation.model: mi_svm is unknown; .*d_mil"),
+        ({"audit": {"known_duplicates": [{"images": ["P1/a.jpg"], "reason": "x"}]}}, "audit.known"),
+        (
+            {"audit": {"known_duplicates": [{"images": ["P1/a.jpg", "P2/b.jpg"]}]}},
+            "audit.known_duplicates.0.reason: Field required",
+        ),
         ({"models": {"vote": {"kind": "clinical_logistic", "enabled": True, "C": 1}}}, "vote"),
     ],
 )

@@ -20,6 +20,7 @@ ORDER = [
     {"semi_supervised"},
     {"ensemble"},
     {"submission", "figures"},
+    {"audit"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -365,6 +365,19 @@ class SubmissionSettings(Settings):
     blend: str
 
 
+class KnownDuplicateSettings(Settings):
+    """A pair of images, `patient/image`, that is in two patients, looked at and accepted."""
+
+    images: tuple[str, str]
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class AuditSettings(Settings):
+    """The leak audit."""
+
+    known_duplicates: list[KnownDuplicateSettings]
+
+
 class AblationSettings(Settings):
     """D-MIL without one of its parts at a time (report 5.2.3)."""
 
@@ -396,6 +409,7 @@ class Config(Settings):
     uncertainty: UncertaintySettings
     comparison: ComparisonSettings
     submission: SubmissionSettings
+    audit: AuditSettings
     ablation: AblationSettings
 
     @model_validator(mode="after")

@@ -52,12 +52,14 @@ def fold_of(bags: Bags, labels: np.ndarray, number: int = 2) -> pd.DataFrame:
     )
 
 
-def run(log, *, labels=None, fold=None, test=None, seed=5):
+def run(log, *, labels=None, fold=None, test=None, seed=5, fits=None):
     bags, own_labels, clinical = cohort()
     labels = own_labels if labels is None else labels
     fold = fold_of(bags, own_labels) if fold is None else fold
     test = np.flatnonzero(own_labels < 0) if test is None else test
-    return oof.cross_predict(lambda s: Spy(s, log), bags, labels, clinical, fold, test, seed)
+    return oof.cross_predict(
+        lambda s: Spy(s, log), bags, labels, clinical, fold, test, seed, fits=fits
+    )
 
 
 def test_nobody_is_predicted_by_a_model_fitted_on_them():
@@ -206,3 +208,14 @@ def test_predictions_survive_their_file_bit_for_bit(tmp_path):
     read = oof.read_predictions(tmp_path / "predictions.csv")
     assert read["patient"].tolist() == table["patient"].tolist()
     assert read["probability"].tolist() == table["probability"].tolist()
+
+
+def test_the_evidence_of_who_was_fitted_on_is_what_the_models_were_handed():
+    log: list[tuple[str, tuple[str, ...]]] = []
+    fits: list[oof.Fit] = []
+    run(log, fits=fits)
+    handed = [ids for what, ids in log if what == "fit"]
+    asked = [ids for what, ids in log if what == "predict"]
+    assert [fit.inner for fit in fits] == [0, 1, 2, -1]
+    assert [fit.fitted_on for fit in fits] == handed
+    assert [fit.predicted for fit in fits] == [*asked[:3], asked[3] + asked[4]]

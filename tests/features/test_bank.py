@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lymphokit.errors import BankError
-from lymphokit.features.bank import about_path, open_bank, write_bank
+from lymphokit.features.bank import NOTHING, about_path, open_bank, write_bank
 
 FEATURES = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 
@@ -17,7 +17,8 @@ def batches(*sizes: int) -> Iterator[NDArray[np.float32]]:
 
 
 def write(path: Path, given: Iterator[NDArray[np.float32]]) -> None:
-    write_bank(path, given, n_cells=7, n_features=3, metadata={"source": "drawn by hand"})
+    about = {"source": "drawn by hand"}
+    write_bank(path, given, n_cells=7, n_features=3, fitted_on=NOTHING, metadata=about)
 
 
 def test_what_is_opened_is_what_was_written_however_it_was_batched(tmp_path: Path) -> None:
@@ -25,7 +26,8 @@ def test_what_is_opened_is_what_was_written_however_it_was_batched(tmp_path: Pat
     write(path, batches(2, 4, 1))
     bank = open_bank(path, 7)
     np.testing.assert_array_equal(bank.features, FEATURES)
-    assert bank.metadata == {"source": "drawn by hand", "n_cells": 7, "n_features": 3}
+    about = {"source": "drawn by hand", "fitted_on": "nothing of this cohort"}
+    assert bank.metadata == {**about, "n_cells": 7, "n_features": 3}
 
 
 def test_a_bank_is_mapped_and_not_to_be_written(tmp_path: Path) -> None:

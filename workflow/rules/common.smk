@@ -315,6 +315,20 @@ def sizes_so_far(wildcards):
     return list(SCHEDULE.sizes[:number])
 
 
+def files_of_chains():
+    """What the pseudo-labelling of all folds leaves behind and an audit reads."""
+    if not PSEUDO_LABELLING:
+        return []
+    chain = "results/{{cohort}}/fold{fold}"
+    steps = [f"round{number}/record.json" for number in ROUNDS]
+    steps += [f"round{LAST_ROUND}/{file}" for file in ["added.csv", "judged.npz"]]
+    steps += ["last/added.csv", "last/judged.npz", "stain.json", "lineage.json"]
+    return [
+        *expand(f"{chain}/pseudo_label/{{file}}", fold=FOLDS, file=steps),
+        *expand(f"{chain}/features/pseudo_label.npy", fold=FOLDS),
+    ]
+
+
 def pseudo_label_figures():
     """The pictures of pseudo-labelling, where a model uses it."""
     folds = [f"added_fold{fold}" for fold in FOLDS]

@@ -8,6 +8,8 @@ rule submit:
         folds="results/{cohort}/folds.csv",
         decisions="results/{cohort}/decisions.csv",
         scores="results/{cohort}/scores.csv",
+        # No CSV where there is a leak; to look for leaks again writes no new one.
+        leaks=ancient("results/{cohort}/leaks.json"),
     output:
         receipt="results/{cohort}/submission.json",
     log:

@@ -34,5 +34,6 @@ with job(snakemake.log[0], snakemake.threads):
         encode_images(backbone, watched, batch_size=settings["batch_size"]),
         n_cells=len(cells),
         n_features=backbone.n_features,
+        fitted_on="nothing of this cohort",
         metadata={"source": backbone.source, **settings, "side": snakemake.params.side},
     )

@@ -22,5 +22,6 @@ with job(snakemake.log[0], snakemake.threads):
         [probabilities[:, None]],
         n_cells=len(cells),
         n_features=1,
+        fitted_on="training patients of the fold",
         metadata={"source": snakemake.params.source},
     )

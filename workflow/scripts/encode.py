@@ -27,5 +27,6 @@ with job(snakemake.log[0], snakemake.threads):
         batches,
         n_cells=len(pixels),
         n_features=model.latent,
+        fitted_on="all images, without labels",
         metadata={"source": source},
     )

@@ -1,13 +1,14 @@
 """Fit one model inside one fold; predict its inner, validation and test patients."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 
-from lymphokit.evaluation.oof import cross_predict
+from lymphokit.evaluation.oof import Fit, cross_predict
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
 from lymphokit.mil.patients import bags_of, clinical_of, labels_of
@@ -21,6 +22,7 @@ with job(snakemake.log[0], snakemake.threads):
     fold = folds[folds["fold"] == int(snakemake.wildcards.fold)]
     has_bank, n_cells = "features" in settings, patients["n_cells"].sum()
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None
+    fits: list[Fit] = []
     predictions, model = cross_predict(
         lambda seed: create(seed=seed, **constructor),
         bags_of(patients, bank.features if bank else None),
@@ -29,6 +31,7 @@ with job(snakemake.log[0], snakemake.threads):
         fold,
         np.flatnonzero(patients["part"] == "test"),
         snakemake.params.seed,
+        fits=fits,
     )
     predictions.to_csv(snakemake.output.predictions, index=False)
     joblib.dump(model, snakemake.output.model)
@@ -37,7 +40,7 @@ with job(snakemake.log[0], snakemake.threads):
         "settings": settings,
         "features": bank.metadata if bank else None,
         "fold": int(snakemake.wildcards.fold),
-        "fitted_on": fold.loc[fold["part"] == "train", "patient"].tolist(),
+        "fits": [asdict(fit) for fit in fits],
         "seed": snakemake.params.seed,
         "code": snakemake.params.code,
     }

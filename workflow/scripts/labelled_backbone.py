@@ -34,5 +34,6 @@ with job(snakemake.log[0], snakemake.threads):
         encode_images(trunk, images, batch_size=backbone["batch_size"]),
         n_cells=len(files),
         n_features=trunk.n_features,
+        fitted_on="training patients of the fold",
         metadata={"source": trunk.source, "stain": settings["stain"]},
     )

@@ -31,5 +31,6 @@ with job(snakemake.log[0], snakemake.threads):
         measure_cells(images, masks, rim_px=segmentation["dilation_px"]),
         n_cells=len(files),
         n_features=len(NAMES),
+        fitted_on="training patients of the fold",
         metadata={"source": "measurements of each labelled cell", "stain": settings["stain"]},
     )

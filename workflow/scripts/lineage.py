@@ -7,6 +7,7 @@ import pandas as pd
 
 from lymphokit.job import job
 from lymphokit.progress import say
+from lymphokit.provenance import file_sha256
 from lymphokit.semi_supervised.lineage import check_lineage
 from lymphokit.semi_supervised.state_files import read_state
 
@@ -22,5 +23,6 @@ with job(snakemake.log[0], snakemake.threads):
         exact=snakemake.params.exact,
         stain_patients=json.loads(Path(snakemake.input.stain).read_text())["patients"],
     )
+    lineage["added_sha256"] = file_sha256(Path(snakemake.input.added))
     Path(snakemake.output.lineage).write_text(json.dumps(lineage, indent=2) + "\n")
     say(f"fold {lineage['fold']}: no label of a validation or test patient in {lineage['cells']}")

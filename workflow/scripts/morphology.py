@@ -24,5 +24,6 @@ with job(snakemake.log[0], snakemake.threads):
         ),
         n_cells=len(cells),
         n_features=len(NAMES),
+        fitted_on="nothing of this cohort",
         metadata={"source": "measurements of each segmented cell", "features": NAMES},
     )

@@ -18,6 +18,6 @@ with job(snakemake.log[0], snakemake.threads):
     stains = {
         "competition": Stain.of(np.load(snakemake.input.moments)[theirs]).as_dict(),
         "labelled_cells": json.loads(Path(snakemake.input.labelled).read_text())["stain"],
-        "patients": training.tolist(),
+        "patients": cells.loc[theirs, "patient"].unique().tolist(),
     }
     Path(snakemake.output.stain).write_text(json.dumps(stains, indent=2) + "\n")

@@ -41,6 +41,18 @@ def derive_seed(seed: int, fold: int, inner: int = -1) -> int:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """Whose bags one model was handed to learn from, and whom it predicted afterwards.
+
+    inner: the inner fold that it holds out, -1 for the model of the whole training part.
+    """
+
+    inner: int
+    fitted_on: tuple[str, ...]
+    predicted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Cohort:
     """All patients; only the bags that a step needs are copied, and dropped after it."""
 
@@ -48,21 +60,23 @@ class _Cohort:
     labels: NDArray[np.int64]
     clinical: Clinical
 
-    def fit(self, model: BagModel, on: Positions) -> BagModel:
-        """Fit the model on the patients at these positions."""
-        return model.fit(self.bags.take(on), self.labels[on], self.clinical.take(on))
+    def fit(self, model: BagModel, on: Positions) -> tuple[BagModel, tuple[str, ...]]:
+        """Fit the model on the patients at these positions; the ids of the bags it was handed."""
+        bags = self.bags.take(on)
+        return model.fit(bags, self.labels[on], self.clinical.take(on)), bags.ids
 
     def predict(
         self, model: BagModel, fitted_on: Positions, of: Positions, part: str, inner: int = -1
     ) -> pd.DataFrame:
         """Rows of predictions.csv for the patients at positions `of`."""
         self.refuse_overlap(fitted_on, of, part)
+        bags = self.bags.take(of)
         columns = {
-            "patient": self.names(of),
+            "patient": bags.ids,
             "part": part,
             "inner": inner,
             "label": self.labels[of],
-            "probability": model.predict_proba(self.bags.take(of), self.clinical.take(of)),
+            "probability": model.predict_proba(bags, self.clinical.take(of)),
         }
         return pd.DataFrame(columns, columns=COLUMNS)
 
@@ -86,11 +100,15 @@ def cross_predict(
     fold: pd.DataFrame,
     test: Positions,
     seed: int,
+    *,
+    fits: list[Fit] | None = None,
 ) -> tuple[pd.DataFrame, BagModel]:
     """Predictions of all patients of one fold, and the model fitted on its whole training part.
 
     make_model takes a seed. bags, labels (n,) and clinical hold all patients, label -1 for a test
     patient; fold is the rows of folds.csv of one fold; test the positions of the test patients.
+    fits, where given, is added to: one Fit a model, taken from the bags that it really was handed,
+    so that an audit need not trust the fold table.
     Returns the rows of predictions.csv: `patient, part, inner, label, probability`.
     Raises LeakError where a patient would be predicted by a model fitted on them, PredictionsError
     where the fold is not of these patients.
@@ -99,14 +117,19 @@ def cross_predict(
     number, inner_of, validation = _parts(cohort, fold, np.asarray(test, dtype=np.int64))
     training = np.flatnonzero(inner_of >= 0)
     tables = []
+    evidence: list[Fit] = [] if fits is None else fits
     for inner in track(np.unique(inner_of[training]).tolist(), f"fold {number}, inner folds"):
         others, held_out = training[inner_of[training] != inner], np.flatnonzero(inner_of == inner)
-        model = cohort.fit(make_model(derive_seed(seed, number, inner)), others)
+        model, handed = cohort.fit(make_model(derive_seed(seed, number, inner)), others)
         tables.append(cohort.predict(model, others, held_out, "inner", inner))
-    model = cohort.fit(make_model(derive_seed(seed, number)), training)
+        evidence.append(Fit(inner, handed, tuple(tables[-1]["patient"])))
+    n_inner = len(tables)
+    model, handed = cohort.fit(make_model(derive_seed(seed, number)), training)
     for part, of in {"validation": validation, "test": np.asarray(test, dtype=np.int64)}.items():
         if len(of):
             tables.append(cohort.predict(model, training, of, part))
+    predicted = tuple(patient for table in tables[n_inner:] for patient in table["patient"])
+    evidence.append(Fit(-1, handed, predicted))
     return pd.concat(tables, ignore_index=True), model
 
 

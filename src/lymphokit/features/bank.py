@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from lymphokit.errors import BankError
 from lymphokit.imaging.rows import RowWriter
 
+# Whatever makes features says what it was fitted on: a model may read features that were fitted
+# on no label at all, or on training patients of its fold, whose lineage is checked.
+FittedOn = Literal[
+    "nothing of this cohort", "all images, without labels", "training patients of the fold"
+]
+NOTHING: FittedOn = "nothing of this cohort"
 _IMAGE_AXES = 4  # cells, rows, columns, colours
 
 
@@ -20,7 +26,7 @@ class Bank:
     """An opened bank.
 
     features (n_cells, n_features) float32, or uint8 of images, mapped and read-only; metadata:
-    `source`, in words, and whatever else was written with it.
+    `source` and `fitted_on`, in words, and whatever else was written with it.
     """
 
     features: NDArray[Any]
@@ -33,11 +39,13 @@ def write_bank(
     *,
     n_cells: int,
     n_features: int,
+    fitted_on: FittedOn,
     metadata: Mapping[str, Any],
 ) -> None:
     """Stream batches of features (n, n_features) into `path` (.npy) and metadata beside it.
 
-    The file appears when its last row is in; memory does not grow with n_cells.
+    fitted_on: what the maker of the features learned from. The file appears when its last row is
+    in; memory does not grow with n_cells.
     Raises BankError for a feature that is not finite and where there are not n_cells rows.
     """
     with RowWriter(path, (n_cells, n_features), np.float32) as rows:
@@ -47,7 +55,12 @@ def write_bank(
                 cell = rows.written + int(unusable[0])
                 raise BankError(f"{path}: the features of cell {cell} are not finite numbers")
             rows.append(batch)
-    about = {**metadata, "n_cells": n_cells, "n_features": n_features}
+    about = {
+        **metadata,
+        "fitted_on": fitted_on,
+        "n_cells": n_cells,
+        "n_features": n_features,
+    }
     about_path(path).write_text(json.dumps(about, indent=2) + "\n")
 
 
@@ -66,7 +79,8 @@ def open_bank(path: Path, n_cells: int) -> Bank:
             "and the next run makes it again"
         )
     if of_images:
-        return Bank(features.reshape(n_cells, -1), {"source": f"the images of {path.name}"})
+        about = {"source": f"the images of {path.name}", "fitted_on": NOTHING}
+        return Bank(features.reshape(n_cells, -1), about)
     return Bank(features, json.loads(about_path(path).read_text()))
 
 

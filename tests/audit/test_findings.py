@@ -1,0 +1,44 @@
+import pytest
+
+from lymphokit.audit.findings import AuditError, Check, Gathered, as_json, refuse_leaks, some
+from lymphokit.errors import Fault
+
+CHECKS = [
+    Check("folds", "5 folds", ()),
+    Check("images", "9 images", (Fault("P1", "a.jpg is b.jpg of P2", "remove one"),)),
+    Check("fits", "3 fits", (Fault("P2", "was fitted on", "fit again"),) * 2),
+]
+
+
+def test_all_findings_of_all_checks_are_told_at_once_with_their_remedies() -> None:
+    with pytest.raises(AuditError) as caught:
+        refuse_leaks(CHECKS)
+    told = str(caught.value).splitlines()
+    assert told[0].startswith("the audit fails with 3 findings")
+    assert told[1:4] == ["[images]", "P1: a.jpg is b.jpg of P2", "remove one"]
+    assert told[4] == "[fits]"
+    assert told[-1] == "fit again"
+
+
+def test_nothing_is_raised_where_nothing_is_found() -> None:
+    refuse_leaks(CHECKS[:1])
+
+
+def test_the_file_tells_what_passed_as_well() -> None:
+    written = as_json(CHECKS, known_duplicates=[])
+    assert [check["passed"] for check in written["checks"]] == [True, False, False]
+    assert written["checks"][1]["findings"] == [
+        {"patient": "P1", "finding": "a.jpg is b.jpg of P2", "remedy": "remove one"}
+    ]
+
+
+def test_a_finding_of_many_models_is_told_once() -> None:
+    found = Gathered("fit again")
+    for model in "abcdef":
+        found.add("P10", "was fitted on", model)
+    found.add("P2", "was fitted on", "a")
+    assert [(fault.patient, fault.finding) for fault in found.faults()] == [
+        ("P2", "was fitted on: a"),
+        ("P10", "was fitted on: a, b, c, d and 2 more"),
+    ]
+    assert some(["a", "b", "a"]) == "a, b"

@@ -1,0 +1,108 @@
+"""A lineage that is wrong, missing or of other cells is found, and cells judged by an insider."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lymphokit.audit.pseudo_labels import Chains, check_pseudo_labels
+from lymphokit.mil.cell_choice import probability
+from lymphokit.mil.pseudo_label import WHOLE, State
+from tests.semi_supervised import test_lineage as lineage
+
+SHA = "c0ffee"
+LOG_ODDS = np.random.default_rng(0).normal(size=(3, 12))
+# Two cells each of A and B (inner 0), C and D (inner 1), V (validation) and T (test).
+BY = [1] * 4 + [2] * 4 + [0] * 4
+
+
+def honest() -> Chains:
+    added = lineage.honest()
+    last = State(added, np.array([WHOLE, 0, 1]), LOG_ODDS, np.ones(3))
+    bank = probability(LOG_ODDS[BY, range(12)]).astype(np.float32)
+    receipt = {**lineage.checked(added), "added_sha256": SHA}
+    return Chains(receipt, added, SHA, [], ["A", "B", "C", "D"], last, bank)
+
+
+def told(chains: Chains) -> str:
+    check = check_pseudo_labels(
+        {1: chains}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=lineage.SIZES, exact=True
+    )
+    assert {fault.patient for fault in check.faults} <= {"fold1"}
+    assert {fault.remedy for fault in check.faults} <= {
+        "run the rounds of this fold again: snakemake -R round_zero pseudo_label"
+    }
+    return "\n".join(fault.finding for fault in check.faults)
+
+
+def with_receipt(**changes: Any) -> Chains:
+    chains = honest()
+    return replace(chains, receipt={**(chains.receipt or {}), **changes})
+
+
+def from_a_stranger() -> Chains:
+    added = lineage.with_row(0, patient="V", cell=8)()
+    chains = honest()
+    return replace(chains, added=added, last=replace(chains.last, added=added))
+
+
+def judged_by_an_insider() -> Chains:
+    bank = probability(LOG_ODDS[[0] * 12, range(12)]).astype(np.float32)
+    return replace(honest(), bank=bank)
+
+
+def learned_from_others() -> Chains:
+    chains = honest()
+    return replace(chains, last=replace(chains.last, added=chains.added.iloc[:-1]))
+
+
+def test_an_honest_chain_passes_and_is_counted() -> None:
+    check = check_pseudo_labels(
+        {1: honest()}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=[1, 1], exact=True
+    )
+    assert check.faults == ()
+    assert check.compared == (
+        "1 lineage, 12 added cells, 12 probabilities of cells: 0 of a wrong lineage"
+    )
+
+
+@pytest.mark.parametrize(
+    ("plant", "finding"),
+    [
+        (from_a_stranger, "chain -1, round 1: V is a validation patient"),
+        (lambda: replace(honest(), stain_patients=["A", "T"]), "stain was measured on T"),
+        (lambda: replace(honest(), receipt=None), "lineage.json is missing"),
+        (lambda: with_receipt(added_sha256="decaf"), "lineage.json is of another added.csv"),
+        (lambda: with_receipt(label_sources={"-1": ["A"]}), "lineage.json tells other patients"),
+        (lambda: with_receipt(fold=2), "lineage.json tells other patients"),
+        (learned_from_others, "last/added.csv holds other cells"),
+        (judged_by_an_insider, "8 cells not judged by the chain that knows no label of the pat"),
+        (judged_by_an_insider, "A, B, C, D"),
+    ],
+)
+def test_a_planted_fault_is_found(plant: Callable[[], Chains], finding: str) -> None:
+    assert finding in told(plant())
+
+
+def test_a_patient_who_is_twice_in_the_folds_does_not_stop_the_search() -> None:
+    twice = pd.concat([lineage.FOLD, lineage.FOLD.head(1)])
+    check = check_pseudo_labels(
+        {1: judged_by_an_insider()},
+        twice,
+        lineage.PATIENTS,
+        lineage.CELLS,
+        sizes=lineage.SIZES,
+        exact=True,
+    )
+    assert len(check.faults) == 1
+
+
+def test_a_run_without_pseudo_labels_passes_and_says_so() -> None:
+    check = check_pseudo_labels(
+        {}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=(), exact=True
+    )
+    assert check.faults == ()
+    assert check.compared == "no model of this run learns from pseudo-labels"

@@ -1,0 +1,37 @@
+"""Look for leaks in everything that a submission is made of; one finding fails the build."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from lymphokit.audit.findings import as_json, refuse_leaks
+from lymphokit.audit.run import Run, find_leaks
+from lymphokit.ensemble.fold import recipes
+from lymphokit.figures.audit import audit_table
+from lymphokit.job import job
+from lymphokit.progress import note, say
+
+with job(snakemake.log[0], snakemake.threads):
+    params = snakemake.params
+    run = Run(
+        Path(snakemake.input.folds).parent,
+        list(params.models),
+        params.sizes,
+        params.exact,
+    )
+    checks, known = find_leaks(
+        run,
+        known_duplicates=params.known_duplicates,
+        threshold=params.threshold,
+        recipes=recipes(rule=params.threshold, **params.blends),
+    )
+    leaks = as_json(checks, known_duplicates=known)
+    for pair in known:
+        what = "accepted in config.yaml" if pair["found"] else "in config.yaml, not found any more"
+        say(f"{' and '.join(pair['images'])}: {what} ({pair['reason']})")
+    note(json.dumps(leaks, indent=2))
+    if any(check.faults for check in checks):
+        Console(width=120).print(audit_table(leaks["checks"]))
+    refuse_leaks(checks)
+    Path(snakemake.output.leaks).write_text(json.dumps(leaks, indent=2) + "\n")
