@@ -1,5 +1,8 @@
 """The command: what it says and with which code it ends."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,76 @@ def test_a_missing_configuration_is_told_with_its_remedy(
     missing = str(tmp_path / "gone.yaml")
     assert main(["check", str(tmp_path), "--config", missing]) == 1
     assert "--config" in capsys.readouterr().err
+
+
+def submissions(folder: Path) -> list[str]:
+    """Two files of six patients that differ in three, and a third of other patients."""
+    folder.mkdir(exist_ok=True)
+    contents = {"a": "111100", "b": "110111", "c": "111"}
+    for name, labels in contents.items():
+        rows = [f"P{number},{label}" for number, label in enumerate(labels)]
+        (folder / f"{name}.csv").write_text("\n".join(["ID,LABEL", *rows]) + "\n")
+    return [str(folder / f"{name}.csv") for name in contents]
+
+
+def test_a_comparison_answers_first_and_leaves_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, _ = submissions(tmp_path)
+    assert main(["compare", a, b, "--oof", "0.8", "0.75", "--oof-patients", "100"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("They differ on 3 of 6 patients: not enough to tell")
+    assert (tmp_path / "compare.png").read_bytes().startswith(b"\x89PNG")
+    assert str(tmp_path / "compare.png") in told.replace("\n", "")
+
+
+def test_a_picture_goes_where_it_is_wanted_or_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, _ = submissions(tmp_path)
+    assert main(["compare", a, b, "--no-figure"]) == 0
+    assert not list(tmp_path.glob("*.png"))
+    assert main(["compare", a, b, "--figure", str(tmp_path / "mine.png")]) == 0
+    assert (tmp_path / "mine.png").exists()
+    assert main(["compare", a, b, "--figure", str(tmp_path / "gone" / "x.png")]) == 1
+    assert "--no-figure" in capsys.readouterr().err
+
+
+def test_files_of_other_patients_are_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, c = submissions(tmp_path)
+    assert main(["compare", a, b, c]) == 1
+    told = capsys.readouterr().err
+    assert "c.csv has other patients" in told
+    assert "P3, P4, P5" in told
+
+
+def test_two_ways_to_give_a_score_are_one_too_many(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, _ = submissions(tmp_path)
+    assert main(["compare", a, b, "--oof", "0.8", "--sensitivity", "0.8"]) == 1
+    assert "one or the other" in capsys.readouterr().err
+
+
+def test_a_board_without_a_ledger_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["board", str(tmp_path / "ledger.csv")]) == 1
+    assert "name a ledger" in capsys.readouterr().err
+
+
+def test_a_comparison_loads_nothing_that_takes_seconds(tmp_path: Path) -> None:
+    a, b, _ = submissions(tmp_path)
+    code = (
+        "import sys; from lymphokit.cli import main; "
+        f"main(['compare', {a!r}, {b!r}, '--oof', '0.8']); "
+        "slow = {'torch', 'sklearn', 'scipy', 'pydantic', 'cv2'} & set(sys.modules); "
+        "sys.exit(' '.join(slow) or 0)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

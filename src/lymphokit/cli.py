@@ -7,13 +7,16 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 import lymphokit
-from lymphokit import config
 from lymphokit.errors import LymphokitError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 OUT = Console()
 ERR = Console(stderr=True)
@@ -49,10 +52,56 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--signal", type=float, help="0 none to 1 as configured")
     simulate.add_argument("--config", type=Path, default=Path("config.yaml"))
     simulate.set_defaults(run=_simulate)
+
+    _add_compare(commands.add_parser("compare", help="how submissions differ, and is it noise?"))
+    _add_board(commands.add_parser("board", help="out-of-fold scores against the board's"))
     return parser
 
 
+def _add_compare(compare: argparse.ArgumentParser) -> None:
+    compare.add_argument("files", type=Path, nargs="+", metavar="CSV", help="two or more")
+    compare.add_argument(
+        "--oof", type=float, nargs="+", default=[], metavar="SCORE", help="out-of-fold balanced "
+        "accuracies in place of the ledger's: one a file in their order, or one for all"
+    )  # fmt: skip
+    for name, what in {
+        "sensitivity": "recall of tumoral",
+        "specificity": "recall of reactive",
+    }.items():
+        compare.add_argument(
+            f"--{name}", type=float, nargs="+", default=[], metavar="SHARE",
+            help=f"out-of-fold {what} patients, in place of --oof",
+        )  # fmt: skip
+    compare.add_argument(
+        "--oof-patients", type=float, metavar="N", help="labelled patients behind these scores"
+    )
+    compare.add_argument("--tumoral-share", type=float, metavar="SHARE", help="in training")
+    compare.add_argument("--ledger", type=Path, help="instead of ledger.csv beside the files")
+    _add_public_and_figure(compare, "compare.png beside the first file")
+    compare.set_defaults(run=_compare)
+
+
+def _add_board(board: argparse.ArgumentParser) -> None:
+    usual = Path("submissions") / "ledger.csv"
+    board.add_argument("ledger", type=Path, nargs="?", default=usual, help=f"{usual} if left out")
+    board.add_argument("--test-patients", type=int, metavar="N", help="where no file tells")
+    _add_public_and_figure(board, "board.png beside the ledger")
+    board.set_defaults(run=_board)
+
+
+def _add_public_and_figure(command: argparse.ArgumentParser, usual: str) -> None:
+    command.add_argument(
+        "--public", type=float, default=0.5, metavar="SHARE",
+        help="of the test patients on the public board, as the competition's page tells; 0.5",
+    )  # fmt: skip
+    picture = command.add_mutually_exclusive_group()
+    picture.add_argument("--figure", type=Path, metavar="PNG", help=f"{usual} if left out")
+    picture.add_argument("--no-figure", action="store_true", help="words alone")
+
+
 def _settings(path: Path) -> dict[str, object]:
+    from lymphokit import config  # half a second, which `compare` does not need
+
     if not path.exists():
         raise LymphokitError(f"no {path} here: run in lymphokit's folder, or give --config")
     return config.validate(config.read_yaml(path))
@@ -76,6 +125,7 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
 
 
 def _check(options: argparse.Namespace) -> int:
+    from lymphokit import config
     from lymphokit.imaging.check import check_cohort
 
     settings = config.Config.model_validate(_settings(options.config)).cohort
@@ -95,6 +145,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    from lymphokit import config
     from lymphokit.cohort.demo import simulate
 
     settings = config.Config.model_validate(_settings(options.config)).simulate.model_dump()
@@ -107,6 +158,66 @@ def _simulate(options: argparse.Namespace) -> int:
     simulate(options.folder, truth, **settings)
     OUT.print(f"a cohort in {options.folder}: snakemake submission --config raw={options.folder}")
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from lymphokit.figures.compare_words import told
+    from lymphokit.submission.assumed import Asked
+    from lymphokit.submission.compare import compare
+
+    if options.oof and (options.sensitivity or options.specificity):
+        raise LymphokitError("--oof or --sensitivity and --specificity: give one or the other")
+    asked = Asked(
+        public=options.public,
+        recall=tuple(options.oof or options.sensitivity),
+        specificity=tuple(options.oof or options.specificity),
+        patients=options.oof_patients,
+        tumoral_share=options.tumoral_share,
+        ledger=options.ledger,
+    )
+    comparison = compare(options.files, asked)
+    for part in told(comparison):
+        _wide().print(part, highlight=False)
+    if not options.no_figure:
+        from lymphokit.figures.compare import comparison_figure
+
+        usual = options.files[0].parent / "compare.png"
+        _save(comparison_figure(comparison), options.figure or usual)
+    return 0
+
+
+def _board(options: argparse.Namespace) -> int:
+    from lymphokit.figures.board import board_figure, board_table, said, scored
+    from lymphokit.submission.board import boards
+
+    found = boards(options.ledger, public=options.public, test_patients=options.test_patients)
+    for board in found:
+        _wide().print(board_table(board), f"[bold]{said(board)}[/]\n", sep="\n", highlight=False)
+    if any(scored(board) for board in found) and not options.no_figure:
+        _save(board_figure(found), options.figure or options.ledger.parent / "board.png")
+    return 0
+
+
+def _wide() -> Console:
+    """The terminal; where there is none, as in a pipe, wide enough for a table."""
+    return OUT if OUT.is_terminal else Console(width=120)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    """Write a picture and say where.
+
+    Raises LymphokitError where it cannot be written.
+    """
+    try:
+        figure.savefig(path, dpi=110)
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a folder that is not there; a suffix that is no picture's
+        raise LymphokitError(
+            f"no picture in {path}: {error}; give --figure or --no-figure"
+        ) from error
+    OUT.print(f"picture: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

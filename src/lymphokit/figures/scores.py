@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_curve
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and in this order also in grey.
 BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE = (
@@ -116,6 +115,10 @@ def _forest(
 
 def _curves(axes: Axes, rows: pd.DataFrame, colour: str, style: str) -> None:
     """One ROC curve for each repeat."""
+    from sklearn.metrics import (
+        roc_curve,
+    )  # two seconds, which those who want the palette alone spare
+
     repeats = rows.groupby("repeat")
     for _, own in repeats:
         false_positives, recalls, _ = roc_curve(

@@ -106,6 +106,17 @@ def _check(ids: Sequence[str], labels: Sequence[int], test_patients: Sequence[st
     """Raise SubmissionError with all that is wrong."""
     if len(ids) != len(labels):
         raise SubmissionError(f"{len(ids)} patients but {len(labels)} labels")
+    lines = faults(ids, labels, test_patients)
+    if lines:
+        raise SubmissionError(
+            "this submission would be refused or misread; nothing was written\n"
+            + "\n".join(lines)
+            + "\n  remedy: predict every test patient of patients.csv once, then submit again"
+        )
+
+
+def faults(ids: Sequence[str], labels: Sequence[object], test_patients: Sequence[str]) -> list[str]:
+    """All that is wrong with labels (one an id), a line a kind of fault, naming the patients."""
     seen, expected = set(ids), set(test_patients)
     doubled = {patient for patient, times in Counter(ids).items() if times > 1}
     wrong = {p for p, label in zip(ids, labels, strict=True) if label not in (0, 1)}
@@ -115,13 +126,7 @@ def _check(ids: Sequence[str], labels: Sequence[int], test_patients: Sequence[st
         "patients who are not of the test set": seen - expected,
         "labels other than 0 and 1, for": wrong,
     }
-    lines = [f"  {finding}: {_some(who)}" for finding, who in findings.items() if who]
-    if lines:
-        raise SubmissionError(
-            "this submission would be refused or misread; nothing was written\n"
-            + "\n".join(lines)
-            + "\n  remedy: predict every test patient of patients.csv once, then submit again"
-        )
+    return [f"  {finding}: {_some(who)}" for finding, who in findings.items() if who]
 
 
 def _some(patients: set[str]) -> str:
