@@ -20,6 +20,7 @@ include: "workflow/rules/pseudo_label.smk"
 include: "workflow/rules/instance_network.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/submission.smk"
+include: "workflow/rules/calibration.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/mil_checks.smk"
 include: "workflow/rules/audit.smk"
@@ -49,3 +50,4 @@ rule submission:
             cohort=COHORT,
             model=names_of("one_class_svm"),
         ),
+        rules.calibration.input,

@@ -332,10 +332,50 @@ AnyModelSettings = Annotated[
 ]
 
 
+class WantedSensitivity(Settings):
+    """A threshold by the share of tumoral patients to be called so."""
+
+    sensitivity: OpenShare
+
+
 class DecisionSettings(Settings):
     """From a probability to a label."""
 
-    threshold: Literal["midpoint", "prevalence", "balanced_accuracy", "half"] | OpenShare
+    threshold: (
+        Literal["midpoint", "prevalence", "balanced_accuracy", "half"]
+        | OpenShare
+        | WantedSensitivity
+    )
+
+
+class CalibrationSettings(Settings):
+    """From what a model says to a probability, and how that is shown."""
+
+    method: Literal["platt", "temperature", "isotonic", "none"]
+    bins: Annotated[int, Field(ge=2)]
+    sensitivities: Annotated[list[OpenShare], Field(min_length=1)]
+
+
+class CostSettings(Settings):
+    """What wrong calls cost, in flow cytometries."""
+
+    missed: Positive
+    false_alarm: Positive
+
+
+class WantedSettings(Settings):
+    """Which shares of tumoral and of reactive patients are not to be called wrongly."""
+
+    sensitivity: OpenShare
+    specificity: OpenShare
+
+
+class AbstentionSettings(Settings):
+    """Whom to send to flow cytometry."""
+
+    band: Literal["costs", "wanted"]
+    costs: CostSettings
+    wanted: WantedSettings
 
 
 class EnsembleSettings(Settings):
@@ -408,6 +448,8 @@ class Config(Settings):
     ensemble: EnsembleSettings
     uncertainty: UncertaintySettings
     comparison: ComparisonSettings
+    calibration: CalibrationSettings
+    abstention: AbstentionSettings
     submission: SubmissionSettings
     audit: AuditSettings
     ablation: AblationSettings

@@ -97,3 +97,36 @@ def test_nothing_is_chosen_on_one_class(rule):
 
 def test_a_probability_at_the_threshold_is_tumoral():
     assert threshold.decide(np.array([0.69, 0.6899]), 0.69).tolist() == [1, 0]
+
+
+def test_the_threshold_for_a_wanted_sensitivity_by_hand():
+    # Of 9 tumoral patients (9 + 1) x 0.2 = 2 may lie below the next: the second lowest is it.
+    labels, probabilities = np.repeat([1, 0], [9, 5]), np.linspace(0.9, 0.1, 14)
+    cut = threshold.choose({"sensitivity": 0.8}, labels, probabilities)
+    assert cut == probabilities[7]
+    assert threshold.decide(probabilities[:9], cut).sum() == 8
+
+
+def test_a_new_tumoral_patient_is_called_with_at_least_the_wanted_sensitivity():
+    generator = np.random.default_rng(0)
+    called = []
+    for _ in range(4000):
+        tumoral, new = generator.random(30), generator.random()
+        probabilities = np.append(tumoral, 0.5)
+        cut = threshold.choose({"sensitivity": 0.9}, np.repeat([1, 0], [30, 1]), probabilities)
+        called.append(new >= cut)
+    # k = 3 of 31, so 28 / 31 = 0.903; the best cut on the 30 themselves would give 27 / 31.
+    assert np.mean(called) == pytest.approx(28 / 31, abs=0.012)
+
+
+def test_where_no_threshold_can_promise_the_sensitivity_everybody_is_called():
+    labels, probabilities = np.repeat([1, 0], [18, 5]), np.linspace(0.9, 0.1, 23)
+    assert threshold.choose({"sensitivity": 0.95}, labels, probabilities) == 0.0
+    more = np.repeat([1, 0], [19, 4])
+    assert threshold.choose({"sensitivity": 0.95}, more, probabilities) == probabilities[18]
+
+
+@pytest.mark.parametrize("rule", [{"sensitivity": 1.0}, {"specificity": 0.9}, {}])
+def test_a_wish_that_is_no_rule_is_refused(rule):
+    with pytest.raises(ConfigError, match=r"sensitivity: 0\.95"):
+        threshold.choose(rule, LABELS, PROBABILITIES)

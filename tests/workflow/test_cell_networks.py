@@ -9,17 +9,13 @@ import pandas as pd
 import pytest
 
 from tests.workflow.conftest import Checkout
+from tests.workflow.test_reruns import AFTER_THE_SCORES
 
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
 
-AFTER_A_SCORED_MODEL = {
-    "out_of_fold",
-    "comparison",
-    "leaks",
-    "submit",
-    "audit",
-}  # it is in no blend
+# It is in no blend.
+AFTER_A_SCORED_MODEL = {"out_of_fold", *AFTER_THE_SCORES}
 
 
 def test_the_bank_of_blood_cells_names_the_weights_that_made_it(finished: Checkout) -> None:

@@ -1,6 +1,6 @@
 """How a model's threshold is chosen, on predictions of patients that it is not scored on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 
 from lymphokit.errors import ConfigError, LymphokitError
 
-Rule = str | float
+Rule = str | float | Mapping[str, float]  # the last: a wanted sensitivity
 Labels = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -28,25 +28,45 @@ def decide(probabilities: Floats, threshold: float | Floats) -> Labels:
 def choose(rule: Rule, labels: Labels, probabilities: Floats) -> float:
     """The threshold in [0, 1] that a rule takes from labels (n,) and inner predictions (n,).
 
-    rule: `prevalence`, `midpoint`, `balanced_accuracy`, `half`, or the threshold itself.
+    rule: `prevalence`, `midpoint`, `balanced_accuracy`, `half`, `{"sensitivity": 0.95}` for a
+    wanted sensitivity, or the threshold itself.
     The predictions must come from models that were not fitted on these patients.
     Raises ConfigError for a rule that is none of these, OneClassError without both classes.
     """
-    if not isinstance(rule, str):
+    if isinstance(rule, int | float):
         if not 0 <= rule <= 1:
             raise ConfigError(f"decision.threshold: {rule} is outside 0 to 1")
         return float(rule)
-    if rule not in RULES:
+    wanted = None if isinstance(rule, str) else _wanted_sensitivity(rule)
+    if isinstance(rule, str) and rule not in RULES:
         raise ConfigError(
             f"decision.threshold: {rule!r} is none of {', '.join(RULES)}; "
-            "write one of these or a number from 0 to 1"
+            "write one of these, {sensitivity: 0.95}, or a number from 0 to 1"
         )
     if len(np.unique(labels)) < 2:
         raise OneClassError(
             f"all {len(labels)} training patients have label {labels[0] if len(labels) else '?'}: "
             "no threshold can be chosen; use fewer or larger folds"
         )
-    return RULES[rule](labels, probabilities)
+    if wanted is not None:
+        return sensitivity(labels, probabilities, wanted)
+    return RULES[str(rule)](labels, probabilities)
+
+
+def sensitivity(labels: Labels, probabilities: Floats, wanted: float) -> float:
+    """The highest threshold that is to call at least the wanted share of new tumoral patients.
+
+    It is the k-th lowest prediction of the n tumoral patients, k = (n + 1)(1 - wanted) rounded
+    down: a new tumoral patient is as likely to come in any place among them, so on average over
+    cohorts at most the share k / (n + 1) is missed. (To take the lowest threshold with the wanted
+    sensitivity on these n would promise more than they can.) Where k is 0, below 19 tumoral
+    patients for 0.95, nothing short of calling everybody can promise it: the threshold is 0.
+    Source: split conformal prediction within one class (Vovk 2013, Conditional validity of
+    inductive conformal predictors).
+    """
+    of_tumoral = np.sort(probabilities[labels == 1])
+    allowed = int(np.floor(round((len(of_tumoral) + 1) * (1 - wanted), 9)))
+    return float(of_tumoral[allowed - 1]) if allowed else 0.0
 
 
 def prevalence(labels: Labels, _probabilities: Floats) -> float:
@@ -101,3 +121,14 @@ RULES: dict[str, Callable[[Labels, Floats], float]] = {
     "balanced_accuracy": balanced_accuracy,
     "half": half,
 }
+
+
+def _wanted_sensitivity(rule: Mapping[str, float]) -> float:
+    """The wanted sensitivity in a rule. Raises ConfigError where there is none, or of no use."""
+    wanted = rule.get("sensitivity", -1.0)
+    if len(rule) != 1 or not 0 < wanted < 1:
+        raise ConfigError(
+            f"decision.threshold: {dict(rule)} is no rule; write {{sensitivity: 0.95}}, "
+            "with a number between 0 and 1"
+        )
+    return wanted

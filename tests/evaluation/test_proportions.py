@@ -1,0 +1,21 @@
+import pytest
+from scipy.stats import binomtest
+
+from lymphokit.evaluation.proportions import wilson
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 20), (20, 20), (3, 7), (80, 84)])
+def test_whole_counts_have_scipys_wilson_interval(successes, trials):
+    expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    found = wilson(successes, trials, 0.95)
+    assert found.estimate == successes / trials
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_a_share_of_nobody_is_not_a_number():
+    assert wilson(0, 0, 0.95).estimate != wilson(0, 0, 0.95).estimate
+
+
+def test_half_a_patient_lies_between_two_whole_counts():
+    lows = [wilson(successes, 10, 0.95).low for successes in (4, 4.5, 5)]
+    assert lows == sorted(lows)

@@ -1,0 +1,50 @@
+"""Calibrate every model in every fold on inner predictions; show what that is worth out of fold."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from lymphokit.evaluation import calibration
+from lymphokit.evaluation.oof import read_predictions
+from lymphokit.figures.calibration import reliability_figure
+from lymphokit.figures.calibration_tables import calibration_terminal_table, sensitivity_sentences
+from lymphokit.job import job
+
+SHOWN = 4
+
+with job(snakemake.log[0], snakemake.threads):
+    settings, uncertainty = snakemake.params.settings, snakemake.params.uncertainty
+    compared, level = snakemake.params.compared, uncertainty["level"]
+    method, n_bins = settings["method"], settings["bins"]
+    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
+    repeat_of = folds.groupby("fold")["repeat"].first().to_dict()
+    paths = iter(map(Path, snakemake.input.models))
+    predictions = {
+        name: {fold: read_predictions(next(paths)) for fold in repeat_of}
+        for name in snakemake.params.models
+    }
+    blended = [read_predictions(Path(path)) for path in snakemake.input.blends]
+    for name in blended[0]["blend"].unique():
+        predictions[name] = {
+            fold: rows[rows["blend"] == name] for fold, rows in zip(repeat_of, blended, strict=True)
+        }
+
+    calibrated, learned = calibration.calibrate_all(predictions, repeat_of, method=method)
+    calibrated.to_csv(snakemake.output.calibrated, index=False)
+    Path(snakemake.output.learned).write_text(json.dumps(learned, indent=2) + "\n")
+    table = calibration.calibration_table(
+        calibrated, list(predictions), n_bins=n_bins, seed=snakemake.params.seed, **uncertainty
+    )
+    table.to_csv(snakemake.output.table, index=False)
+    wanted = calibration.wanted_sensitivities(
+        predictions, repeat_of, wanted=settings["sensitivities"], level=level
+    )
+    wanted.to_csv(snakemake.output.sensitivity, index=False)
+    shown = calibration.most_changed(table, compared, SHOWN)
+    points = calibration.reliability(calibrated, shown, n_bins=n_bins, level=level)
+    words = {"submitted": compared[0], "method": method, "level": level}
+    reliability_figure(points, table, **words).savefig(snakemake.output.figure, dpi=150)
+    lines = sensitivity_sentences(wanted, compared)
+    Console(width=130).print(calibration_terminal_table(table, **words), *lines, sep="\n")
