@@ -21,6 +21,7 @@ include: "workflow/rules/instance_network.smk"
 include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/calibration.smk"
+include: "workflow/rules/confounders.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/mil_checks.smk"
 include: "workflow/rules/audit.smk"
@@ -35,7 +36,14 @@ rule submission:
             "results/{cohort}/figures/{figure}.png",
             cohort=COHORT,
             figure=[
-                *["cells", "segmentation", "scores", "roc", "comparison"],
+                *[
+                    "cells",
+                    "segmentation",
+                    "scores",
+                    "roc",
+                    "comparison",
+                    "confounders",
+                ],
                 *blood_cell_figures(),
                 *pseudo_label_figures(),
             ],

@@ -399,6 +399,13 @@ class ComparisonSettings(Settings):
     reference: str
 
 
+class ConfounderSettings(Settings):
+    """The small classifiers of the confounder page."""
+
+    ridge: Positive
+    neighbours: Count
+
+
 class SubmissionSettings(Settings):
     """Which column of the out-of-fold table becomes the CSV."""
 
@@ -450,6 +457,7 @@ class Config(Settings):
     comparison: ComparisonSettings
     calibration: CalibrationSettings
     abstention: AbstentionSettings
+    confounders: ConfounderSettings
     submission: SubmissionSettings
     audit: AuditSettings
     ablation: AblationSettings

@@ -15,7 +15,7 @@ from lymphokit.errors import EmptyBagError, NotFittedError
 from lymphokit.mil.bags import Bags
 from lymphokit.mil.contract import BagModel, ScoresCells
 from lymphokit.mil.registry import KINDS, create, kind_of
-from tests.mil.toys import Patients, judged, patients, pictured
+from tests.mil.toys import Patients, doubled, judged, patients, pictured, sized
 
 Make = Callable[[], BagModel]
 BLOCKS = {  # the block of config.yaml that each kind takes its settings from, and what is quick
@@ -191,6 +191,31 @@ def test_bags_of_one_cell_work(make: Make, toy: Callable[[int, int], Patients]) 
     first = of.bags.instances[of.bags.offsets[:-1]]
     single = Patients(Bags(first, np.arange(25), of.bags.ids), of.labels, of.clinical)
     assert np.isfinite(predicted(fitted(make(), single), single)).all()
+
+
+def test_the_same_cells_twice_over_change_nothing_unless_cells_are_said_to_be_counted(
+    kind: str, make: Make, trained: BagModel, toy: Callable[[int, int], Patients]
+) -> None:
+    if uses_bag_size(kind, make()):
+        pytest.skip("it says that it counts cells: see the next test")
+    new = toy(30, 1)
+    np.testing.assert_allclose(predicted(trained, doubled(new)), predicted(trained, new), atol=1e-6)
+
+
+@pytest.mark.parametrize("matrix", ["counts", "shares"])
+@pytest.mark.parametrize("name", JUDGED)
+def test_bag_size_alone_is_learned_by_models_that_say_that_they_use_it_and_by_no_others(
+    name: str, matrix: str, settings: Callable[..., dict[str, Any]]
+) -> None:
+    block, quick = BLOCKS[name]
+    model = create(name, seed=5, **settings(block, **quick, matrix=matrix))
+    training, fresh = sized(60, seed=0), sized(60, seed=1)
+    auc = roc_auc_score(fresh.labels, predicted(fitted(model, training), fresh))
+    assert (auc > 0.9) == uses_bag_size(name, model)
+
+
+def uses_bag_size(kind: str, model: BagModel) -> bool:
+    return kind_of(kind.partition(":")[0]).uses_bag_size(vars(model))
 
 
 def test_an_empty_bag_never_reaches_a_model() -> None:

@@ -53,6 +53,22 @@ def pictured(of: Patients) -> Patients:
     return Patients(of.bags.with_instances(images.reshape(len(red), -1)), of.labels, of.clinical)
 
 
+def doubled(of: Patients) -> Patients:
+    """The same patients, each of their cells there twice."""
+    cells = np.split(of.bags.instances, of.bags.offsets[1:-1])
+    twice = Bags.pack([np.concatenate([bag, bag]) for bag in cells], of.bags.ids)
+    return Patients(twice, of.labels, of.clinical)
+
+
+def sized(n: int, *, seed: int) -> Patients:
+    """Half of the patients tumoral: more cells, each called abnormal by lot as everybody's."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(n) % 2).astype(np.int64)
+    cells = [rng.random((20 * (1 + label) + rng.integers(0, 10), 1)) for label in labels]
+    clinical = Clinical(rng.normal(60.0, 5.0, size=n), np.exp(rng.normal(2.0, 0.3, size=n)))
+    return Patients(Bags.pack(cells, [f"P{i}" for i in range(n)]), labels, clinical)
+
+
 @dataclass(frozen=True)
 class Optimum:
     objective: float

@@ -21,7 +21,7 @@ def test_rerunning_the_rounds_reruns_what_follows_and_no_features(finished: Chec
     assert finished.planned("-R", "pseudo_label") == {
         *("pseudo_label", "rounds", "gallery", "lineage", "last_phase", "cell_bank"),
         *("cell_counts", "blend", "out_of_fold", "comparison", "calibrate", "abstain"),
-        *("leaks", "submit", "audit"),
+        *("confounder_page", "leaks", "submit", "audit"),
     }
 
 

@@ -9,7 +9,8 @@ from tests.workflow.conftest import Checkout
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
 
-AFTER_THE_SCORES = {"comparison", "calibrate", "abstain", "leaks", "submit", "audit"}
+AFTER_THE_SCORES = {"comparison", "confounder_page", "calibrate", "abstain"}
+AFTER_THE_SCORES |= {"leaks", "submit", "audit"}
 AFTER_A_MODEL = {"blend", "out_of_fold", *AFTER_THE_SCORES}
 BLENDS = ["vote", "mean", "stack", "chosen_model", "chosen_pooling", "chosen_round"]
 BLENDS += ["chosen_counts"]  # not chosen_c: one of its two models rests

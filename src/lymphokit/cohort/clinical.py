@@ -44,8 +44,8 @@ class _BadValueError(Exception):
 
 
 @dataclass(frozen=True)
-class _Row:
-    """A row of a table as text by column, and where it stands."""
+class Row:
+    """A row of a table as text by column, and where it stands: the file's name, the line."""
 
     table: str
     line: int
@@ -59,10 +59,10 @@ def read_clinical(tables: Sequence[Path], reference_date: date) -> tuple[pd.Data
     reference_date), lymphocytes_giga_per_litre. A faulty value is missing there, a repeated
     patient is there once; so are the types as documented only where there is no fault.
     """
-    rows: list[_Row] = []
+    rows: list[Row] = []
     faults: list[Fault] = []
     for table in tables:
-        found, wrong = _rows_of(table)
+        found, wrong = rows_of(table)
         rows += found
         faults += wrong
     if tables and not rows and not faults:
@@ -95,13 +95,13 @@ def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     return frame if frame["label"].isna().any() else frame.astype({"label": "int64"})
 
 
-def _repeated(patient: str, rows: Sequence[_Row]) -> Fault:
+def _repeated(patient: str, rows: Sequence[Row]) -> Fault:
     own = sorted((row.table, row.line) for row in rows if row.values.get("ID") == patient)
     where = ", ".join(f"line {line} of {table}" for table, line in own)
     return Fault(patient, f"has {len(own)} rows: {where}", "leave one row a patient")
 
 
-def _rows_of(table: Path) -> tuple[list[_Row], list[Fault]]:
+def rows_of(table: Path) -> tuple[list[Row], list[Fault]]:
     """The rows of a table as text, and what is wrong with its columns or its form."""
     remedy = "save the table as comma-separated UTF-8 text with one header line"
     try:
@@ -118,7 +118,7 @@ def _rows_of(table: Path) -> tuple[list[_Row], list[Fault]]:
     for line, cells in lines:
         if len(cells) == len(header):
             values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            rows.append(_Row(table.name, line, values))
+            rows.append(Row(table.name, line, values))
         else:
             finding = f"line {line} has {len(cells)} values, and the header {len(header)} columns"
             faults.append(Fault(table.name, finding, remedy))
@@ -152,7 +152,7 @@ def _nearest(name: str, others: Sequence[str]) -> str:
     return f"; the nearest is {by_upper[close[0]]!r}" if close else ""
 
 
-def _record(patient: str, row: _Row, reference_date: date) -> tuple[dict[str, Any], list[Fault]]:
+def _record(patient: str, row: Row, reference_date: date) -> tuple[dict[str, Any], list[Fault]]:
     """One patient's checked values; a faulty one is left out and described."""
     record: dict[str, Any] = {"patient": patient}
     faults = []

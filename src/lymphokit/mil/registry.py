@@ -13,11 +13,24 @@ from lymphokit.mil.contract import BagModel
 
 @dataclass(frozen=True)
 class Kind:
-    """A model's class as `module:name`, and whether it looks at images and clinical attributes."""
+    """A model's class as `module:name`, whether it looks at images and clinical attributes.
+
+    counts_cells: where a prediction uses the number of a bag's cells, as the setting and its value
+    that make it so; None where the same cells twice over never change a prediction. The largest
+    of many cells is larger than that of few, which is not counting.
+    """
 
     path: str
     uses_images: bool
     uses_clinical: bool
+    counts_cells: tuple[str, str] | None = None
+
+    def uses_bag_size(self, settings: Mapping[str, Any]) -> bool:
+        """Whether predictions with these settings use the number of a bag's cells."""
+        if self.counts_cells is None:
+            return False
+        setting, value = self.counts_cells
+        return bool(settings[setting] == value)
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -28,7 +41,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "clinical_xgboost": Kind(
             "lymphokit.mil.clinical:ClinicalXgboost", uses_images=False, uses_clinical=True
         ),
-        "mi_svm": Kind("lymphokit.mil.mi_svm:MiSvm", uses_images=True, uses_clinical=False),
+        "mi_svm": Kind(
+            "lymphokit.mil.mi_svm:MiSvm",
+            uses_images=True,
+            uses_clinical=False,
+        ),
         "mi_svm_xgboost": Kind(
             "lymphokit.mil.mi_svm_xgboost:MiSvmXgboost", uses_images=True, uses_clinical=True
         ),
@@ -36,12 +53,22 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "lymphokit.mil.end_to_end:EndToEnd", uses_images=True, uses_clinical=True
         ),
         "cell_counts_xgboost": Kind(
-            "lymphokit.mil.cell_counts:CellCountsXgboost", uses_images=True, uses_clinical=True
+            "lymphokit.mil.cell_counts:CellCountsXgboost",
+            uses_images=True,
+            uses_clinical=True,
+            counts_cells=("matrix", "counts"),
         ),
         "cell_counts_lightgbm": Kind(
-            "lymphokit.mil.cell_counts:CellCountsLightgbm", uses_images=True, uses_clinical=True
+            "lymphokit.mil.cell_counts:CellCountsLightgbm",
+            uses_images=True,
+            uses_clinical=True,
+            counts_cells=("matrix", "counts"),
         ),
-        "d_mil": Kind("lymphokit.mil.d_mil:DMil", uses_images=True, uses_clinical=True),
+        "d_mil": Kind(
+            "lymphokit.mil.d_mil:DMil",
+            uses_images=True,
+            uses_clinical=True,
+        ),
         "pooled_logistic": Kind(
             "lymphokit.mil.pooled:PooledLogistic", uses_images=True, uses_clinical=False
         ),
