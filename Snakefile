@@ -25,6 +25,7 @@ include: "workflow/rules/confounders.smk"
 include: "workflow/rules/ablation.smk"
 include: "workflow/rules/mil_checks.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/permutation.smk"
 
 
 rule submission:

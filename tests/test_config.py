@@ -42,6 +42,19 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
             {"audit": {"known_duplicates": [{"images": ["P1/a.jpg", "P2/b.jpg"]}]}},
             "audit.known_duplicates.0.reason: Field required",
         ),
+        ({"permutation": {"models": ["pooledd"]}}, "permutation.models: .*did you mean pooled"),
+        ({"permutation": {"models": ["d_mil"]}}, "d_mil is of kind d_mil, .*pooled_logistic"),
+        (
+            {"spread": {"models": ["pseudo_label_xgb"]}},
+            "spread.models: pseudo_label_xgb is of kind",
+        ),
+        (
+            {
+                "models": {"pooled": {"features": "pseudo_label"}},
+                "permutation": {"models": ["pooled"]},
+            },
+            "pooled reads pseudo_label, .* without labels",
+        ),
         ({"models": {"vote": {"kind": "clinical_logistic", "enabled": True, "C": 1}}}, "vote"),
     ],
 )

@@ -435,6 +435,22 @@ class AblationSettings(Settings):
     members: Count
 
 
+class PermutationSettings(Settings):
+    """Models refitted on shuffled labels, and on shuffled bags."""
+
+    models: Annotated[list[str], Field(min_length=1)]
+    shuffles: Annotated[int, Field(ge=99)]
+    neighbours: Annotated[int, Field(ge=2)]
+    jobs: Annotated[int, Field(ge=1, le=99)]
+
+
+class SpreadSettings(Settings):
+    """Models refitted on folds drawn again and again."""
+
+    models: Annotated[list[str], Field(min_length=1)]
+    repeats: Annotated[int, Field(ge=2)]
+
+
 class Config(Settings):
     """All of config.yaml."""
 
@@ -461,6 +477,8 @@ class Config(Settings):
     submission: SubmissionSettings
     audit: AuditSettings
     ablation: AblationSettings
+    permutation: PermutationSettings
+    spread: SpreadSettings
 
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Self:
@@ -480,6 +498,8 @@ class Config(Settings):
             if (named := getattr(self.ablation, key)) not in known:
                 raise ValueError(f"ablation.{key}: {_unknown(named, known)}")
         self._check_blends()
+        self._check_refitted("permutation.models", self.permutation.models)
+        self._check_refitted("spread.models", self.spread.models)
         return self
 
     def _check_blends(self) -> None:
@@ -501,6 +521,27 @@ class Config(Settings):
             raise ValueError(
                 f"comparison.reference: {_unknown(self.comparison.reference, columns)}"
             )
+
+    def _check_refitted(self, place: str, names: list[str]) -> None:
+        """Models that are refitted hundreds of times: cheap ones, on features free of labels."""
+        for name in names:
+            if name not in self.models:
+                raise ValueError(f"{place}: {_unknown(name, list(self.models))}")
+            model = self.models[name]
+            remedy = (
+                f"name models of kind {' or '.join(CHEAP_KINDS)}; to ask about other features, "
+                "add a pooled_logistic that reads them"
+            )
+            if model.kind not in CHEAP_KINDS:
+                raise ValueError(
+                    f"{place}: {name} is of kind {model.kind}, whose fit has no short cut and "
+                    f"would be repeated for every shuffle or drawing, fold and inner fold; {remedy}"
+                )
+            if (features := getattr(model, "features", None)) in (*CELL_BANKS, *PIXEL_BANKS):
+                raise ValueError(
+                    f"{place}: {name} reads {features}, which is not features of cells that were "
+                    f"made without labels; {remedy}"
+                )
 
     def _check_networks(self) -> None:
         """The network of each block that trains one; a head may also be put on measured cells."""
@@ -527,6 +568,7 @@ class Config(Settings):
 
 
 BLENDS = ("vote", "mean", "stack")
+CHEAP_KINDS = ("clinical_logistic", "pooled_logistic")  # refitted in milliseconds
 PIXEL_BANKS = {"pixels_raw": "raw_128", "pixels_segmented": "segmented_128"}  # images themselves
 BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known type
 # A probability of each cell, another in every fold; the first two need labelled cells.

@@ -16,6 +16,7 @@ from lymphokit.cohort import blood_cells as blood
 from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort import raw as raw_data
 from lymphokit.errors import LymphokitError
+from lymphokit.evaluation.shuffles import shuffles_for
 from lymphokit.mil.cell_choice import Schedule
 from lymphokit.mil.registry import KINDS
 from lymphokit.progress import say
@@ -333,3 +334,18 @@ def pseudo_label_figures():
     """The pictures of pseudo-labelling, where a model uses it."""
     folds = [f"added_fold{fold}" for fold in FOLDS]
     return ["stain", "rounds", *folds] if PSEUDO_LABELLING else []
+
+
+def refitted(names):
+    """The blocks of config.yaml of models that are refitted again and again."""
+    return {name: config["models"][name] for name in names}
+
+
+def banks_read_by(names, ending):
+    """The banks of features that these models read, each once, as paths under results/{cohort}."""
+    banks = dict.fromkeys(config["models"][name].get("features") for name in names)
+    return [
+        f"results/{{cohort}}/features/{bank}.{ending}"
+        for bank in banks
+        if bank is not None
+    ]

@@ -1,0 +1,30 @@
+"""The tests by shuffles and the spread of splits run beside the main job and leave it alone."""
+
+import csv
+
+import pytest
+
+from tests.workflow.conftest import Checkout
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+
+def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
+    printed = copied.run("permutation", "spread")
+    assert "Could it be chance? n = 36 patients, 99 shuffles each" in printed
+    assert "What a single split would have told, n = 36 patients" in printed
+    folder = copied.folder / "results/demo"
+    with (folder / "permutation/table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    tests = {(row["model"], row["shuffle"]) for row in rows}
+    of_labels = {(name, "labels") for name in ("clinical", "pooled", "pooled+clinical")}
+    of_images = {("pooled+clinical", f"images{like}") for like in ("", "_of_size", "_of_risk")}
+    assert tests == of_labels | of_images
+    assert {row["shuffles"] for row in rows} == {"99"}
+    assert all(0.01 <= float(row["p"]) <= 1 for row in rows)
+    with (folder / "spread/splits.csv").open() as file:
+        splits = list(csv.DictReader(file))
+    assert len(splits) == 3 * (2 * 2 + 2)  # models, of parts and drawings
+    for name in ("permutation", "spread"):
+        assert (folder / f"figures/{name}.png").stat().st_size > 10_000
+    assert "Nothing to be done" in copied.run("submission")

@@ -1,0 +1,45 @@
+"""Put the shuffles together: p-values, their picture, their table."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from lymphokit.evaluation.oof import read_predictions
+from lymphokit.evaluation.permutation import permutation_table
+from lymphokit.evaluation.refit_scores import Labelled, require_agreement, score_as_it_is
+from lymphokit.features.bank import open_bank
+from lymphokit.figures.permutation import chance_figure, chance_table
+from lymphokit.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    models = snakemake.params.models
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    n_cells = patients["n_cells"].sum()
+    cohort = Labelled.of(
+        patients,
+        models,
+        {
+            Path(bank).stem: open_bank(Path(bank), n_cells).features
+            for bank in snakemake.input.banks
+        },
+        stack_C=snakemake.params.stack_C,
+    )
+    plan = cohort.plan(pd.read_csv(snakemake.input.folds, dtype={"patient": str}))
+    paths = iter(map(Path, snakemake.input.run))
+    run = {
+        name: [read_predictions(next(paths)) for _ in plan.repeat]
+        for name in snakemake.params.compared
+    }
+    require_agreement(cohort, plan, run)
+
+    null = pd.concat(map(pd.read_csv, snakemake.input.null), ignore_index=True)
+    observed = score_as_it_is(cohort, plan, snakemake.params.threshold)
+    table = permutation_table(observed, null)
+    table.to_csv(snakemake.output.table, index=False)
+    clinical = [name for name, model in models.items() if model["kind"] == "clinical_logistic"]
+    without_images = clinical[0] if clinical else None
+    n_patients = len(cohort.labels)
+    figure = chance_figure(table, null, n_patients=n_patients, clinical=without_images)
+    figure.savefig(snakemake.output.figure, dpi=150)
+    Console(width=140).print(chance_table(table, n_patients=n_patients))

@@ -1,0 +1,39 @@
+"""Draw the folds again and again, refit the models, show what each split would have told."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from lymphokit.evaluation.refit_scores import Labelled
+from lymphokit.evaluation.spread import Spread
+from lymphokit.features.bank import open_bank
+from lymphokit.figures.spread import spread_figure, spread_table
+from lymphokit.job import job
+
+with job(snakemake.log[0], snakemake.threads):
+    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    n_cells, uncertainty = patients["n_cells"].sum(), snakemake.params.uncertainty
+    cohort = Labelled.of(
+        patients,
+        snakemake.params.models,
+        {
+            Path(bank).stem: open_bank(Path(bank), n_cells).features
+            for bank in snakemake.input.banks
+        },
+        stack_C=snakemake.params.stack_C,
+    )
+    spread = Spread.of(
+        cohort,
+        repeats=snakemake.params.repeats,
+        fold_settings=snakemake.params.fold_settings,
+        rule=snakemake.params.threshold,
+        seed=snakemake.params.seed,
+    )
+    splits, table = spread.parts(), spread.table(seed=snakemake.params.seed, **uncertainty)
+    splits.to_csv(snakemake.output.splits, index=False)
+    table.to_csv(snakemake.output.table, index=False)
+    shown = {"n_patients": len(cohort.labels), "level": uncertainty["level"]}
+    figure = spread_figure(table, splits, **shown)
+    figure.savefig(snakemake.output.figure, dpi=150)
+    Console(width=140).print(spread_table(table, **shown))
