@@ -40,7 +40,7 @@ def test_an_image_in_two_patients_names_both_and_both_files() -> None:
 
 def test_the_same_image_mirrored_in_train_and_test_is_told_so() -> None:
     check, _ = judged(pair(1, 3, turn="mirrored", identical=True))
-    assert "b.jpg (train) is pixel by pixel, mirrored, c.jpg of P24 (test)" in runs.told(check)
+    assert "b.jpg (train) is pixel by pixel (mirrored) c.jpg of P24 (test)" in runs.told(check)
 
 
 def test_an_accepted_pair_passes_and_stays_on_record_in_either_order() -> None:

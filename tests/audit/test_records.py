@@ -36,7 +36,6 @@ def test_honest_records_pass() -> None:
         (-1, "P99", "the model of the whole part was fitted on them, in no table"),
         (0, "P1", "the model without inner 0 was fitted on them, a validation patient"),
         (0, "P0", "the model without inner 0 was fitted on them, of the inner fold held out"),
-        (1, "P2", "the model without inner 1 was fitted on them and predicted them"),
     ],
 )
 def test_a_fit_that_saw_a_stranger_is_found(inner: int, stranger: str, finding: str) -> None:
@@ -45,6 +44,15 @@ def test_a_fit_that_saw_a_stranger_is_found(inner: int, stranger: str, finding: 
     told = checked(records)
     assert f"{stranger}: fold 1, record.json: {finding}: pooled" in told.splitlines()
     assert {line.partition(":")[0] for line in told.splitlines()} == {stranger}
+
+
+def test_a_model_that_predicted_whom_it_was_fitted_on_is_found() -> None:
+    records = runs.records()
+    fit_of(records, 1)["predicted"].append("P0")
+    assert checked(records) == (
+        "P0: fold 1, record.json: the model without inner 1 was fitted on them and predicted them: "
+        "pooled"
+    )
 
 
 def test_a_fit_of_another_fold_is_found() -> None:

@@ -92,8 +92,9 @@ def test_planted_leaks_of_every_kind_fail_the_build_and_are_named_at_once(copied
     plant_json(home / "fold2/blends/chosen.json", lambda c: c["stack"].update(intercept=9.0))
     told = copied.refusal("audit", "-R", "duplicates")
     for finding in (
-        f"{training}: folds.csv: is 2 times in fold 1 (train and validation)",
-        f"{cells['patient'][one]}: {cells['image'][one]} (train) is pixel by pixel, mirrored, "
+        f"{training}: 2 faults",
+        "  folds.csv: is 2 times in fold 1 (train and validation)",
+        f"{cells['patient'][one]}: {cells['image'][one]} (train) is pixel by pixel (mirrored) "
         f"{cells['image'][other]} of {cells['patient'][other]} (",
         "record.json: the model of the whole part was fitted on them, a validation patient: pooled",
         "read by d_mil_tuned, does not declare what it was fitted on",

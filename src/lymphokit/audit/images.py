@@ -69,7 +69,8 @@ def check_images(
 
 
 def _alike(row: Mapping[Hashable, Any]) -> str:
-    turn = "" if row["turn"] == "as it is" else f", {row['turn']},"
+    turn = [] if row["turn"] == "as it is" else [row["turn"]]
     if row["identical"]:
-        return f"pixel by pixel{turn}"
-    return f"nearly{turn} (likeness {row['likeness']:.3f})"
+        return " ".join(["pixel by pixel", *(f"({name})" for name in turn)])
+    likeness = f"likeness {row['likeness']:.3f}"
+    return f"nearly ({', '.join([*turn, likeness])})"

@@ -66,7 +66,7 @@ def _of_record(
             yield patient, f"{_fit(inner)} was fitted on them, {role}"
         for patient in sorted(allowed - seen):
             yield patient, f"{_fit(inner)} was not fitted on them, of its training part"
-        for patient in sorted(seen & set(fit["predicted"])):
+        for patient in sorted(seen & allowed & set(fit["predicted"])):
             yield patient, f"{_fit(inner)} was fitted on them and predicted them"
 
 
