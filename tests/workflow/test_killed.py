@@ -15,7 +15,7 @@ from tests.workflow.conftest import Checkout, environment
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
 
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 900
 
 
 def kill_when(checkout: Checkout, is_time: Callable[[], bool], target: str = "submission") -> None:
