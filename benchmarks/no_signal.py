@@ -1,0 +1,326 @@
+"""Cohorts in which nothing tells the label: does every nested interval cover one half?
+
+    python benchmarks/no_signal.py --work FOLDER [--cohorts 20] [--out rows.csv] [--figure out.png]
+
+Every cohort is drawn by the simulator with `signal: 0` and goes through what the workflow's rules
+call, in one process: check, folds, measured cells, pseudo-labels, models, blends, thresholds,
+scores with their intervals, naive scores. Settings are config.yaml's with config/demo.yaml on
+top, and OVERLAY on top of that. A cohort takes about a minute and a half of one core; its rows
+are kept in FOLDER, so that a run that was stopped goes on. They are of these settings, not of
+this code: empty the folder after a change. `--signal 1` shows that the same road sees a signal.
+
+How to read it. A leak lifts the mean over cohorts above 0.5. Intervals that are too narrow miss
+on both sides, and the scores' spread between cohorts exceeds what the intervals stand for. They
+are of resampled patients with models as they are, but in k folds every patient is also among
+those whom the other folds' models learned from, so that folds are lucky and unlucky together
+where models fit noise. On patients that no model learned from the same intervals hold.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from lymphokit import config
+from lymphokit.cohort import labelled_cells as labelled
+from lymphokit.cohort.demo import simulate
+from lymphokit.cohort.folds import make_folds
+from lymphokit.cohort.raw import LABELLED
+from lymphokit.ensemble import naive
+from lymphokit.ensemble.fold import Panel, blend_fold, recipes, rule_for
+from lymphokit.evaluation.coverage import in_words, misses_of_cohorts, naive_in_words
+from lymphokit.evaluation.oof import cross_predict, decisions
+from lymphokit.evaluation.uncertainty import score_table
+from lymphokit.features.morphology import measure_cells
+from lymphokit.figures.coverage import PANELS, coverage_figure, coverage_terminal_table
+from lymphokit.imaging.check import Cohort, check_cohort
+from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.read import read_images
+from lymphokit.imaging.segment import segment
+from lymphokit.imaging.stain import Stain, moments, stain_of
+from lymphokit.mil.cell_choice import Choice, Schedule, probability
+from lymphokit.mil.contract import BagModel
+from lymphokit.mil.instance_network import HeadOnBank, instance_probabilities
+from lymphokit.mil.patients import bags_of, clinical_of, labels_of
+from lymphokit.mil.pseudo_label import WHOLE, Rounds, State, chains_of, unseen
+from lymphokit.mil.registry import KINDS, create
+from lymphokit.mil.ridge_logistic import FrozenTrunk
+from lymphokit.provenance import settings_digest
+
+ROOT = Path(__file__).parents[1]
+CHANCE = 0.5
+MEASURED = {"features": "morphology"}
+OVERLAY: Mapping[str, Any] = {  # what a minute a cohort allows: no autoencoder, fewer epochs
+    "simulate": {"test_patients": 1, "cells_per_blood_type": 0},
+    "models": {
+        "mi_svm": MEASURED,
+        "mi_svm_soft": MEASURED,
+        "mi_svm_xgb": {**MEASURED, "cross_fit": 2},
+        "d_mil_tuned": {**MEASURED, "learning_rate": 1.0e-3, "max_epochs": 15, "members": 2},
+        "experts": {"enabled": False},
+        "dual_stream": {"enabled": False},
+        "end_to_end": {"enabled": False},
+        "one_class": {**MEASURED, "cross_fit": 2},
+        "pooled_blood": {"enabled": False},
+    },
+}
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A cohort with its folds and its measured cells.
+
+    cells (n_cells, d) and moments (n_cells, 2, 3) of every cell of the cohort; photographs and
+    table (`label`, `part`) of the labelled cells.
+    """
+
+    cohort: Cohort
+    folds: pd.DataFrame
+    cells: Floats
+    moments: NDArray[np.float64]
+    photographs: Photographs
+    table: pd.DataFrame
+
+
+def settings_of(overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """config.yaml, config/demo.yaml, OVERLAY and this overlay, checked."""
+    files = [config.read_yaml(ROOT / name) for name in ("config.yaml", "config/demo.yaml")]
+    return config.validate(config.merge(*files, OVERLAY, overlay))
+
+
+def draw(settings: Mapping[str, Any], folder: Path, seed: int) -> Drawn:
+    """What the rules from `simulate` to `morphology` make of the seed."""
+    root = folder / "raw"
+    simulate(root, folder / "truth", **{**settings["simulate"], "seed": seed})
+    reading = dict(settings["cohort"])
+    reading["reference_date"] = date.fromisoformat(reading["reference_date"])
+    cohort = check_cohort(root, **reading)
+    paths = cohort.cells["path"]
+    measured, stains = [], []
+    for image in read_images(root, paths, reading["image_size"]):
+        measured.append(measured_cells([image], settings["segmentation"]))
+        stains.append(moments(image))
+    home, known = labelled.list_cells(root / LABELLED)
+    sizes = {part: settings["pseudo_label"][f"labelled_{part}"] for part in ("train", "validation")}
+    parts = labelled.split(known, seed=seed, **sizes)
+    rows = [(cell.file, cell.label, part) for part, own in parts.items() for cell in own]
+    table = pd.DataFrame(rows, columns=["file", "label", "part"])
+    side = settings["pseudo_label"]["labelled_px"]
+    photographs = Photographs(home, table["file"].tolist(), None, side=side)
+    folds = make_folds(cohort.patients, seed=seed, **settings["folds"])
+    return Drawn(cohort, folds, np.concatenate(measured), np.stack(stains), photographs, table)
+
+
+def measured_cells(images: Any, segmentation: Mapping[str, Any]) -> Floats:
+    """The measurements of these images' cells: (n, d)."""
+    images = list(images)
+    masks = (segment(image, **segmentation) for image in images)
+    return np.concatenate(list(measure_cells(images, masks, rim_px=segmentation["dilation_px"])))
+
+
+def banks_of_fold(
+    drawn: Drawn, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
+) -> dict[str, Floats]:
+    """The banks that a fold's models read: (n_cells, d), or one probability of each cell."""
+    patients, cells = drawn.cohort.patients, drawn.cohort.cells
+    head = HeadOnBank(drawn.cells, settings["instance_network"]["ridge"])
+    banks = {
+        "morphology": drawn.cells,
+        "instance_network": instance_probabilities(cells, patients, fold, head, seed=seed)[:, None],
+    }
+    inner_of = cells["patient"].map(fold.set_index("patient")["inner"]).fillna(WHOLE)
+    for name, state in pseudo_labels(drawn, fold, settings, seed).items():
+        banks[name] = probability(unseen(state, inner_of.to_numpy(np.int64)))[:, None]
+    return {name: bank.astype(np.float32) for name, bank in banks.items()}
+
+
+def pseudo_labels(
+    drawn: Drawn, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
+) -> dict[str, State]:
+    """Where the fold's chains stand before the first round and after the last phase."""
+    block, cells = settings["pseudo_label"], drawn.cohort.cells
+    training = fold.loc[fold["part"] == "train", "patient"]
+    own = Stain.of(drawn.moments[cells["patient"].isin(training).to_numpy()])
+    moved = replace(drawn.photographs, stain=(stain_of(drawn.photographs), own))
+    learner = FrozenTrunk(
+        drawn.cells,
+        measured_cells(moved, settings["segmentation"]),
+        drawn.table["label"].to_numpy(np.int64),
+        (drawn.table["part"] == "train").to_numpy(),
+        block["ridge"],
+    )
+    rounds = Rounds(
+        chains_of(cells, drawn.cohort.patients, fold),
+        cells,
+        Schedule.of(block["schedule"]),
+        Choice(**{key: block[key] for key in Choice.__dataclass_fields__}),
+        learner,
+        seed,
+        int(fold["fold"].iloc[0]),
+    )
+    state = first = rounds.first()
+    for number in range(1, len(rounds.schedule) + 1):
+        state = rounds.next(number, state)
+    return {"round_zero": first, "pseudo_label": rounds.last_phase(state)}
+
+
+def predict(
+    drawn: Drawn, models: Mapping[str, Any], settings: Mapping[str, Any], seed: int
+) -> dict[str, list[pd.DataFrame]]:
+    """Each model's predictions in every fold, as the rule `fit` makes them."""
+    patients = drawn.cohort.patients
+    predictions: dict[str, list[pd.DataFrame]] = {name: [] for name in models}
+    for _, fold in drawn.folds.groupby("fold"):
+        banks = banks_of_fold(drawn, fold, settings, seed)
+        for name, block in models.items():
+            given = {key: block[key] for key in block.keys() - {"enabled", "features"}}
+            table, _ = cross_predict(
+                partial(made, given),
+                bags_of(patients, banks[block["features"]] if "features" in block else None),
+                labels_of(patients),
+                clinical_of(patients),
+                fold,
+                np.array([], dtype=np.int64),
+                seed,
+            )
+            predictions[name].append(table)
+    return predictions
+
+
+def made(given: Mapping[str, Any], seed: int) -> BagModel:
+    return create(seed=seed, **given)
+
+
+def blends_of(models: Mapping[str, Any], ensemble: Mapping[str, Any]) -> dict[str, Any]:
+    """What `recipes` takes but for the rule, of these models."""
+    blended = [name for name, block in models.items() if block["enabled"] != "scored"]
+    wanted = {
+        name: blended if among == "all" else [model for model in among if model in models]
+        for name, among in ensemble["choices"].items()
+    }
+    return {
+        "blended": blended,
+        "image_models": [name for name in blended if KINDS[models[name]["kind"]].uses_images],
+        "best": ensemble["best"],
+        "stack_C": ensemble["stack_C"],
+        "choices": {name: among for name, among in wanted.items() if len(among) > 1},
+    }
+
+
+def judge(
+    drawn: Drawn,
+    predictions: Mapping[str, list[pd.DataFrame]],
+    blends: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The score table with the column `naive`, and the decisions that it scores."""
+    patients, rule = drawn.cohort.patients, settings["decision"]["threshold"]
+    repeat_of: dict[Any, int] = drawn.folds.groupby("fold")["repeat"].first().to_dict()
+    optimistic = naive.naive_scores(
+        predictions, list(repeat_of.values()), patients, recipes(rule=naive.RULE, **blends)
+    )
+    everything = {name: list(tables) for name, tables in predictions.items()}
+    for place in range(len(repeat_of)):
+        panel = Panel.of({name: tables[place] for name, tables in predictions.items()}, patients)
+        for name, table in blend_fold(panel, recipes(rule=rule, **blends), rule)[0].items():
+            everything.setdefault(name, []).append(table)
+    decided = pd.concat(
+        [
+            decisions(table, model=name, fold=fold, repeat=repeat, rule=rule_for(name, rule))
+            for name, tables in everything.items()
+            for (fold, repeat), table in zip(repeat_of.items(), tables, strict=True)
+        ]
+    )
+    scores = score_table(decided, list(everything), seed=seed, **settings["uncertainty"])
+    return scores.assign(naive=scores["model"].map(optimistic)), decided
+
+
+def run(settings: Mapping[str, Any], seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One cohort from its pixels to its scores, and the decisions behind them."""
+    models = {name: block for name, block in settings["models"].items() if block["enabled"]}
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = draw(settings, Path(folder), seed)
+        predictions = predict(drawn, models, settings, seed)
+    return judge(drawn, predictions, blends_of(models, settings["ensemble"]), settings, seed)
+
+
+def kept(work: Path, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    """The cohort's score table, from the folder where it was kept there, else made and kept."""
+    name = f"{settings_digest(settings)}-{seed:03d}"
+    scores, decided = work / f"{name}-scores.csv", work / f"{name}-decisions.csv"
+    if not scores.exists():
+        with threadpool_limits(1), redirect_stderr(StringIO()):
+            table, decisions_taken = run(settings, seed)
+        decisions_taken.to_csv(decided, index=False)
+        table.assign(cohort=seed).to_csv(scores.with_suffix(".part"), index=False)
+        scores.with_suffix(".part").rename(scores)  # a table that is there is whole
+    return pd.read_csv(scores)
+
+
+def report(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Any]:
+    """What to print: the table of the models, then the finding in words."""
+    known: dict[str, float] = {"truth": CHANCE, "level": settings["uncertainty"]["level"]}
+    factor = float(np.sqrt(1 + (k := settings["folds"]["k"]) / (k - 1)))
+    yield coverage_terminal_table(scores, **known)
+    for metric, name in PANELS:
+        yield from in_words(scores, metric, name, factor=factor, **known)
+    yield naive_in_words(scores, **known)
+
+
+def title_of(scores: pd.DataFrame, signal: float, level: float) -> str:
+    """The finding of the picture in a line."""
+    missed = sum(misses_of_cohorts(scores, metric, CHANCE)["either"].sum() for metric, _ in PANELS)
+    return (
+        f"Signal {signal:g}, {scores['cohort'].nunique()} cohorts of {scores['n_patients'].max()} "
+        f"patients: {missed} of {len(PANELS) * len(scores)} intervals miss 0.5 "
+        f"({missed / len(PANELS) / len(scores):.0%}, nominal {1 - level:.0%})"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--cohorts", type=int, default=20)
+    parser.add_argument("--signal", type=float, default=0.0)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    settings = settings_of({"simulate": {"signal": arguments.signal}})
+    tables = []
+    for seed in range(1, arguments.cohorts + 1):
+        began = time.process_time()
+        tables.append(kept(arguments.work, settings, seed))
+        print(f"cohort {seed}: {time.process_time() - began:.0f} s of one core", flush=True)
+    scores = pd.concat(tables, ignore_index=True)
+    console = Console(width=120, highlight=False)
+    for part in report(scores, settings):
+        console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    if arguments.out:
+        scores.to_csv(arguments.out, index=False)
+    if arguments.figure:
+        level = settings["uncertainty"]["level"]
+        title = title_of(scores, arguments.signal, level)
+        figure = coverage_figure(scores, truth=CHANCE, level=level, title=title)
+        figure.savefig(arguments.figure, dpi=110)
+
+
+if __name__ == "__main__":
+    main()

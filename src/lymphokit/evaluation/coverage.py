@@ -1,0 +1,150 @@
+"""Do intervals hold what they promise? Counted over many cohorts whose true score is known.
+
+The cohort is the unit: the models of one cohort are scored on the same patients, so their
+intervals miss together and never count as independent.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binom, norm, t
+
+from lymphokit.evaluation.metrics import Metric
+from lymphokit.evaluation.uncertainty import COLUMNS_OF, Interval
+
+Side = Literal["above", "below", "either"]
+RARE = 0.05  # what happens in fewer cases than this by chance is called a surprise
+
+
+def side_missed(scores: pd.DataFrame, metric: Metric, truth: float) -> pd.Series:
+    """1 where the interval lies above the truth, -1 below it, 0 where it covers it.
+
+    scores: rows of score tables. An interval that only touches the truth covers it.
+    """
+    _, low, high = COLUMNS_OF[metric]
+    return (scores[low] > truth).astype(int) - (scores[high] < truth).astype(int)
+
+
+def coverage_table(
+    scores: pd.DataFrame, metric: Metric, *, truth: float, level: float
+) -> pd.DataFrame:
+    """A row a model, in the order of the scores: what its intervals did over all cohorts.
+
+    scores: score tables one below the other, with a column `cohort`. Columns `model`; `mean` score
+    and its standard error `error` over cohorts; `deviation` of the scores between cohorts and
+    `implied`, the deviation that the mean width of the intervals stands for were they normal;
+    `above`, `below`: cohorts whose interval misses the truth; `p`: how likely so many misses, or
+    more, are if an interval misses in 1 - level of independent cohorts; `cohorts`.
+    """
+    column, low, high = COLUMNS_OF[metric]
+    columns = {"score": scores[column], "width": scores[high] - scores[low]}
+    sides = scores[["model"]].assign(**columns, side=side_missed(scores, metric, truth))
+    table = sides.groupby("model", sort=False).agg(
+        mean=("score", "mean"),
+        error=("score", "sem"),
+        deviation=("score", "std"),
+        implied=("width", "mean"),
+        above=("side", lambda side: int((side > 0).sum())),
+        below=("side", lambda side: int((side < 0).sum())),
+        cohorts=("side", "size"),
+    )
+    table["implied"] /= 2 * norm.ppf((1 + level) / 2)
+    table["p"] = binom.sf(table["above"] + table["below"] - 1, table["cohorts"], 1 - level)
+    return table.reset_index()
+
+
+def misses_of_cohorts(scores: pd.DataFrame, metric: Metric, truth: float) -> pd.DataFrame:
+    """How many intervals of each cohort lie `above`, `below` and on `either` side of the truth."""
+    side = side_missed(scores, metric, truth)
+    sides = {"above": side > 0, "below": side < 0, "either": side != 0}
+    return pd.DataFrame({name: of.groupby(scores["cohort"]).sum() for name, of in sides.items()})
+
+
+def miss_rate(
+    scores: pd.DataFrame, metric: Metric, *, truth: float, level: float, side: Side
+) -> Interval:
+    """The share of all intervals that miss the truth, and its interval over cohorts.
+
+    Every cohort gives one share of missing intervals. The interval is cut off at 0 and 1.
+    """
+    misses = misses_of_cohorts(scores, metric, truth)[side]
+    rate = mean_over_cohorts(misses / scores.groupby("cohort").size(), level)
+    return Interval(rate.estimate, max(0.0, rate.low), min(1.0, rate.high))
+
+
+def mean_over_cohorts(values: pd.Series, level: float) -> Interval:
+    """The mean of one value a cohort, with Student's interval; of one cohort a boundless one."""
+    n = len(values)
+    error = float(values.std()) / np.sqrt(n) if n > 1 else np.inf
+    reach = error * float(t.ppf((1 + level) / 2, df=max(n - 1, 1)))
+    return Interval(
+        float(values.mean()), float(values.mean()) - reach, float(values.mean()) + reach
+    )
+
+
+def widened(scores: pd.DataFrame, metric: Metric, factor: float) -> pd.DataFrame:
+    """The same scores, their intervals reaching `factor` times as far to either side."""
+    column, low, high = COLUMNS_OF[metric]
+    estimate = scores[column]
+    reach = {bound: estimate + factor * (scores[bound] - estimate) for bound in (low, high)}
+    return scores.assign(**reach)
+
+
+def surprising(cohorts: int, rate: float) -> int:
+    """The least number of misses in independent cohorts that chance brings in fewer than `RARE`.
+
+    rate: the share of intervals that should miss. cohorts + 1 where no number would surprise.
+    """
+    return int(binom.isf(RARE, cohorts, rate)) + 1
+
+
+def in_words(
+    scores: pd.DataFrame, metric: Metric, name: str, *, truth: float, level: float, factor: float
+) -> Iterator[str]:
+    """Where the scores lie on average, how often their intervals miss, and if wider ones would.
+
+    name: of the metric, for reading; factor: how much wider. A line each.
+    """
+    mean = mean_over_cohorts(scores.groupby("cohort")[COLUMNS_OF[metric][0]].mean(), level)
+    where = "ABOVE" if mean.low > truth else "below" if mean.high < truth else "not off"
+    yield (
+        f"{name}: the mean of all models is {mean.estimate:.3f} [{mean.low:.3f}, {mean.high:.3f}] "
+        f"over cohorts: {where} {truth:g}"
+    )
+    counts, nominal = misses_of_cohorts(scores, metric, truth), 1 - level
+    sides: tuple[tuple[Side, float], ...] = (
+        ("above", nominal / 2), ("below", nominal / 2), ("either", nominal),
+    )  # fmt: skip
+    for side, share in sides:
+        rate = miss_rate(scores, metric, truth=truth, level=level, side=side)
+        yield (
+            f"  {side:6} {counts[side].sum():3} of {len(scores)} intervals, {rate.estimate:.1%} "
+            f"[{rate.low:.0%}, {rate.high:.0%}], nominal {share:.1%}: {verdict(rate, share)}; "
+            f"{counts[side].min()} to {counts[side].max()} in a cohort"
+        )
+    wide = widened(scores, metric, factor)
+    rate = miss_rate(wide, metric, truth=truth, level=level, side="either")
+    yield (
+        f"  {factor:.2f} times as wide (Nadeau and Bengio 2003): {rate.estimate:.1%} "
+        f"[{rate.low:.0%}, {rate.high:.0%}]: {verdict(rate, nominal)}"
+    )
+
+
+def verdict(rate: Interval, nominal: float) -> str:
+    """Whether intervals miss more often than they should, as far as these cohorts can tell."""
+    if rate.estimate <= nominal:
+        return "no more than nominal"
+    return "MORE THAN NOMINAL" if rate.low > nominal else "more, by no more than chance may do"
+
+
+def naive_in_words(scores: pd.DataFrame, *, truth: float, level: float) -> str:
+    """By how much naive balanced accuracies lie above the truth, and whose most."""
+    by_model = scores.groupby("model")["naive"].mean()
+    mean = mean_over_cohorts(scores.groupby("cohort")["naive"].mean(), level)
+    return (
+        f"Naive balanced accuracy: the mean of all models is {mean.estimate:.2f} "
+        f"[{mean.low:.2f}, {mean.high:.2f}] over cohorts, {(scores['naive'] > truth).mean():.0%} "
+        f"of the figures lie above {truth:g}; {by_model.idxmax()} claims {by_model.max():.2f}"
+    )
