@@ -36,6 +36,13 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
         ({"instance_network": {"network": "morphology"}}, "instance_network.network: morphology"),
         ({"submission": {"blend": "stak"}}, "did you mean stack?"),
         ({"models": {"d_mil": {"aggregation": "maximum"}}}, "models.d_mil.aggregation: .*'max'"),
+        ({"decision": {"threshold": "mid"}}, "decision.threshold: .*'midpoint'.*got 'mid'"),
+        (
+            {"decision": {"threshold": {"sensitivty": 0.9}}},
+            "decision.threshold.sensitivty: .*did you mean sensitivity?",
+        ),
+        ({"decision": {"threshold": {"sensitivity": 1}}}, "threshold.sensitivity: .*less than 1"),
+        ({"abstention": {"costs": {"mised": 9}}}, "mised is unknown; did you mean missed?"),
         ({"ablation": {"model": "mi_svm"}}, "ablation.model: mi_svm is unknown; .*d_mil"),
         ({"audit": {"known_duplicates": [{"images": ["P1/a.jpg"], "reason": "x"}]}}, "audit.known"),
         (
@@ -61,6 +68,12 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
 def test_a_mistake_is_told_with_its_place_and_remedy(change: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         config.validate(config.merge(defaults(), change))
+
+
+def test_a_threshold_may_be_a_wanted_sensitivity() -> None:
+    wish = {"sensitivity": 0.95}
+    checked = config.validate(config.merge(defaults(), {"decision": {"threshold": wish}}))
+    assert checked["decision"]["threshold"] == wish
 
 
 def test_all_mistakes_are_told_at_once() -> None:

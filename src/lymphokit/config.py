@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from lymphokit.errors import ConfigError
 
@@ -338,14 +346,24 @@ class WantedSensitivity(Settings):
     sensitivity: OpenShare
 
 
+def _form_of_rule(rule: Any) -> str:
+    if isinstance(rule, Mapping | WantedSensitivity):
+        return WantedSensitivity.__name__
+    return "rule" if isinstance(rule, str) else "number"
+
+
+FORMS = ("rule", "number", WantedSensitivity.__name__)  # what a threshold may be written as
+
+
 class DecisionSettings(Settings):
     """From a probability to a label."""
 
-    threshold: (
-        Literal["midpoint", "prevalence", "balanced_accuracy", "half"]
-        | OpenShare
-        | WantedSensitivity
-    )
+    threshold: Annotated[
+        Annotated[Literal["midpoint", "prevalence", "balanced_accuracy", "half"], Tag("rule")]
+        | Annotated[OpenShare, Tag("number")]
+        | Annotated[WantedSensitivity, Tag("WantedSensitivity")],
+        Discriminator(_form_of_rule),
+    ]
 
 
 class CalibrationSettings(Settings):
@@ -617,7 +635,7 @@ def _explain(fault: Any) -> str:
     place = [str(part) for part in fault["loc"]]
     if place[:1] == ["models"] and len(place) > 2:
         del place[2]
-    dotted = ".".join(place)
+    dotted = ".".join(part for part in place if part not in FORMS)
     if fault["type"] == "extra_forbidden":
         return f"  {dotted}: {_unknown(place[-1], _known_keys(fault['loc'][:-1]))}"
     given = "" if fault["type"] == "missing" or not place else f", got {fault['input']!r}"
@@ -640,8 +658,8 @@ def _known_keys(location: tuple[str | int, ...]) -> list[str]:
     }
     node: dict[str, Any] = schemas
     for part in location:
-        if part in kinds:
-            node = kinds[part]
+        if part in kinds or part in schemas["$defs"]:
+            node = kinds[part] if part in kinds else schemas["$defs"][part]
             continue
         node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
         if "$ref" in node:
