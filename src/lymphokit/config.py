@@ -352,9 +352,6 @@ def _form_of_rule(rule: Any) -> str:
     return "rule" if isinstance(rule, str) else "number"
 
 
-FORMS = ("rule", "number", WantedSensitivity.__name__)  # what a threshold may be written as
-
-
 class DecisionSettings(Settings):
     """From a probability to a label."""
 
@@ -633,9 +630,10 @@ def schema() -> str:
 def _explain(fault: Any) -> str:
     # A model's block is located as models.<name>.<kind>.<key>; people wrote models.<name>.<key>.
     place = [str(part) for part in fault["loc"]]
-    if place[:1] == ["models"] and len(place) > 2:
+    # A threshold's likewise, by the form it was written in.
+    if len(place) > 2 and (place[0] == "models" or place[:2] == ["decision", "threshold"]):
         del place[2]
-    dotted = ".".join(part for part in place if part not in FORMS)
+    dotted = ".".join(place)
     if fault["type"] == "extra_forbidden":
         return f"  {dotted}: {_unknown(place[-1], _known_keys(fault['loc'][:-1]))}"
     given = "" if fault["type"] == "missing" or not place else f", got {fault['input']!r}"
