@@ -166,3 +166,14 @@ def test_the_models_asked_for_come_first_and_then_those_that_change_most():
         }
     )
     assert calibration.most_changed(table, ["b", "a"], 3) == ["b", "a", "d"]
+
+
+def test_a_model_that_says_one_thing_of_all_on_few_patients_is_measured_as_well():
+    own = fold_of(24).assign(probability=0.7)
+    table, _ = calibration.calibrate(own, model="m", fold=1, repeat=1, method="platt")
+    found = calibration.calibration_table(
+        table, ["m"], n_bins=6, resamples=100, level=0.95, seed=0
+    ).set_index("measure")
+    assert np.isnan(found.loc["slope", ["before", "after_low"]].to_numpy(np.float64)).all()
+    assert np.isfinite(found.loc[["brier", "ece", "intercept"], "after_high"]).all()
+    assert calibration.reliability(table, ["m"], n_bins=6, level=0.95)["bin"].tolist() == [1, 1]

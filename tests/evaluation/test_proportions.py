@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from lymphokit.evaluation.proportions import wilson
+from lymphokit.evaluation.proportions import central, wilson
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 20), (20, 20), (3, 7), (80, 84)])
@@ -19,3 +20,9 @@ def test_a_share_of_nobody_is_not_a_number():
 def test_half_a_patient_lies_between_two_whole_counts():
     lows = [wilson(successes, 10, 0.95).low for successes in (4, 4.5, 5)]
     assert lows == sorted(lows)
+
+
+def test_what_is_not_defined_does_not_count():
+    values = np.append(np.arange(101.0), [np.nan] * 50)
+    assert central(values, 0.9) == pytest.approx((5, 95))
+    assert np.isnan(central(np.full(3, np.nan), 0.9)).all()

@@ -18,7 +18,7 @@ from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import threshold
 from lymphokit.evaluation.calibration import Said
 from lymphokit.evaluation.calibrators import Floats, Labels
-from lymphokit.evaluation.proportions import wilson
+from lymphokit.evaluation.proportions import central, wilson
 from lymphokit.evaluation.uncertainty import patient_draws
 
 REACTIVE, TUMORAL, REFERRED = 0, 1, 2
@@ -161,8 +161,7 @@ def abstention_table(
         first = cost if first is None else first
         row: dict[str, Any] = {"strategy": name, "model": model, **_shares(labels, taken, level)}
         for key, values in {"cost": cost, "dearer": cost - first}.items():
-            drawn = draws @ values / len(labels)
-            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+            low, high = central(draws @ values / len(labels), level)
             row |= {key: values.mean(), f"{key}_low": low, f"{key}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -263,15 +262,15 @@ def _point(said: Said, price: float, costs: Costs, draws: Floats, level: float) 
     right = _mean_over(seen, actions == said.labels)
     accuracy = wilson(float(right.sum()), float(called.sum()), level)
     cost = _mean_over(seen, costs.of(said.labels, actions))
-    low, high = np.quantile(draws @ cost / len(cost), [(1 - level) / 2, (1 + level) / 2])
+    low, high = central(draws @ cost / len(cost), level)
     return {
         "referred": 1 - float(called.mean()),
         "accuracy": accuracy.estimate,
         "accuracy_low": accuracy.low,
         "accuracy_high": accuracy.high,
         "cost": float(cost.mean()),
-        "cost_low": float(low),
-        "cost_high": float(high),
+        "cost_low": low,
+        "cost_high": high,
     }
 
 

@@ -16,7 +16,7 @@ from natsort import natsorted
 from lymphokit.evaluation import oof
 from lymphokit.evaluation.calibration_measures import Measure, ece_of_perfect, in_bins, measures
 from lymphokit.evaluation.calibrators import Floats, Labels, Method, fit_calibrator
-from lymphokit.evaluation.proportions import wilson
+from lymphokit.evaluation.proportions import central, wilson
 from lymphokit.evaluation.uncertainty import patient_draws
 
 STAGES = {"before": "probability", "after": "calibrated"}  # columns of the calibrated table
@@ -120,7 +120,7 @@ def calibration_table(
             drawn["change"] = drawn["after"] - drawn["before"]
             row = {"model": model, "measure": name, "n_patients": len(labels)}
             for key, value in found.items():
-                low, high = np.nanquantile(drawn[key], [(1 - level) / 2, (1 + level) / 2])
+                low, high = central(drawn[key], level)
                 row |= {key: value, f"{key}_low": low, f"{key}_high": high}
             if name == "ece":
                 row |= {

@@ -14,7 +14,7 @@ PANELS = (
     ("accuracy", "Share of the called patients who are called right"),
     ("cost", "Cost of a patient, in flow cytometries"),
 )
-HIGHEST_COST = 3.0
+HIGHEST_COST, LOWEST_SHARE = 3.0, 0.5  # that a panel shows; an estimate below is shown too
 
 
 def risk_coverage_figure(
@@ -42,7 +42,7 @@ def risk_coverage_figure(
         panel.grid(color=PALE, linewidth=0.6)
         panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylim(top=1.005)
+    axes[0].set_ylim(min(LOWEST_SHARE, float(curve["accuracy"].min()) - 0.05), 1.005)
     axes[0].legend(loc="lower right", frameon=False, title="Points: the bands in use")
     axes[1].axhline(FLOW_CYTOMETRY, color=DARK, linestyle=(0, (4, 4)), linewidth=0.8)
     top = min(HIGHEST_COST, 1.05 * float(curve["cost_high"].max()))
