@@ -15,6 +15,8 @@ take their sizes along, and sizes tell labels here, and bags may go with age and
 more shuffle bags among like patients only:
 `images_of_size`: among patients with about as many images. What then counts is how cells look.
 `images_of_risk`: among patients whom age and count call about as likely tumoral.
+
+A p-value speaks of what the pipeline does, not of settings that a person chose by earlier scores.
 """
 
 from collections.abc import Mapping, Sequence
