@@ -62,6 +62,7 @@ def test_a_clearly_better_model_is_said_to_be_better_and_the_other_way_round():
     assert up["low"] > 0 > down["high"]
     assert up["mcnemar_p"] < 0.001
     assert "good is better than poor" in in_words(up)
+    assert "McNemar p < 0.001" in in_words(up)
     assert "poor is worse than good" in in_words(down)
 
 

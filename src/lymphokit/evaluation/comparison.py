@@ -47,12 +47,13 @@ def in_words(row: pd.Series) -> str:
         verdict = f"{model} is worse than {reference}"
     else:
         verdict = f"not shown on {row['n_patients']} patients"
+    p = row["mcnemar_p"]
     return (
         f"{model} against {reference}: {row['balanced_accuracy']:+.3f} "
         f"[{row['low']:+.2f}, {row['high']:+.2f}] balanced accuracy, {row['auc']:+.3f} "
         f"[{row['auc_low']:+.2f}, {row['auc_high']:+.2f}] AUC; {row['only_model_right']} patients "
         f"right by {model} alone, {row['only_reference_right']} by {reference} alone "
-        f"(McNemar p = {row['mcnemar_p']:.2f}): {verdict}"
+        f"(McNemar p {f'= {p:.3f}' if p >= 0.001 else '< 0.001'}): {verdict}"
     )
 
 
