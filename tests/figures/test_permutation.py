@@ -70,8 +70,11 @@ def test_a_row_a_test_with_the_score_as_a_line_and_the_clinical_one_where_images
 
 
 def test_no_shuffle_is_left_out_of_its_histogram() -> None:
-    figure = chance_figure(table(), null(), n_patients=121, clinical=None)
+    chance = null()
+    chance.iloc[0, :2] = 0.05
+    figure = chance_figure(table(), chance, n_patients=121, clinical=None)
     assert all(sum(bar.get_height() for bar in axes.patches) == 199 for axes in figure.axes)
+    assert all(axes.get_xlim()[0] <= 0.05 for axes in figure.axes)
 
 
 def test_the_terminal_table_has_score_chance_and_p_side_by_side() -> None:

@@ -22,7 +22,8 @@ SHUFFLED = {
 }
 SIGNIFICANT = 0.05
 INCHES_A_ROW, INCHES_OF_TEXT = 1.15, 2.1
-BINS = 60
+BINS = 75
+LEFT = 0.2  # edge of the panels, unless a shuffle scores less
 CAPTION = (
     "Grey: every fold model refitted after a shuffle, thresholds chosen anew on inner folds; "
     "{shuffles:,} shuffles a row, n = {n_patients} patients. Orange: as it is.\n"
@@ -58,7 +59,8 @@ def chance_figure(
             if shuffle != "labels":
                 for score in alone.loc[alone["metric"] == metric, "observed"]:
                     panel.axvline(score, color=BLUE, linestyle=":", linewidth=1.6)
-    for panel, name in zip(axes[-1], NAMES.values(), strict=True):
+    for panel, (metric, name) in zip(axes[-1], NAMES.items(), strict=True):
+        panel.set_xlim(min(LEFT, float(null[metric].min())), 1.01)
         panel.set_xlabel(f"{name}, out of fold")
     figure.suptitle("\n".join(findings(table)), fontweight="bold")
     caption = CAPTION.format(
@@ -133,7 +135,7 @@ def _p(value: float, shuffles: int) -> str:
 
 def _draw(panel: Axes, chance: NDArray[np.float64], found: "pd.Series[float]") -> None:
     """One test of one score."""
-    panel.hist(chance, BINS, range=(0.2, 1.0), color="#9a9a9a")
+    panel.hist(chance, BINS, range=(0.0, 1.0), color="#9a9a9a")
     panel.axvline(found["observed"], color=VERMILION, linewidth=2.4)
     panel.annotate(
         f"{found['observed']:.2f}\np = {_p(found['p'], int(found['shuffles']))}",
@@ -144,7 +146,6 @@ def _draw(panel: Axes, chance: NDArray[np.float64], found: "pd.Series[float]") -
         fontweight="bold",
     )
     panel.set_yticks([])
-    panel.set_xlim(0.2, 1.01)
     panel.grid(axis="x", color=PALE, linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right", "left"]].set_visible(False)
