@@ -18,6 +18,12 @@ N, TUMORAL = 42, 29
 HALF = Asked(public=0.5)
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from a ledger that a checkout in use has in submissions/."""
+    monkeypatch.chdir(tmp_path)
+
+
 def submission(path: Path, flipped=()) -> Path:
     """42 patients, the first 29 called tumoral but for those that are flipped."""
     labels = [int(i < TUMORAL) ^ (i in flipped) for i in range(N)]

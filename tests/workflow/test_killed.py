@@ -12,8 +12,8 @@ import pytest
 
 from tests.workflow.conftest import Checkout, environment
 
-# One worker for all of them, so that the finished checkout is made once.
-pytestmark = pytest.mark.xdist_group("workflow")
+# A worker of their own: they take as long as all other tests of the workflow together.
+pytestmark = pytest.mark.xdist_group("killed")
 
 PATIENCE_SECONDS = 900
 
