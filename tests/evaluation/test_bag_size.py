@@ -30,6 +30,7 @@ def decisions(**probabilities: np.ndarray) -> pd.DataFrame:
                 "part": "validation",
                 "label": labels,
                 "model": model,
+                "n_fitted": np.inf,
                 "probability": own,
                 "decision": (own >= 0.5).astype(int),
             }

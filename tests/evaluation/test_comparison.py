@@ -17,6 +17,7 @@ def decided(model: str, labels, probabilities, repeat: int = 1) -> pd.DataFrame:
             "part": "validation",
             "label": labels,
             "model": model,
+            "n_fitted": np.inf,
             "probability": probabilities,
             "threshold": 0.5,
             "decision": (np.asarray(probabilities) >= 0.5).astype(int),

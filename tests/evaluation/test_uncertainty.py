@@ -9,9 +9,16 @@ from lymphokit.evaluation.uncertainty import Outcomes
 
 
 def table_of(
-    probabilities: np.ndarray, labels: np.ndarray, cut: float = 0.5, model: str = "m"
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    cut: float = 0.5,
+    model: str = "m",
+    n_fitted: float = np.inf,
 ) -> pd.DataFrame:
-    """The long table of (n_repeats, n) probabilities of one model; NaN: not in validation."""
+    """The long table of (n_repeats, n) probabilities of one model; NaN: not in validation.
+
+    n_fitted: of how many patients it learned; infinite where its intervals need no widening.
+    """
     tables = []
     for repeat, row in enumerate(np.atleast_2d(probabilities), start=1):
         seen = np.isfinite(row)
@@ -24,6 +31,7 @@ def table_of(
                     "part": "validation",
                     "label": labels[seen],
                     "model": model,
+                    "n_fitted": n_fitted,
                     "probability": row[seen],
                     "threshold": cut,
                     "decision": (row[seen] >= cut).astype(int),
@@ -132,6 +140,62 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
             held[metric] += found.low <= true <= found.high
     # 90% of 120 is 108; four standard deviations of such a count are 13.
     assert all(95 <= count < 120 for count in held.values()), held
+
+
+@pytest.mark.parametrize(
+    ("held_out", "n_fitted", "factor"),
+    [(100, 80, 1.5), (100, 90, np.sqrt(1 + 10 / 9)), (20, 80, np.sqrt(1.25)), (100, np.inf, 1)],
+)
+def test_intervals_are_widened_as_patients_scored_are_also_learned_from(held_out, n_fitted, factor):
+    """Five folds, ten folds, one split of 80 and 20, and models from an endless supply."""
+    probabilities, labels = simulated(10, n=held_out)
+    free = Outcomes.of(table_of(probabilities, labels), ["m"])
+    tied = Outcomes.of(table_of(probabilities, labels, n_fitted=n_fitted), ["m"])
+    assert tied.widening == pytest.approx(factor)
+    draws = uncertainty.patient_draws(labels, resamples=300, seed=1)
+    alone = uncertainty.interval(free, "m", "auc", draws, 0.8)
+    wide = uncertainty.interval(tied, "m", "auc", draws, 0.8)
+    assert wide.estimate == alone.estimate
+    assert wide.estimate - wide.low == pytest.approx(factor * (alone.estimate - alone.low))
+    assert wide.high == pytest.approx(
+        min(1.0, alone.estimate + factor * (alone.high - alone.estimate))
+    )
+
+
+def test_a_widened_interval_stays_within_what_a_score_can_be():
+    probabilities, labels = simulated(11, n=40, shift=2)
+    outcomes = Outcomes.of(table_of(probabilities, labels, n_fitted=4), ["m"])
+    draws = uncertainty.patient_draws(labels, resamples=300, seed=1)
+    found = uncertainty.interval(outcomes, "m", "auc", draws, 0.95)
+    assert found.high == 1.0
+    assert 0.0 <= found.low < found.estimate
+
+
+def noise_in_folds(seed: int, k: int = 5, n: int = 60, d: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """Out-of-fold probabilities of a ridge regression on noise, and labels that it cannot know."""
+    generator = np.random.default_rng(seed)
+    features, labels = generator.normal(size=(n, d)), np.arange(n) % 2
+    said = np.empty(n)
+    for fold in range(k):
+        held_out = (np.arange(n) // 2) % k == fold
+        seen = features[~held_out]
+        weights = np.linalg.solve(seen.T @ seen + np.eye(d), seen.T @ (labels[~held_out] - 0.5))
+        said[held_out] = 0.5 + features[held_out] @ weights
+    return said, labels
+
+
+def test_only_widened_intervals_of_models_that_fit_noise_hold_one_half():
+    times, missed = 200, {48.0: 0, np.inf: 0}
+    for seed in range(times):
+        said, labels = noise_in_folds(seed)
+        draws = uncertainty.patient_draws(labels, resamples=150, seed=seed)
+        for n_fitted in missed:
+            outcomes = Outcomes.of(table_of(said, labels, n_fitted=n_fitted), ["m"])
+            found = uncertainty.interval(outcomes, "m", "auc", draws, 0.90)
+            missed[n_fitted] += not found.low <= 0.5 <= found.high
+    # 10% of 200 are 20; four standard deviations of such a count are 17.
+    assert missed[48.0] <= 20
+    assert missed[np.inf] > 37
 
 
 def test_the_score_table_follows_the_order_asked_for_and_ignores_test_rows():

@@ -25,6 +25,7 @@ def row() -> pd.Series:
             "part": "validation",
             "label": TRUE,
             "model": "stack",
+            "n_fitted": np.inf,
             "probability": DECIDED.astype(float),
             "threshold": 0.5,
             "decision": DECIDED,

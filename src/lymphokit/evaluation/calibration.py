@@ -2,7 +2,7 @@
 
 Every fold's calibrator is fitted on the fold's inner predictions alone; here it meets patients
 that neither it nor the model has seen. Where folds are repeated, a measure is computed in each
-repeat and averaged; intervals are percentiles over resampled patients, as of `uncertainty`.
+repeat and averaged; intervals are percentiles over resampled patients, of these models.
 """
 
 from collections.abc import Mapping, Sequence

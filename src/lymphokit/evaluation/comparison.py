@@ -27,7 +27,7 @@ def comparison_table(
 
     decisions: the long table; its validation rows are compared. Columns `model, reference,
     balanced_accuracy, low, high, auc, auc_low, auc_high` are differences, above 0 where the model
-    is better, with percentile intervals over patients drawn anew within each label;
+    is better, with their intervals (`uncertainty`);
     `only_model_right, only_reference_right` patients that one alone decides rightly; `mcnemar_p`,
     two-sided, of as many or more; `n_patients`.
     """

@@ -147,6 +147,7 @@ def _outcomes(question: Question, answers: Mapping[Suspect, Answers]) -> Outcome
         np.stack([answer.scores for answer in answers.values()]),
         np.stack([answer.called for answer in answers.values()]),
         question.scored,
+        question.n_fitted,
     )
 
 

@@ -103,9 +103,10 @@ def surprising(cohorts: int, rate: float) -> int:
 def in_words(
     scores: pd.DataFrame, metric: Metric, name: str, *, truth: float, level: float, factor: float
 ) -> Iterator[str]:
-    """Where the scores lie on average, how often their intervals miss, and if wider ones would.
+    """Where the scores lie on average, how often their intervals miss, and if narrower ones would.
 
-    name: of the metric, for reading; factor: how much wider. A line each.
+    name: of the metric, for reading; factor: what undoes the widening of the intervals. A line
+    each.
     """
     mean = mean_over_cohorts(scores.groupby("cohort")[COLUMNS_OF[metric][0]].mean(), level)
     where = "ABOVE" if mean.low > truth else "below" if mean.high < truth else "not off"
@@ -124,10 +125,10 @@ def in_words(
             f"[{rate.low:.0%}, {rate.high:.0%}], nominal {share:.1%}: {verdict(rate, share)}; "
             f"{counts[side].min()} to {counts[side].max()} in a cohort"
         )
-    wide = widened(scores, metric, factor)
-    rate = miss_rate(wide, metric, truth=truth, level=level, side="either")
+    narrow = widened(scores, metric, factor)
+    rate = miss_rate(narrow, metric, truth=truth, level=level, side="either")
     yield (
-        f"  {factor:.2f} times as wide (Nadeau and Bengio 2003): {rate.estimate:.1%} "
+        f"  {factor:.2f} times as wide, by resampled patients alone: {rate.estimate:.1%} "
         f"[{rate.low:.0%}, {rate.high:.0%}]: {verdict(rate, nominal)}"
     )
 

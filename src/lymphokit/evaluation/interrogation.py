@@ -52,6 +52,16 @@ class Question:
         """Who is predicted in which repeat: (n_repeats, n)."""
         return self.held_out >= 0
 
+    @property
+    def n_fitted(self) -> float:
+        """Of how many patients a learner learns in a fold, on average."""
+        each = [
+            np.sum(held_out != fold)
+            for held_out in self.held_out
+            for fold in np.unique(held_out[held_out >= 0])
+        ]
+        return float(np.mean(each))
+
     def shuffled(self, shuffles: int, seed: int) -> Labels:
         """The labels dealt anew, within each fold of the first repeat: (n, shuffles).
 

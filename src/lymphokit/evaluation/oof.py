@@ -163,7 +163,8 @@ def decisions(
     """What one model decides on the validation and test patients of one fold.
 
     The threshold is chosen on the fold's inner rows alone. Rows `fold, repeat, patient, part,
-    label, model, probability, threshold, decision`.
+    label, model, n_fitted, probability, threshold, decision`; n_fitted: the number of patients in
+    the training part.
     """
     inner = check(predictions).query("part == 'inner'")
     threshold = thresholds.choose(
@@ -178,6 +179,7 @@ def decisions(
             "part": decided["part"].to_numpy(),
             "label": decided["label"].to_numpy(np.int64),
             "model": model,
+            "n_fitted": len(inner),
             "probability": decided["probability"].to_numpy(np.float64),
             "threshold": threshold,
             "decision": thresholds.decide(decided["probability"].to_numpy(np.float64), threshold),

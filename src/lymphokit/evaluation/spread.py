@@ -82,6 +82,7 @@ class Spread:
                 "part": "validation",
                 "label": verdicts.labels[patients],
                 "model": model,
+                "n_fitted": (self.plan.inner[folds] >= 0).sum(axis=1),
                 "probability": verdicts.probabilities[folds, patients],
                 "threshold": verdicts.thresholds[folds],
                 "decision": verdicts.decisions[folds, patients],

@@ -68,7 +68,7 @@ def abstention_terminal_table(
         caption="sensitivity and specificity: of those called. alarms: reactive patients called "
         f"tumoral. cost: of a patient, in flow cytometries; a missed tumoral patient costs "
         f"{missed:g}, a false alarm {false_alarm:g}. dearer: than the first row, on the same "
-        f"patients. brackets: {level:.0%} intervals",
+        f"patients. brackets: {level:.0%} intervals of these models",
     )
     shown.add_column("way to work", no_wrap=True)
     for heading in ("sent on", "sensitivity", "specificity", "missed,\nalarms", "cost"):

@@ -274,7 +274,7 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         if figures is not None:
             yield (
                 f"{one.letter} out of fold: recall {figures.recall:.2f}, specificity "
-                f"{figures.specificity:.2f}, worth {figures.patients:.0f} patients"
+                f"{figures.specificity:.2f}, worth {figures.patients:.0f} independent patients"
             )
     n, n_public = len(comparison.patients), comparison.n_public
     yield (

@@ -29,7 +29,8 @@ def comparison_forest(
     figure.supxlabel(
         f"Right of the line: better than {reference} on the same patients. Bars: {level:.0%} "
         f"percentile intervals over {resamples} resamples\nof the patients, drawn within each "
-        f"label. One in {round(1 / (1 - level))} bars misses the truth even where nothing differs.",
+        "label, widened, for folds share patients. "
+        f"One in {round(1 / (1 - level))} bars misses the truth even where nothing differs.",
         fontsize="small",
         color=DARK,
     )

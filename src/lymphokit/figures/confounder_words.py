@@ -20,8 +20,8 @@ def confounder_table(labels: pd.DataFrame, train_or_test: pd.DataFrame, *, level
     table = Table(
         title=f"What predicts the label, n = {n_labelled} patients; what tells test from train "
         f"patients, n = {n_all}",
-        caption=f"AUC out of fold; brackets: {level:.0%} intervals over resampled patients; "
-        "by chance: the same of shuffled labels. Cyan: medicine; magenta: shows cells too",
+        caption=f"AUC out of fold; brackets: {level:.0%} intervals over resampled patients, "
+        "widened; by chance: the same of shuffled labels. Cyan: medicine; magenta: shows cells too",
     )
     table.add_column("suspect", no_wrap=True)
     for heading in ("label", "by chance", "added to age, count", "train or test"):

@@ -47,7 +47,7 @@ def confounder_forest(
     figure.supxlabel(
         f"Out of fold, n = {labels['n_patients'].max()} labelled patients; train against test "
         f"cross-validated, n = {train_or_test['n_patients'].max()} patients.\nBars: {level:.0%} "
-        f"percentile intervals over {resamples} resamples of patients; grey: the "
+        f"percentile intervals over {resamples} resamples of patients, widened; grey: the "
         "same where labels are shuffled, learned and predicted anew.",
         fontsize="small",
         color=DARK,

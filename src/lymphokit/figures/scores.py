@@ -47,7 +47,8 @@ def score_forest(
     figure.suptitle(f"Out of fold, {folds}, n = {n_patients} patients", fontweight="bold")
     figure.supxlabel(
         f"Bars: {level:.0%} percentile intervals over {resamples} resamples of the patients, "
-        f"drawn within each label.\nDashed: chance. Orange: {submitted}, the one submitted. "
+        "drawn within each label, widened, for folds share patients.\n"
+        f"Dashed: chance. Orange: {submitted}, the one submitted. "
         "Hollow: what it would have been, had all been chosen on the patients it scores.",
         fontsize="small",
         color=DARK,

@@ -14,7 +14,7 @@ CAPTION = (
     "Light blue: each of {n_parts} validation parts ({part_patients} patients, a {split} split "
     "each). Grey: where {level:.0%} of such parts lie if nothing differs but who is in them.\n"
     "Dark blue: each drawing of the {k} folds, its parts pooled. Orange: the mean of the "
-    "{n_repeats} drawings, {level:.0%} interval over resampled patients.\n"
+    "{n_repeats} drawings, {level:.0%} interval over resampled patients, widened.\n"
     "The drawings share all {n_patients} patients: how near they lie says nothing about how well "
     "the score is known. The report saw 98.5% on one split of its own, and 71.4% on the board."
 )
@@ -73,9 +73,9 @@ def spread_table(table: pd.DataFrame, *, n_patients: int, level: float) -> Table
     first = table.iloc[0]
     shown = Table(
         title=f"What a single split would have told, n = {n_patients} patients",
-        caption=f"brackets: {level:.0%} interval over resampled patients. Parentheses: standard "
-        "deviation. By size alone: where such parts lie if nothing differs but who is in them. "
-        "Drawings share all patients: they are no independent samples.",
+        caption=f"brackets: {level:.0%} interval over resampled patients, widened. "
+        "Parentheses: standard deviation. By size alone: where such parts lie if nothing differs "
+        "but who is in them. Drawings share all patients: they are no independent samples.",
     )
     shown.add_column("model", no_wrap=True)
     shown.add_column("score", no_wrap=True)

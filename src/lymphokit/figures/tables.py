@@ -15,7 +15,8 @@ def terminal_table(scores: pd.DataFrame, *, submitted: str, folds: str, level: f
     table = Table(
         title=f"Out of fold, {folds}, n = {scores['n_patients'].max()} patients",
         caption=(
-            f"brackets: {level:.0%} intervals over resampled patients; bold: submitted\n"
+            f"brackets: {level:.0%} intervals over resampled patients, widened, for folds share "
+            "patients; bold: submitted\n"
             "naive: balanced accuracy, had all been chosen on the patients scored: not to believe"
         ),
     )

@@ -16,8 +16,9 @@ PRIOR = 0.5  # patients added to each cell of label by decision: Jeffreys' prior
 class OutOfFold:
     """Recall, specificity and share tumoral of the training patients, and how many there were.
 
-    patients need not be whole: from the ledger it is the number that would give an interval as
-    wide as the one that stands there.
+    patients need not be whole: from the ledger it is the number whom no model learned from that
+    would give an interval as wide as the one that stands there. Folds share patients, so it is
+    less than half of those in the folds.
     """
 
     recall: float
@@ -63,8 +64,13 @@ def of_row(row: "pd.Series[float]") -> OutOfFold:
     recall, precision = float(row["oof_recall"]), float(row["oof_precision"])
     specificity = min(max(2 * float(row["oof_balanced_accuracy"]) - recall, 0.0), 1.0)
     share = tumoral_share(recall, specificity, precision)
-    width = float(row["oof_balanced_accuracy_high"] - row["oof_balanced_accuracy_low"])
-    return OutOfFold(recall, specificity, share, _patients(recall, specificity, share, width))
+    return OutOfFold(recall, specificity, share, _patients(recall, specificity, share, _width(row)))
+
+
+def _width(row: "pd.Series[float]") -> float:
+    """Of the interval of balanced accuracy; where it is cut off at 1, twice its lower half."""
+    score, low, high = (row[f"oof_balanced_accuracy{end}"] for end in ("", "_low", "_high"))
+    return float(high - low if high < 1 else 2 * (score - low))
 
 
 def tumoral_share(recall: float, specificity: float, precision: float) -> float:
