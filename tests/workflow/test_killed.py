@@ -1,6 +1,7 @@
 """A run killed with SIGKILL goes on, and ends as if nothing had happened."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -10,12 +11,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.workflow.conftest import Checkout, environment
+from tests.workflow.conftest import Checkout, copy_to, environment
 
-# A worker of their own: they take as long as all other tests of the workflow together.
+# A worker of their own, beside that of all other tests of the workflow.
 pytestmark = pytest.mark.xdist_group("killed")
 
 PATIENCE_SECONDS = 900
+FEW_MODELS = """
+    models:
+      clinical_xgb: {enabled: false}
+      mi_svm_xgb: {enabled: false}
+      end_to_end: {enabled: false}
+      one_class: {enabled: false}
+      pooled_blood: {enabled: false}
+      instance_cnn: {enabled: false}
+      instance_cnn_xgb: {enabled: false}
+      round_zero_xgb: {enabled: false}
+      pseudo_label_lgbm_shares: {enabled: false}
+    """
 
 
 def kill_when(checkout: Checkout, is_time: Callable[[], bool], target: str = "submission") -> None:
@@ -51,9 +64,19 @@ def predictions(checkout: Checkout) -> dict[str, bytes]:
     }
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which the main job has run once, with few models."""
+    checkout = copy_to(tmp_path_factory.mktemp("undisturbed"))
+    checkout.configure(FEW_MODELS)
+    checkout.run("submission")
+    return checkout
+
+
 @pytest.fixture
 def resumed(fresh: Checkout) -> Checkout:
     """A run killed in an autoencoder's second epoch, then in a fold, then left to end."""
+    fresh.configure(FEW_MODELS)
     results = fresh.folder / "results" / "demo"
     checkpoint = results / "features" / "autoencoder_segmented.checkpoint"
     kill_when(fresh, checkpoint.exists)
@@ -65,22 +88,26 @@ def resumed(fresh: Checkout) -> Checkout:
 
 
 def test_a_killed_run_ends_with_the_predictions_of_an_undisturbed_one(
-    resumed: Checkout, finished: Checkout
+    resumed: Checkout, undisturbed: Checkout
 ) -> None:
-    assert predictions(resumed) == predictions(finished)
-    (ours,), (theirs,) = resumed.submissions(), finished.submissions()
+    assert predictions(resumed) == predictions(undisturbed)
+    (ours,), (theirs,) = resumed.submissions(), undisturbed.submissions()
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_a_chain_killed_in_round_12_goes_on_from_round_12(copied: Checkout) -> None:
+def test_a_chain_killed_in_round_12_goes_on_from_round_12(
+    undisturbed: Checkout, tmp_path: Path
+) -> None:
+    copied = Checkout(tmp_path / "copied")
+    shutil.copytree(undisturbed.folder, copied.folder, symlinks=True)
     copied.configure(
-        """
-        pseudo_label:
-          schedule:
-            - {rounds: 2, add: 1}
-            - {rounds: 1, add: 2}
-            - {rounds: 9, add: 1}
-        """
+        f"""{FEW_MODELS}
+    pseudo_label:
+        schedule:
+            - {{rounds: 2, add: 1}}
+            - {{rounds: 1, add: 2}}
+            - {{rounds: 9, add: 1}}
+    """
     )
     rounds = "results/demo/fold1/pseudo_label/round"
     target = f"{rounds}12/added.csv"

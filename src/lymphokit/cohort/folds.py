@@ -40,6 +40,10 @@ def make_folds(
     validation), by fold and in the natural order of patients.
     Raises ConfigError where a label has too few patients.
     Source: report 3.2. Departs: rare strata are joined; k folds rather than one split.
+
+    Strata of attributes have a price: a link of age or count with the label that is chance is the
+    same in every part, so that a model of age and count scores a little above the truth where it
+    has next to nothing to find. Where they tell much, nothing of it is left.
     """
     labelled = _in_natural_order(patients[patients["part"] == "train"])
     codes = stratum_codes(labelled, age_edge_years, count_edge_giga_per_litre)
