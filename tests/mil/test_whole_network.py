@@ -81,6 +81,7 @@ def test_without_the_labelled_cells_pseudo_labels_alone_count(learner: WholeNetw
 
 def test_vgg19_goes_through_a_full_round() -> None:
     backbone = load_backbone("vgg19.tv_in1k", weights="none", sha256=None, seed=0)
+    assert backbone.n_features == 4096
     one_step = replace(SGD, epochs=1, batch_size=16)
     labelled = np.arange(12) % 2
     learner = WholeNetwork(

@@ -20,6 +20,7 @@ PATIENCE_SECONDS = 900
 FEW_MODELS = """
     models:
       clinical_xgb: {enabled: false}
+      d_mil_tuned: {enabled: false}
       mi_svm_xgb: {enabled: false}
       end_to_end: {enabled: false}
       one_class: {enabled: false}
