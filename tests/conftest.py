@@ -12,6 +12,11 @@ ROOT = Path(__file__).parents[1]
 NOT_SETTINGS = {"kind", "enabled", "features"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups first, which one worker runs one after the other: none is left alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 @pytest.fixture(scope="session")
 def settings() -> Callable[..., dict[str, Any]]:
     """The settings of a model in config.yaml, with changes: `settings("mi_svm", C=1.0)`."""
