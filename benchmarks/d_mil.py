@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from lymphokit.mil.bags import Bags
-from lymphokit.mil.committee import Examples, Inputs, Plan, judge, learn, summary
-from lymphokit.mil.descent import MemberAdam
-from lymphokit.mil.draws import draw_epoch, draw_keep, hold_out
-from lymphokit.mil.network import Architecture, Committee
+from lymphokit.bags.packed import Bags
+from lymphokit.deep_mil.committee import Examples, Inputs, Plan, judge, learn, summary
+from lymphokit.deep_mil.descent import MemberAdam
+from lymphokit.deep_mil.draws import draw_epoch, draw_keep, hold_out
+from lymphokit.deep_mil.network import Architecture, Committee
 
 PATIENTS, CELLS, FOLDS, EXECUTIONS = 121, 40, 5, 7
 REPORT = Architecture("attention", 64, [128, 128], [128, 128], "joined", "layer")

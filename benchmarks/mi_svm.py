@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from lymphokit.mil.bags import Bags
-from lymphokit.mil.max_margin import MaxMargin
-from lymphokit.mil.mi_svm import Alternation, alternate
-from lymphokit.mil.misvm_package import fit_misvm
-from lymphokit.mil.segments import segment_mean
+from lymphokit.bags.packed import Bags
+from lymphokit.bags.segments import segment_mean
+from lymphokit.models.mi_svm import Alternation, alternate
+from lymphokit.models.misvm_backend import fit_misvm
+from lymphokit.solvers.max_margin import MaxMargin
 
 C, MAX_ITERATIONS = 50.0, 20
 Floats = NDArray[np.float64]

@@ -34,9 +34,7 @@ from scipy.special import expit
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from lymphokit.errors import LymphokitError
-from lymphokit.mil.bags import Bags, Clinical
-from lymphokit.mil.embedding import (
+from embedding import (
     Course,
     EmbeddedAttention,
     Embedding,
@@ -44,11 +42,13 @@ from lymphokit.mil.embedding import (
     logits_of,
     train,
 )
-from lymphokit.mil.mi_svm import MiSvm
-from lymphokit.mil.projection import Projection
-from lymphokit.mil.radial import RadialMiSvm
-from lymphokit.mil.thinning import thin
+from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.bags.projection import Projection
+from lymphokit.errors import LymphokitError
+from lymphokit.models.mi_svm import MiSvm
 from lymphokit.progress import track
+from radial import RadialMiSvm
+from subsample import thin
 
 INNER, SEEDS, FEW, MAX_ITERATIONS = 3, 5, 8, 20
 EPOCHS = (20, 30, 40)

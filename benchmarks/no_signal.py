@@ -11,7 +11,7 @@ this code: empty the folder after a change. `--signal 1` shows that the same roa
 
 How to read it. A leak lifts the mean over cohorts above 0.5. Intervals that are too narrow miss
 on both sides, and the scores' spread between cohorts exceeds what the intervals stand for: the
-last line of each score shows it of intervals that only resample patients (coverage.py has why).
+last line of each score shows it of intervals that only resample patients (interval_coverage.py has why).
 """
 
 import argparse
@@ -33,31 +33,31 @@ from numpy.typing import NDArray
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from coverage_figure import PANELS, coverage_figure, coverage_terminal_table
+from coverage_study import in_words, misses_of_cohorts, naive_in_words
 from lymphokit import config
+from lymphokit.bags.contract import BagModel
+from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.cohort import labelled_cells as labelled
-from lymphokit.cohort.demo import simulate
 from lymphokit.cohort.folds import make_folds
 from lymphokit.cohort.raw import LABELLED
 from lymphokit.ensemble import naive
 from lymphokit.ensemble.fold import Panel, blend_fold, recipes, rule_for
-from lymphokit.evaluation.coverage import in_words, misses_of_cohorts, naive_in_words
 from lymphokit.evaluation.oof import cross_predict, decisions
-from lymphokit.evaluation.uncertainty import score_table
+from lymphokit.evaluation.uncertainty import score_table, widening
 from lymphokit.features.morphology import measure_cells
-from lymphokit.figures.coverage import PANELS, coverage_figure, coverage_terminal_table
 from lymphokit.imaging.check import Cohort, check_cohort
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.imaging.read import read_images
 from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import Stain, moments, stain_of
-from lymphokit.mil.cell_choice import Choice, Schedule, probability
-from lymphokit.mil.contract import BagModel
-from lymphokit.mil.instance_network import HeadOnBank, instance_probabilities
-from lymphokit.mil.patients import bags_of, clinical_of, labels_of
-from lymphokit.mil.pseudo_label import WHOLE, Rounds, State, chains_of, unseen
-from lymphokit.mil.registry import KINDS, create
-from lymphokit.mil.ridge_logistic import FrozenTrunk
+from lymphokit.models.registry import KINDS, create
 from lymphokit.provenance import settings_digest
+from lymphokit.pseudo_labels.head import FrozenTrunk
+from lymphokit.pseudo_labels.instance_network import HeadOnBank, instance_probabilities
+from lymphokit.pseudo_labels.rounds import WHOLE, Rounds, State, chains_of, unseen
+from lymphokit.pseudo_labels.selection import Choice, Schedule, probability
+from lymphokit.simulation.cohort import simulate
 
 ROOT = Path(__file__).parents[1]
 CHANCE = 0.5
@@ -275,7 +275,7 @@ def report(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Any]:
     """What to print: the table of the models, then the finding in words."""
     known: dict[str, float] = {"truth": CHANCE, "level": settings["uncertainty"]["level"]}
     k = settings["folds"]["k"]
-    factor = float(1 / np.sqrt(1 + k / (k - 1)))  # as `Outcomes.widening`, undone
+    factor = 1 / widening(k, k - 1)
     yield coverage_terminal_table(scores, **known)
     for metric, name in PANELS:
         yield from in_words(scores, metric, name, factor=factor, **known)

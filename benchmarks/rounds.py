@@ -23,14 +23,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from lymphokit.mil.ridge_logistic import fit_head
+from lymphokit.pseudo_labels.head import fit_head
 
 CHAINS, TRAINING, CELLS, FEATURES = 6, 590, 6366, 1280
 RIDGE, EPOCHS = 0.01, 50
 IMPORTS = (
     "import json, pandas",
-    "import lymphokit.job, lymphokit.semi_supervised.frozen_trunk",
-    "import lymphokit.semi_supervised.state_files, lymphokit.semi_supervised.learner",
+    "import lymphokit.job, lymphokit.pseudo_labels.frozen_trunk",
+    "import lymphokit.pseudo_labels.state_files, lymphokit.pseudo_labels.learner",
 )
 Floats = NDArray[np.float64]
 Head = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]], Floats]

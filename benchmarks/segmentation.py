@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from lymphokit.cohort.demo import Design, draw_bag, enrol
 from lymphokit.imaging.read import read_image
 from lymphokit.imaging.segment import saturation, segment, two_class_threshold
+from lymphokit.simulation.cohort import Design, draw_bag, enrol
 
 SIZE = 224
 Channel = NDArray[np.uint8]

@@ -146,7 +146,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _simulate(options: argparse.Namespace) -> int:
     from lymphokit import config
-    from lymphokit.cohort.demo import simulate
+    from lymphokit.simulation.cohort import simulate
 
     settings = config.Config.model_validate(_settings(options.config)).simulate.model_dump()
     asked = {"seed": options.seed, "signal": options.signal}
@@ -161,9 +161,9 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from lymphokit.figures.compare_words import told
-    from lymphokit.submission.assumed import Asked
-    from lymphokit.submission.compare import compare
+    from lymphokit.leaderboard.assumed import Asked
+    from lymphokit.leaderboard.compare import compare
+    from lymphokit.leaderboard.compare_text import told
 
     if options.oof and (options.sensitivity or options.specificity):
         raise LymphokitError("--oof or --sensitivity and --specificity: give one or the other")
@@ -179,7 +179,7 @@ def _compare(options: argparse.Namespace) -> int:
     for part in told(comparison):
         _wide().print(part, highlight=False)
     if not options.no_figure:
-        from lymphokit.figures.compare import comparison_figure
+        from lymphokit.leaderboard.compare_figure import comparison_figure
 
         usual = options.files[0].parent / "compare.png"
         _save(comparison_figure(comparison), options.figure or usual)
@@ -187,8 +187,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _board(options: argparse.Namespace) -> int:
-    from lymphokit.figures.board import board_figure, board_table, said, scored
-    from lymphokit.submission.board import boards
+    from lymphokit.leaderboard.board import boards
+    from lymphokit.leaderboard.board_figure import board_figure, board_table, said, scored
 
     found = boards(options.ledger, public=options.public, test_patients=options.test_patients)
     for board in found:

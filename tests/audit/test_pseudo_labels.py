@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from lymphokit.audit.pseudo_labels import Chains, check_pseudo_labels
-from lymphokit.mil.cell_choice import probability
-from lymphokit.mil.pseudo_label import WHOLE, State
+from lymphokit.pseudo_labels.rounds import WHOLE, State
+from lymphokit.pseudo_labels.selection import probability
 from tests.semi_supervised import test_lineage as lineage
 
 SHA = "c0ffee"

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
+from lymphokit.bags.packed import Clinical
 from lymphokit.ensemble.blend import BlendError, Mean, Stack, Vote
-from lymphokit.mil.bags import Clinical
 
 LABELS = np.array([1, 1, 1, 1, 0, 0])
 CLINICAL = Clinical(np.linspace(50, 90, 6), np.linspace(5, 60, 6))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.cohort.folds import make_folds
-from lymphokit.evaluation.refit_scores import Labelled
+from lymphokit.studies.refit_scores import Labelled
 
 FOLD_SETTINGS = {
     "scheme": "kfold",

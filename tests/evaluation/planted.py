@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from lymphokit.evaluation.confounders import Trial
-from lymphokit.evaluation.interrogation import Learners
-from lymphokit.evaluation.suspects import SUSPECTS
+from lymphokit.studies.confounders import Trial
+from lymphokit.studies.nuisance_columns import SUSPECTS
+from lymphokit.studies.probes import Learners
 
 TRIAL = Trial(Learners(ridge=0.1, neighbours=7), resamples=200, level=0.95, seed=3)
 

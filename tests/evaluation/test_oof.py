@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.evaluation import oof
-from lymphokit.mil.bags import Bags, Clinical
 
 N_TRAINING, N_TEST = 20, 4
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from lymphokit.evaluation.proportions import central, wilson
+from lymphokit.evaluation.proportions import wilson
+from lymphokit.evaluation.uncertainty import central
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 20), (20, 20), (3, 7), (80, 84)])

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lymphokit.cohort.demo import simulate
 from lymphokit.imaging.read import read_image
 from lymphokit.imaging.segment import Mask, segment
+from lymphokit.simulation.cohort import simulate
 
 CYTOPLASM, NUCLEUS = 128, 255
 

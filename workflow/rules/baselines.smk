@@ -11,7 +11,7 @@ use rule mi_svm as clinical with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.mil.clinical"),
+        code=code_of("fit.py", "lymphokit.models.clinical"),
 
 
 use rule mi_svm as pooled with:
@@ -20,7 +20,7 @@ use rule mi_svm as pooled with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.mil.pooled"),
+        code=code_of("fit.py", "lymphokit.models.pooled_logistic"),
 
 
 use rule mi_svm as one_class with:
@@ -29,7 +29,7 @@ use rule mi_svm as one_class with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.mil.one_class"),
+        code=code_of("fit.py", "lymphokit.models.one_class"),
 
 
 rule margins:
@@ -53,6 +53,6 @@ rule margins:
     conda:
         "../../environment.yml"
     params:
-        code=code_of("margins.py", "lymphokit.mil.one_class"),
+        code=code_of("margins.py", "lymphokit.models.one_class"),
     script:
         "../scripts/margins.py"

@@ -16,9 +16,9 @@ from lymphokit.cohort import blood_cells as blood
 from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort import raw as raw_data
 from lymphokit.errors import LymphokitError
-from lymphokit.evaluation.shuffles import shuffles_for
-from lymphokit.mil.cell_choice import Schedule
-from lymphokit.mil.registry import KINDS
+from lymphokit.studies.shuffles import shuffles_for
+from lymphokit.pseudo_labels.selection import Schedule
+from lymphokit.models.registry import KINDS
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
 from lymphokit.resume import take_over

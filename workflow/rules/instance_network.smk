@@ -64,4 +64,4 @@ use rule mi_svm as bag_average with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.mil.bag_average"),
+        code=code_of("fit.py", "lymphokit.models.bag_average"),

@@ -22,7 +22,7 @@ rule mi_svm:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.mil.mi_svm"),
+        code=code_of("fit.py", "lymphokit.models.mi_svm"),
     script:
         "../scripts/fit.py"
 
@@ -33,4 +33,4 @@ use rule mi_svm as mi_svm_xgboost with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.mil.mi_svm_xgboost"),
+        code=code_of("fit.py", "lymphokit.models.mi_svm_xgboost"),

@@ -276,7 +276,7 @@ use rule mi_svm as cell_counts with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.mil.cell_counts"),
+        code=code_of("fit.py", "lymphokit.models.cell_counts"),
 
 
 rule rounds:

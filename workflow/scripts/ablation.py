@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.evaluation.ablation import Labelled, ablate, summarise
+from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.features.bank import open_bank
-from lymphokit.figures.ablation import ablation_table
 from lymphokit.job import job
-from lymphokit.mil.patients import bags_of, clinical_of, labels_of
+from lymphokit.studies.ablation import Labelled, ablate, summarise
+from lymphokit.studies.ablation_table import ablation_table
 
 with job(snakemake.log[0], snakemake.threads):
     settings, model = snakemake.params.settings, snakemake.params.model

@@ -3,9 +3,9 @@
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.evaluation import abstention
-from lymphokit.figures.abstention import risk_coverage_figure
-from lymphokit.figures.calibration_tables import abstention_sentences, abstention_terminal_table
+from lymphokit.calibration import referral as abstention
+from lymphokit.calibration.referral_figure import risk_coverage_figure
+from lymphokit.calibration.tables import abstention_sentences, abstention_terminal_table
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lymphokit.audit.findings import refuse_leaks
 from lymphokit.audit.submission import check_submission
-from lymphokit.figures.audit import audit_table
+from lymphokit.audit.table import audit_table
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):

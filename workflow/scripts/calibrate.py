@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.evaluation import calibration
+from lymphokit.calibration import out_of_fold as calibration
+from lymphokit.calibration.reliability_figure import reliability_figure
+from lymphokit.calibration.tables import calibration_terminal_table, sensitivity_sentences
 from lymphokit.evaluation.oof import read_predictions
-from lymphokit.figures.calibration import reliability_figure
-from lymphokit.figures.calibration_tables import calibration_terminal_table, sensitivity_sentences
 from lymphokit.job import job
 
 SHOWN = 4

@@ -6,9 +6,9 @@ import pandas as pd
 
 from lymphokit.features.bank import write_bank
 from lymphokit.job import job
-from lymphokit.mil.cell_choice import probability
-from lymphokit.mil.pseudo_label import WHOLE, unseen
-from lymphokit.semi_supervised.state_files import read_state
+from lymphokit.pseudo_labels.rounds import WHOLE, unseen
+from lymphokit.pseudo_labels.selection import probability
+from lymphokit.pseudo_labels.state_files import read_state
 
 with job(snakemake.log[0], snakemake.threads):
     cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})

@@ -6,11 +6,11 @@ import pandas as pd
 from rich.console import Console
 
 from lymphokit.evaluation.oof import read_predictions
-from lymphokit.evaluation.permutation import permutation_table
-from lymphokit.evaluation.refit_scores import Labelled, require_agreement, score_as_it_is
 from lymphokit.features.bank import open_bank
-from lymphokit.figures.permutation import chance_figure, chance_table
 from lymphokit.job import job
+from lymphokit.studies.permutation import permutation_table
+from lymphokit.studies.permutation_figure import chance_figure, chance_table
+from lymphokit.studies.refit_scores import Labelled, require_agreement, score_as_it_is
 
 with job(snakemake.log[0], snakemake.threads):
     models = snakemake.params.models

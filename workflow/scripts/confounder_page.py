@@ -3,19 +3,19 @@
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.evaluation.bag_size import bag_size_scores, users_of_bag_size
-from lymphokit.evaluation.confounders import Trial, label_scores, train_or_test_scores
-from lymphokit.evaluation.interrogation import Learners
-from lymphokit.evaluation.suspects import column_differences, suspect_table
-from lymphokit.figures.confounder_words import (
+from lymphokit.job import job
+from lymphokit.progress import say
+from lymphokit.studies.bag_size import bag_size_scores, users_of_bag_size
+from lymphokit.studies.confounders import Trial, label_scores, train_or_test_scores
+from lymphokit.studies.confounders_figure import confounder_forest
+from lymphokit.studies.confounders_text import (
     bag_size_sentences,
     confounder_table,
     label_sentence,
     shift_sentence,
 )
-from lymphokit.figures.confounders import confounder_forest
-from lymphokit.job import job
-from lymphokit.progress import say
+from lymphokit.studies.nuisance_columns import column_differences, suspect_table
+from lymphokit.studies.probes import Learners
 
 with job(snakemake.log[0], snakemake.threads):
     read = {

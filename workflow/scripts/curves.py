@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lymphokit.evaluation.ablation import Labelled, learning_curves
+from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.features.bank import open_bank
-from lymphokit.figures.curves import curve_figure
 from lymphokit.job import job
-from lymphokit.mil.patients import bags_of, clinical_of, labels_of
+from lymphokit.studies.ablation import Labelled, learning_curves
+from lymphokit.studies.learning_curves_figure import curve_figure
 
 with job(snakemake.log[0], snakemake.threads):
     model, executions = snakemake.params.model, snakemake.params.settings["curve_executions"]

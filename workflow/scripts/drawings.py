@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.evaluation.refit_scores import Labelled
-from lymphokit.evaluation.spread import Spread
 from lymphokit.features.bank import open_bank
-from lymphokit.figures.spread import spread_figure, spread_table
 from lymphokit.job import job
+from lymphokit.studies.refit_scores import Labelled
+from lymphokit.studies.spread import Spread
+from lymphokit.studies.spread_figure import spread_figure, spread_table
 
 with job(snakemake.log[0], snakemake.threads):
     patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})

@@ -8,11 +8,11 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.evaluation.oof import Fit, cross_predict
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
-from lymphokit.mil.patients import bags_of, clinical_of, labels_of
-from lymphokit.mil.registry import create
+from lymphokit.models.registry import create
 
 with job(snakemake.log[0], snakemake.threads):
     settings = dict(snakemake.params.settings)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lymphokit.figures.pseudo_label_cells import additions_gallery
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.job import job
-from lymphokit.mil.pseudo_label import WHOLE
-from lymphokit.semi_supervised.state_files import read_state
+from lymphokit.pseudo_labels.cells_figure import additions_gallery
+from lymphokit.pseudo_labels.rounds import WHOLE
+from lymphokit.pseudo_labels.state_files import read_state
 
 with job(snakemake.log[0], snakemake.threads):
     paths = pd.read_csv(snakemake.input.cells)["path"].tolist()

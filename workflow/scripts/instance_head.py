@@ -6,7 +6,7 @@ import pandas as pd
 
 from lymphokit.features.bank import open_bank, write_bank
 from lymphokit.job import job
-from lymphokit.mil.instance_network import HeadOnBank, instance_probabilities
+from lymphokit.pseudo_labels.instance_network import HeadOnBank, instance_probabilities
 
 with job(snakemake.log[0], snakemake.threads):
     given, params = snakemake.input, snakemake.params

@@ -9,9 +9,9 @@ from lymphokit.features.bank import write_bank
 from lymphokit.features.fine_tune import Sgd
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.job import job
-from lymphokit.mil.instance_network import instance_probabilities
-from lymphokit.mil.whole_network import NetworkOnImages
 from lymphokit.progress import say
+from lymphokit.pseudo_labels.instance_network import instance_probabilities
+from lymphokit.pseudo_labels.network_learner import NetworkOnImages
 
 with job(snakemake.log[0], snakemake.threads):
     given, params = snakemake.input, snakemake.params

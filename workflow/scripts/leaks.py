@@ -7,8 +7,8 @@ from rich.console import Console
 
 from lymphokit.audit.findings import as_json, refuse_leaks
 from lymphokit.audit.run import Run, find_leaks
+from lymphokit.audit.table import audit_table
 from lymphokit.ensemble.fold import recipes
-from lymphokit.figures.audit import audit_table
 from lymphokit.job import job
 from lymphokit.progress import note, say
 

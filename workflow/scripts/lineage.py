@@ -8,8 +8,8 @@ import pandas as pd
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.provenance import file_sha256
-from lymphokit.semi_supervised.lineage import check_lineage
-from lymphokit.semi_supervised.state_files import read_state
+from lymphokit.pseudo_labels.lineage import check_lineage
+from lymphokit.pseudo_labels.state_files import read_state
 
 with job(snakemake.log[0], snakemake.threads):
     folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})

@@ -6,10 +6,10 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from lymphokit.bags.patients import bags_of
 from lymphokit.features.bank import open_bank
 from lymphokit.figures.margins import margin_histograms
 from lymphokit.job import job
-from lymphokit.mil.patients import bags_of
 
 PATIENTS_A_LABEL = 4
 

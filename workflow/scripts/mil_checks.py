@@ -2,11 +2,11 @@
 
 from rich.console import Console
 
-from lymphokit.evaluation.mil_checks import checks_table, run_checks
 from lymphokit.figures.tables import checks_terminal_table
 from lymphokit.job import job
-from lymphokit.mil.registry import create
+from lymphokit.models.registry import create
 from lymphokit.progress import track
+from lymphokit.studies.mil_checks import checks_table, run_checks
 
 TRAINING_BAGS, TEST_BAGS = 200, 400
 

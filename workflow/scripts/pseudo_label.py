@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from lymphokit.job import job
-from lymphokit.mil.cell_choice import Choice, Schedule
-from lymphokit.mil.pseudo_label import Rounds, account, chains_of
-from lymphokit.semi_supervised.learner import open_learner
-from lymphokit.semi_supervised.state_files import read_state, write_state
+from lymphokit.pseudo_labels.learner import open_learner
+from lymphokit.pseudo_labels.rounds import Rounds, account, chains_of
+from lymphokit.pseudo_labels.selection import Choice, Schedule
+from lymphokit.pseudo_labels.state_files import read_state, write_state
 
 with job(snakemake.log[0], snakemake.threads):
     given, params = snakemake.input, snakemake.params

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.figures.pseudo_label import rounds_figure
 from lymphokit.job import job
 from lymphokit.progress import say
-from lymphokit.semi_supervised.rounds_table import rounds_table, summary, truth_of
-from lymphokit.semi_supervised.state_files import read_state
+from lymphokit.pseudo_labels.rounds_figure import rounds_figure
+from lymphokit.pseudo_labels.rounds_table import rounds_table, summary, truth_of
+from lymphokit.pseudo_labels.state_files import read_state
 
 with job(snakemake.log[0], snakemake.threads):
     given = snakemake.input

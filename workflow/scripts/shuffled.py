@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.evaluation.permutation import null_scores
-from lymphokit.evaluation.refit_scores import Labelled
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
+from lymphokit.studies.permutation import null_scores
+from lymphokit.studies.refit_scores import Labelled
 
 with job(snakemake.log[0], snakemake.threads):
     settings = snakemake.params.settings

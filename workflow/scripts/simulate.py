@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lymphokit.cohort.demo import simulate
 from lymphokit.job import job
+from lymphokit.simulation.cohort import simulate
 
 with job(snakemake.log[0], snakemake.threads):
     simulate(Path(snakemake.output.raw), Path(snakemake.output.truth), **snakemake.params.settings)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lymphokit.figures.pseudo_label_cells import stain_figure
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.imaging.stain import moved_onto
 from lymphokit.job import job
+from lymphokit.pseudo_labels.cells_figure import stain_figure
 
 SHOWN = 6
 NAMES = {"competition": "patients' cells", "labelled_cells": "labelled cells"}

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from lymphokit.figures.pseudo_label import accuracy_curves
 from lymphokit.job import job
+from lymphokit.pseudo_labels.rounds_figure import accuracy_curves
 
 with job(snakemake.log[0], snakemake.threads):
     labelled = pd.read_csv(snakemake.input.table)

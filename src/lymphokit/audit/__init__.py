@@ -1,1 +1,1 @@
-"""The leak audit: is there a reason why the scores of a finished run should not be believed?"""
+"""The leak audit: is there a reason not to believe the scores of a finished run?"""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from lymphokit.audit.findings import Check, counted, some
 from lymphokit.errors import Fault
 from lymphokit.evaluation.oof import LeakError
-from lymphokit.mil.cell_choice import probability
-from lymphokit.mil.pseudo_label import WHOLE, State
-from lymphokit.semi_supervised.lineage import check_lineage
+from lymphokit.pseudo_labels.lineage import check_lineage
+from lymphokit.pseudo_labels.rounds import WHOLE, State
+from lymphokit.pseudo_labels.selection import probability
 
 _AGAIN = "run the rounds of this fold again: snakemake -R round_zero pseudo_label"
 _CLOSE = 1e-6  # banks hold float32

@@ -18,7 +18,7 @@ from lymphokit.audit.records import Records, check_features, check_records
 from lymphokit.ensemble.fold import Recipe
 from lymphokit.evaluation.oof import read_predictions
 from lymphokit.provenance import file_sha256
-from lymphokit.semi_supervised.state_files import read_state
+from lymphokit.pseudo_labels.state_files import read_state
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Who the patients are: raw data, the checked table, the simulated cohort, the folds."""
+"""Patients: the raw download, the clinical table, folds, labelled cells, blood cells."""

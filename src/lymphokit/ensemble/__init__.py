@@ -1,1 +1,1 @@
-"""Many models, one answer."""
+"""Vote, mean, stack and nested choices over models."""

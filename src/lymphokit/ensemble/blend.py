@@ -7,11 +7,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from lymphokit.bags.packed import Clinical
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import metrics, threshold
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
-from lymphokit.mil.bags import Clinical
 
 STEEPEST = 1e-6  # slope of the loss a patient, at which the stack counts as fitted
 CLINICAL_FEATURES = ("age_years", "log_lymphocytes_giga_per_litre")

@@ -16,11 +16,11 @@ import pandas as pd
 from natsort import index_natsorted
 from numpy.typing import NDArray
 
+from lymphokit.bags.packed import Clinical
 from lymphokit.ensemble.blend import Blend, BlendError, Choice, Mean, Stack, Vote
 from lymphokit.evaluation import oof, threshold
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
-from lymphokit.mil.bags import Clinical
 
 BLENDS = ("vote", "mean", "stack")
 KEYS = [column for column in oof.COLUMNS if column != "probability"]

@@ -1,1 +1,1 @@
-"""How good a model is, and how sure of that one can be."""
+"""Out-of-fold predictions, metrics, thresholds, intervals and paired comparisons."""

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lymphokit.bags.contract import BagModel
+from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.threshold import Rule
-from lymphokit.mil.bags import Bags, Clinical
-from lymphokit.mil.contract import BagModel
 from lymphokit.progress import track
 
 COLUMNS = ["patient", "part", "inner", "label", "probability"]

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.special import ndtri
 
-from lymphokit.evaluation.metrics import Floats
 from lymphokit.evaluation.uncertainty import Interval
 
 
@@ -21,12 +20,3 @@ def wilson(successes: float, trials: float, level: float) -> Interval:
     reach = np.sqrt(max(share * (1 - share), 0.0) / trials + z**2 / (4 * trials**2))
     half = z * float(reach) / (1 + z**2 / trials)
     return Interval(share, max(centre - half, 0.0), min(centre + half, 1.0))
-
-
-def central(values: Floats, level: float) -> tuple[float, float]:
-    """Ends of the central share `level` of the values that are defined; NaN where none is."""
-    defined = values[np.isfinite(values)]
-    if not len(defined):
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

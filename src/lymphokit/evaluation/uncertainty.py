@@ -106,11 +106,8 @@ class Outcomes:
 
     @property
     def widening(self) -> float:
-        """How many times as far as resamples alone an interval must reach: 1.5 in five folds.
-
-        The root of 1 + n_scored / n_fitted; in k folds of all patients 1 + k / (k - 1).
-        """
-        return float(np.sqrt(1 + self.scored.any(axis=0).sum() / self.n_fitted))
+        """How many times as far as resamples alone an interval of these folds must reach."""
+        return widening(self.scored.any(axis=0).sum(), self.n_fitted)
 
     def score(self, model: str, metric: Metric) -> float:
         """The score over all patients, averaged over repeats."""
@@ -136,6 +133,24 @@ class Outcomes:
         return self.decisions[row, repeat, seen], self.probabilities[row, repeat, seen]
 
 
+def central(values: Floats, level: float) -> tuple[float, float]:
+    """Ends of the central share `level` of the values that are defined; NaN where none is."""
+    defined = values[np.isfinite(values)]
+    if not len(defined):
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def widening(n_scored: float, n_fitted: float) -> float:
+    """How many times as far as resamples alone an interval must reach: 1.5 in five folds.
+
+    n_scored patients in all folds, n_fitted learned from in each. The root of
+    1 + n_scored / n_fitted; in k folds of all patients 1 + k / (k - 1).
+    """
+    return float(np.sqrt(1 + n_scored / n_fitted))
+
+
 def patient_draws(labels: Labels, *, resamples: int, seed: int) -> Floats:
     """How often each patient is drawn in each resample: (resamples, n).
 
@@ -154,7 +169,7 @@ def interval(
     outcomes: Outcomes, model: str, metric: Metric, draws: Floats, level: float
 ) -> Interval:
     """A model's score and its interval: the central `level` of its resamples, widened."""
-    low, high = _percentiles(outcomes.resampled(model, metric, draws), level)
+    low, high = central(outcomes.resampled(model, metric, draws), level)
     found = Interval(outcomes.score(model, metric), low, high)
     return found.widened(outcomes.widening, (0.0, 1.0))
 
@@ -165,7 +180,7 @@ def difference(
     """By how much the first model scores above the second, both on the same drawn patients."""
     of_first = outcomes.resampled(first, metric, draws)
     of_second = outcomes.resampled(second, metric, draws)
-    low, high = _percentiles(of_first - of_second, level)
+    low, high = central(of_first - of_second, level)
     found = Interval(outcomes.score(first, metric) - outcomes.score(second, metric), low, high)
     return found.widened(outcomes.widening, (-1.0, 1.0))
 
@@ -189,15 +204,6 @@ def _row(outcomes: Outcomes, model: str, draws: Floats, level: float) -> dict[st
         found = interval(outcomes, model, metric, draws, level)
         row |= {column: found.estimate, low: found.low, high: found.high}
     return row | {"n_patients": len(outcomes.patients)}
-
-
-def _percentiles(values: Floats, level: float) -> tuple[float, float]:
-    """The central share `level` of the values that are defined; NaN where none is."""
-    defined = values[np.isfinite(values)]
-    if not len(defined):
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _mean_of_defined(each: Floats) -> Floats:

@@ -1,1 +1,1 @@
-"""Numbers for cells: the autoencoder, backbones, and the banks that keep them on disk."""
+"""Features of cells: autoencoder, backbones, morphology, fine-tuning, feature banks."""

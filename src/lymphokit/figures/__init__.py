@@ -1,1 +1,1 @@
-"""Data in, figure out."""
+"""Shared figure style, and figures that serve more than one package."""

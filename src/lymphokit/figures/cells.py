@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lymphokit.figures.scores import BLUE, DARK, VERMILION
+from lymphokit.figures.style import BLUE, DARK, VERMILION
 
 GROUPS = {0: ("reactive", BLUE), 1: ("tumoral", VERMILION), -1: ("label withheld", DARK)}
 GAP = 0.04  # between two cells, of a cell's width

@@ -4,7 +4,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lymphokit.figures.scores import BLUE, DARK, PALE, PANELS, VERMILION
+from lymphokit.figures.scores import PANELS
+from lymphokit.figures.style import BLUE, DARK, PALE, VERMILION
 
 
 def comparison_forest(

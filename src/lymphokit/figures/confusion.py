@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
-from lymphokit.figures.scores import DARK
 from lymphokit.figures.shares import LEVEL, share_in_words
+from lymphokit.figures.style import DARK
 
 
 def confusion_figure(judged: pd.DataFrame, types: Sequence[str], *, network: str) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from lymphokit.figures.cells import GROUPS
-from lymphokit.figures.scores import DARK, PALE
+from lymphokit.figures.style import DARK, PALE
 
 MOST_COLUMNS = 4
 BINS_A_SIDE = 12

@@ -1,1 +1,1 @@
-"""Pixels: reading, checking, segmenting."""
+"""Images: reading, checking, segmentation, stain."""

@@ -1,1 +1,1 @@
-"""The CSV and the ledger of all CSVs."""
+"""The submission CSV and the ledger."""

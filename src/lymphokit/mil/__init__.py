@@ -1,1 +1,0 @@
-"""Models of bags: every one of them keeps the contract of contract.py."""

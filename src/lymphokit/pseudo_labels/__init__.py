@@ -1,0 +1,1 @@
+"""Rounds of pseudo-labelling (report 4): cell selection, learners, lineage."""

@@ -1,0 +1,178 @@
+"""What the semi-supervised phase learns and forgets (report, figure 7): data in, figure out."""
+
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from lymphokit.figures.shares import LEVEL, share_in_words
+from lymphokit.figures.style import BLUE, CURVES, DARK, ORANGE, PALE, SKY, VERMILION
+
+DASHED = (0, (4, 4))
+MOSTLY_RIGHT = 0.9  # the share of truly abnormal cells that a simulated cohort should reach
+
+
+def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
+    """How confident, how forgetful, how useful and, where known, how right each round is.
+
+    rounds: a row a fold and round (0: only labelled cells) with confidence and least_confidence
+    (median and least probability of label 1 of the cells added as abnormal, NaN in round 0),
+    labelled_accuracy (on `labelled` held-out labelled cells), auc (of validation patients) and
+    truly_abnormal (of all cells added as abnormal so far; all NaN, and then no panel, where nobody
+    knows), each in [0, 1]. The mean leaves out folds without a value.
+    Raises ValueError where a fold has a round twice.
+    """
+    known = bool(rounds["truly_abnormal"].notna().any())
+    size, shape = ((9.0, 7.2), (2, 2)) if known else ((11.5, 4.2), (1, 3))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(*shape, squeeze=False).ravel()
+    _draw_confidence(panels[0], rounds)
+    _draw_forgetting(panels[1], rounds, labelled)
+    _draw_usefulness(panels[2], rounds)
+    if known:
+        _draw_truth(panels[3], rounds)
+    last = int(rounds["round"].max())
+    for panel in panels:
+        panel.set(xlabel="Round", xlim=(-0.5, last + 0.5))
+        _tidy(panel)
+    folds = _counted(rounds["fold"].nunique(), "fold")
+    title = f"Semi-supervised phase, {_counted(last, 'round')}, {folds}"
+    figure.suptitle(title, fontweight="bold")
+    figure.supxlabel(
+        "Thin: a fold. Thick: the mean of those drawn. Round 0 learned from labelled cells only.",
+        fontsize="small",
+        color=DARK,
+    )
+    return figure
+
+
+def accuracy_curves(history: pd.DataFrame, *, n: int) -> Figure:
+    """Accuracy on held-out labelled cells and training loss of each network, epoch by epoch.
+
+    history: a row a network and epoch (1..) with accuracy (in [0, 1], on `n` held-out labelled
+    cells) and loss (mean negative log-likelihood of the training cells, nats).
+    """
+    figure = Figure(figsize=(7.0, 6.8), layout="constrained")
+    accuracy, loss = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1]})
+    _draw_networks(accuracy, loss, history, n)
+    accuracy.axhline(0.5, color=DARK, linestyle=DASHED, linewidth=0.8)
+    accuracy.set(ylim=_limits(history["accuracy"], 0.45), ylabel="Accuracy, share of cells")
+    style = {"frameon": False, "title": "Best accuracy", "alignment": "left"}
+    accuracy.legend(loc="lower left", bbox_to_anchor=(0, 1), **style)
+    loss.set(xlabel="Epoch", xlim=(0.5, history["epoch"].max() + 0.5))
+    loss.set(ylabel="Training loss,\nnats a cell", ylim=(0, None))
+    _tidy(accuracy)
+    _tidy(loss)
+    figure.suptitle(f"Learning from labelled cells, n = {n} held out", fontweight="bold")
+    figure.supxlabel(
+        f"Points: the best epoch, the first of equals; in brackets its {LEVEL:.0%} Wilson "
+        "interval.\nIt was chosen on the same cells, which flatters it. Dashed: chance.",
+        fontsize="small",
+        color=DARK,
+    )
+    return figure
+
+
+def _draw_networks(accuracy: Axes, loss: Axes, history: pd.DataFrame, n: int) -> None:
+    """The two curves of each network, the most accurate one first, and a point at its best."""
+    best = history.groupby("network")["accuracy"].max().sort_values(ascending=False, kind="stable")
+    taken: list[tuple[int, float]] = []
+    for network, (colour, style) in zip(best.index, cycle(CURVES), strict=False):
+        own = history.loc[history["network"] == network].sort_values("epoch")
+        at = own["accuracy"].argmax()
+        point = (int(own["epoch"].iloc[at]), float(own["accuracy"].iloc[at]))
+        line: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.8}
+        label = f"{network}: {share_in_words(point[1], n)}, epoch {point[0]}"
+        accuracy.plot(own["epoch"], own["accuracy"], label=label, **line)
+        under = taken.count(point)  # points at the same place show as rings around each other
+        ring: dict[str, Any] = {"markersize": 8 + 5 * under, "zorder": 3 - under / 100}
+        accuracy.plot(*point, "o", color=colour, mec="white", **ring)
+        loss.plot(own["epoch"], own["loss"], **line)
+        taken.append(point)
+
+
+def _draw_confidence(axes: Axes, rounds: pd.DataFrame) -> None:
+    """How sure the network was of the cells it added: of the median one and of the least."""
+    _draw_folds(axes, rounds, "least_confidence", VERMILION, ORANGE)
+    _draw_folds(axes, rounds, "confidence")
+    axes.set_ylim(_limits(rounds["least_confidence"], 0.9))
+    axes.set_title("Confidence in the cells added")
+    axes.set_ylabel("Probability of being abnormal")
+    for name, colour in (("median", BLUE), ("least confident", VERMILION)):
+        axes.plot([], [], color=colour, linewidth=2.8, label=name)
+    axes.legend(loc="best", frameon=False, fontsize="small", title="Cell of a round")
+
+
+def _draw_forgetting(axes: Axes, rounds: pd.DataFrame, labelled: int) -> None:
+    """What is left, with every round, of what labelled cells had taught."""
+    _draw_folds(axes, rounds, "labelled_accuracy")
+    start = rounds.loc[rounds["round"] == 0, "labelled_accuracy"].mean()
+    _mark(axes, start, "round 0")
+    axes.set_ylim(_limits(rounds["labelled_accuracy"], 0.9))
+    axes.set_title(f"Held-out labelled cells, n = {labelled}")
+    axes.set_ylabel("Accuracy, share of cells")
+
+
+def _draw_usefulness(axes: Axes, rounds: pd.DataFrame) -> None:
+    """How well the share of cells called abnormal tells validation patients apart."""
+    _draw_folds(axes, rounds, "auc")
+    _mark(axes, 0.5, "chance")
+    axes.set_ylim(_limits(rounds["auc"], 0.45))
+    axes.set_title("Validation patients")
+    axes.set_ylabel("AUC of the share of cells\ncalled abnormal")
+
+
+def _draw_truth(axes: Axes, rounds: pd.DataFrame) -> None:
+    """How many of the cells added so far deserved their label."""
+    _draw_folds(axes, rounds, "truly_abnormal")
+    _mark(axes, MOSTLY_RIGHT, f"{MOSTLY_RIGHT:.0%}")
+    axes.set_ylim(_limits(rounds["truly_abnormal"], 0.75))
+    axes.set_title("Cells added as abnormal, simulated truth")
+    axes.set_ylabel("Truly abnormal,\nshare of all added so far")
+
+
+def _draw_folds(
+    axes: Axes, rounds: pd.DataFrame, column: str, mean: str = BLUE, fold: str = SKY
+) -> None:
+    """A thin line a fold and the thick mean of those that have a value, in two colours."""
+    by_fold = rounds.pivot(index="round", columns="fold", values=column)
+    axes.plot(by_fold.index, by_fold, color=fold, linewidth=1.0, alpha=0.8)
+    axes.plot(by_fold.index, by_fold.mean(axis=1), color=mean, linewidth=2.8)
+
+
+def _mark(axes: Axes, level: float, name: str) -> None:
+    """A level to compare with, named beside the panel."""
+    axes.axhline(level, color=VERMILION, linestyle=DASHED, linewidth=1.0)
+    axes.annotate(
+        name,
+        (1.01, level),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        fontsize="small",
+        color=VERMILION,
+    )
+
+
+def _limits(values: "pd.Series[float]", at_most: float) -> tuple[float, float]:
+    """From below the least value, and at most from `at_most`, to just above 1."""
+    least = float(np.nanmin([at_most + 0.01, *values]))
+    bottom = max(0.0, np.floor((least - 0.01) * 20) / 20)
+    return bottom, 1 + 0.03 * (1 - bottom)
+
+
+def _counted(number: int, thing: str) -> str:
+    """`1 fold`, `5 folds`."""
+    return f"{number} {thing}" + "s" * (number != 1)
+
+
+def _tidy(axes: Axes) -> None:
+    """Whole numbers below, round ones at the left, a pale grid, no box."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
+    axes.grid(color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,1 @@
+"""Exact solvers: the max-margin quadratic program and logistic regression."""

@@ -1,0 +1,1 @@
+"""Studies of a cohort: ablation, permutation, spread, confounders, MIL unit tests."""

@@ -1,0 +1,251 @@
+"""What D-MIL owes to each of its parts: the report's ablation, its figures beside ours.
+
+Every variant is trained several times on the report's one split and on the K folds, all at once.
+Nothing is chosen on the patients that are scored: a network's epoch is that of its lowest loss on a
+part of the training patients that it holds out, and the threshold is chosen on these as well.
+Source: report 5.2.3, table 1, and figures 9 and 10.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.deep_mil.committee import Curves
+from lymphokit.deep_mil.replicas import Division, Runs, train_replicas
+from lymphokit.evaluation import threshold as thresholds
+from lymphokit.evaluation.metrics import Metric, score
+from lymphokit.evaluation.threshold import Rule
+from lymphokit.progress import track
+
+Settings = Mapping[str, Any]
+
+VARIANTS: Mapping[str, Settings] = MappingProxyType(
+    {
+        "D-MIL": {},
+        "Without PCA and StandardScaler": {"scale": False, "pca": None},
+        "Without Clinical Data": {"clinical_hidden": []},
+        "With segmented images": {"features": "segmented"},
+        "Max as aggregation": {"aggregation": "max"},
+        "(Mean,Std) as aggregation": {"aggregation": "mean_std"},
+    }
+)
+METRICS = ("balanced_accuracy", "f1", "recall", "precision", "loss")
+NAIVE = "naive_balanced_accuracy"
+
+# Mean, standard deviation and best of 7 executions, in the order of METRICS.
+# Source: report, table 1.
+TABLE_1: Mapping[str, tuple[tuple[float, float, float], ...]] = MappingProxyType(
+    {
+        "D-MIL": (
+            (0.759, 0.036, 0.834),
+            (0.845, 0.015, 0.888),
+            (0.8322, 0.027, 0.869),
+            (0.860, 0.030, 0.909),
+            (0.535, 0.048, 0.497),
+        ),
+        "Without PCA and StandardScaler": (
+            (0.523, 0.231, 0.756),
+            (0.594, 0.276, 0.875),
+            (0.590, 0.276, 0.913),
+            (0.600, 0.280, 0.857),
+            (0.396, 0.121, 0.157),
+        ),
+        "Without Clinical Data": (
+            (0.745, 0.041, 0.806),
+            (0.831, 0.030, 0.893),
+            (0.813, 0.050, 0.913),
+            (0.851, 0.028, 0.894),
+            (0.621, 0.049, 0.564),
+        ),
+        "With segmented images": (
+            (0.681, 0.046, 0.741),
+            (0.818, 0.054, 0.884),
+            (0.843, 0.115, 1.000),
+            (0.803, 0.032, 0.857),
+            (0.552, 0.038, 0.516),
+        ),
+        "Max as aggregation": (
+            (0.657, 0.029, 0.719),
+            (0.795, 0.019, 0.833),
+            (0.801, 0.045, 0.869),
+            (0.792, 0.024, 0.850),
+            (0.564, 0.021, 0.532),
+        ),
+        "(Mean,Std) as aggregation": (
+            (0.745, 0.033, 0.806),
+            (0.856, 0.030, 0.893),
+            (0.875, 0.063, 0.913),
+            (0.840, 0.023, 0.875),
+            (0.522, 0.016, 0.493),
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labelled patients: their bags in the bank of each name, labels (n,), attributes."""
+
+    bags: Mapping[str, Bags]
+    labels: NDArray[np.int64]
+    clinical: Clinical
+
+    def train(
+        self, settings: Settings, divisions: Sequence[Division], executions: int, seed: int
+    ) -> Runs:
+        """Train a D-MIL of these settings, with `features`, again and again on each division."""
+        bags = self.bags[settings["features"]]
+        return train_replicas(
+            settings, bags, self.labels, self.clinical, divisions, executions=executions, seed=seed
+        )
+
+
+def ablate(
+    model: Settings,
+    cohort: Labelled,
+    schemes: Mapping[str, pd.DataFrame],
+    *,
+    segmented_features: str,
+    executions: int,
+    rule: Rule,
+    seed: int,
+) -> pd.DataFrame:
+    """Train every variant of a D-MIL `executions` times on every fold of every scheme.
+
+    model: a block of config.yaml; schemes: rows of folds.csv by the name of the scheme;
+    segmented_features: the bank that stands for segmented images; rule: of the threshold.
+    Returns a row an execution and fold: `variant, scheme, execution, fold, threshold, epoch`, the
+    scores of METRICS (`loss` the unweighted cross-entropy of the scored patients), and
+    `naive_balanced_accuracy`, flagged because its epoch is chosen on the patients that are scored:
+    that of the best epoch at probability 0.5.
+    """
+    tables = []
+    for name, changes in track(VARIANTS.items(), "variants of D-MIL", total=len(VARIANTS)):
+        settings = {**model, **changes}
+        if "features" in changes:
+            settings["features"] = segmented_features
+        places, divisions = _divisions(schemes, cohort.bags[settings["features"]].ids)
+        runs = cohort.train(settings, divisions, executions, seed)
+        table = _scores(runs, cohort.labels, divisions, rule)
+        table.insert(0, "variant", name)
+        scheme, fold = zip(*(places[place] for place in table.pop("division")), strict=True)
+        table.insert(1, "scheme", scheme)
+        table.insert(3, "fold", fold)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def summarise(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean, deviation and best over executions, beside the report's.
+
+    An execution's score is the mean over the folds of its scheme. Rows `variant, source, metric,
+    mean, std, best`, source the scheme or `report`; std is the sample's (nan of one execution),
+    best the highest, of the loss the lowest.
+    """
+    metrics = [*METRICS, NAIVE]
+    by_execution = scores.groupby(["variant", "scheme", "execution"], sort=False)[metrics].mean()
+    long = by_execution.melt(var_name="metric", ignore_index=False).reset_index()
+    groups = long.groupby(["variant", "scheme", "metric"], sort=False)["value"]
+    ours = groups.agg(["mean", "std", "min", "max"]).reset_index()
+    ours["best"] = np.where(ours["metric"] == "loss", ours["min"], ours["max"])
+    ours = ours.rename(columns={"scheme": "source"}).drop(columns=["min", "max"])
+    return pd.concat([_of_the_report(), ours], ignore_index=True)
+
+
+def learning_curves(
+    model: Settings, cohort: Labelled, split: pd.DataFrame, *, executions: int, seed: int
+) -> pd.DataFrame:
+    """Loss and balanced accuracy after each epoch, averaged over executions on one split.
+
+    No execution is stopped early; the learning rate falls with the loss on what it holds out.
+    Rows `epoch, part, n_patients, metric, mean, std`; part `training` (as met in the epoch's
+    steps, with dropout) or `validation` (the patients whom the split scores); metric
+    `balanced_accuracy` at probability 0.5 or `loss`, weighted as in training.
+    Source: report, figures 9 and 10.
+    """
+    settings = {**model, "early_stopping": model["max_epochs"]}
+    _, divisions = _divisions({"split": split}, cohort.bags[settings["features"]].ids)
+    runs = cohort.train(settings, divisions, executions, seed)
+    n_scored, n_training = divisions[0].scored.sum(), divisions[0].training.sum()
+    n_learned = n_training - np.isfinite(runs.held_out[0, 0]).sum() // settings["members"]
+    parts = [
+        _curve("training", n_learned, runs.history.learned),
+        _curve("validation", n_scored, runs.history.scored),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _curve(part: str, n_patients: int, curves: Curves) -> pd.DataFrame:
+    """The rows of one part's curves (epochs, networks)."""
+    tables = []
+    for metric, values in vars(curves).items():
+        columns = {
+            "epoch": np.arange(1, len(values) + 1),
+            "part": part,
+            "n_patients": n_patients,
+            "metric": metric,
+            "mean": values.mean(axis=1),
+            "std": pd.DataFrame(values).std(axis=1).to_numpy(),
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables)
+
+
+def _divisions(
+    schemes: Mapping[str, pd.DataFrame], patients: Sequence[str]
+) -> tuple[list[tuple[str, int]], list[Division]]:
+    """Scheme and number of every fold, and how it divides the patients."""
+    places, divisions = [], []
+    for scheme, folds in schemes.items():
+        for fold, rows in folds.groupby("fold"):
+            part_of = rows.set_index("patient")["part"].reindex(list(patients))
+            places.append((scheme, int(str(fold))))
+            training, scored = ((part_of == part).to_numpy() for part in ("train", "validation"))
+            divisions.append(Division(training, scored))
+    return places, divisions
+
+
+def _scores(
+    runs: Runs, labels: NDArray[np.int64], divisions: Sequence[Division], rule: Rule
+) -> pd.DataFrame:
+    """A row an execution and division, the division by its place."""
+    n_divisions, executions, _ = runs.epochs.shape
+    accuracies = runs.history.scored.balanced_accuracy
+    naive = np.nanmax(accuracies, axis=0).reshape(runs.epochs.shape).mean(axis=2)
+    rows = []
+    for place in range(n_divisions):
+        scored = divisions[place].scored
+        for execution in range(executions):
+            held_out = runs.held_out[place, execution]
+            known = np.isfinite(held_out)
+            threshold = thresholds.choose(rule, labels[known], held_out[known])
+            scores = _score(labels[scored], runs.scored[place, execution, scored], threshold)
+            row = {"execution": execution + 1, "division": place, "threshold": threshold}
+            epoch = runs.epochs[place, execution].mean()
+            rows.append({**row, "epoch": epoch, **scores, NAIVE: naive[place, execution]})
+    return pd.DataFrame(rows)
+
+
+def _score(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float
+) -> dict[str, float]:
+    decisions = thresholds.decide(probabilities, threshold)
+    names: tuple[Metric, ...] = ("balanced_accuracy", "f1", "recall", "precision", "log_loss")
+    scores = [score(name, labels, decisions, probabilities) for name in names]
+    return dict(zip(METRICS, scores, strict=True))
+
+
+def _of_the_report() -> pd.DataFrame:
+    columns = ["variant", "source", "metric", "mean", "std", "best"]
+    rows = [
+        (variant, "report", metric, *figures)
+        for variant, table in TABLE_1.items()
+        for metric, figures in zip(METRICS, table, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=columns)

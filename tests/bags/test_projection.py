@@ -1,0 +1,66 @@
+"""Projection against scikit-learn, and its corners."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from lymphokit.bags.projection import Projection, exact_components
+from lymphokit.errors import NotFittedError
+
+
+def correlated(n_cells: int, n_features: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(n_cells, 12)) * np.geomspace(10, 1, 12)
+    return (factors @ rng.normal(size=(12, n_features)) + 5.0).astype(np.float32)
+
+
+@pytest.mark.parametrize(("n_cells", "n_features"), [(40, 90), (90, 40)])
+def test_components_are_those_of_a_singular_value_decomposition(
+    n_cells: int, n_features: int
+) -> None:
+    centred = correlated(n_cells, n_features)
+    centred = centred - centred.mean(axis=0)
+    expected = PCA(8, svd_solver="full").fit(centred.astype(np.float64)).components_
+    ours = exact_components(centred, 8)
+    np.testing.assert_allclose(np.abs(np.sum(ours * expected, axis=1)), 1.0, atol=1e-4)
+
+
+@pytest.mark.parametrize("pca", [3, 30])  # few: randomised; many: exact
+def test_projected_cells_equal_a_scaler_and_pca_up_to_signs(pca: int) -> None:
+    cells = correlated(200, 60)
+    ours = Projection(scale=True, pca=pca, seed=0).fit(cells).transform(cells)
+    scaled = StandardScaler().fit_transform(cells.astype(np.float64))
+    theirs = PCA(pca, svd_solver="full").fit_transform(scaled)
+    np.testing.assert_allclose(np.abs(ours[:, :3]), np.abs(theirs[:, :3]), atol=2e-2)
+
+
+def test_more_components_than_the_cells_allow_are_as_many_as_they_allow() -> None:
+    cells = correlated(20, 60)
+    assert Projection(scale=True, pca=3000, seed=0).fit(cells).transform(cells).shape == (20, 19)
+
+
+def test_a_constant_feature_stays_finite() -> None:
+    cells = correlated(20, 5)
+    cells[:, 2] = 7.0
+    assert np.isfinite(Projection(scale=True, pca=None, seed=0).fit(cells).transform(cells)).all()
+
+
+def test_new_cells_do_not_move_what_was_fitted() -> None:
+    cells = correlated(50, 6)
+    projection = Projection(scale=True, pca=None, seed=0).fit(cells)
+    np.testing.assert_allclose(
+        projection.transform(cells[:1] + 1), projection.transform(cells + 1)[:1]
+    )
+
+
+def test_without_scaling_and_components_cells_stay_as_they_are() -> None:
+    cells = correlated(20, 5)
+    assert np.array_equal(
+        Projection(scale=False, pca=None, seed=0).fit(cells).transform(cells), cells
+    )
+
+
+def test_transform_before_fit_is_refused() -> None:
+    with pytest.raises(NotFittedError):
+        Projection(scale=True, pca=None, seed=0).transform(np.ones((2, 2)))

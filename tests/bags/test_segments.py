@@ -1,0 +1,108 @@
+"""Every reduction over bags against a loop over bags."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from lymphokit.bags import segments
+
+Packed = tuple[NDArray[np.float64], NDArray[np.int64]]
+
+
+@st.composite
+def packed(draw: st.DrawFn, columns: int = 3) -> Packed:
+    """Cells (n_cells, columns) of one to six bags of one to seven cells, and their offsets."""
+    sizes = draw(st.lists(st.integers(1, 7), min_size=1, max_size=6))
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    # Rounded, so that ties occur and a sum in another order stays within the tolerance.
+    values = st.floats(-50, 50, width=32).map(lambda value: round(value, 1))
+    return draw(arrays(np.float64, (int(offsets[-1]), columns), elements=values)), offsets
+
+
+def bag_by_bag(
+    reduce: Callable[[NDArray[np.float64]], NDArray[np.float64]], packed_cells: Packed
+) -> NDArray[np.float64]:
+    cells, offsets = packed_cells
+    return np.stack([reduce(cells[a:b]) for a, b in pairwise(offsets)])
+
+
+@given(packed())
+@settings(max_examples=25, deadline=None)
+def test_sum_mean_deviation_and_maximum_are_those_of_each_bag(cells: Packed) -> None:
+    for packed_way, loop in (
+        (segments.segment_sum, lambda bag: bag.sum(axis=0)),
+        (segments.segment_mean, lambda bag: bag.mean(axis=0)),
+        (segments.segment_std, lambda bag: bag.std(axis=0)),
+        (segments.segment_max, lambda bag: bag.max(axis=0)),
+    ):
+        np.testing.assert_allclose(packed_way(*cells), bag_by_bag(loop, cells), atol=1e-10)
+
+
+@given(packed(columns=1))
+@settings(max_examples=25, deadline=None)
+def test_the_best_cell_of_a_bag_is_the_first_of_its_highest(cells: Packed) -> None:
+    scores, offsets = cells[0][:, 0], cells[1]
+    expected = [a + scores[a:b].argmax() for a, b in pairwise(offsets)]
+    assert segments.segment_argmax(scores, offsets).tolist() == expected
+
+
+def test_every_cell_knows_its_bag() -> None:
+    assert segments.bag_of(np.array([0, 2, 3, 6])).tolist() == [0, 0, 1, 2, 2, 2]
+
+
+@given(packed())
+@settings(max_examples=25, deadline=None)
+def test_tensor_sum_and_softmax_are_those_of_each_bag(cells: Packed) -> None:
+    values, index = torch.from_numpy(cells[0]), torch.from_numpy(segments.bag_of(cells[1]))
+    n_bags = len(cells[1]) - 1
+    total = segments.tensor_segment_sum(values, index, n_bags)
+    np.testing.assert_allclose(total, bag_by_bag(lambda bag: bag.sum(axis=0), cells), atol=1e-10)
+    softmax = segments.tensor_segment_softmax(values, index, n_bags)
+    parts = [np.exp(cells[0][a:b]) for a, b in pairwise(cells[1])]
+    expected = np.concatenate([part / part.sum(axis=0) for part in parts])
+    np.testing.assert_allclose(softmax, expected, atol=1e-12)
+
+
+@given(packed())
+@settings(max_examples=25, deadline=None)
+def test_tensor_mean_deviation_and_maximum_are_those_of_each_bag(cells: Packed) -> None:
+    values, index = torch.from_numpy(cells[0]), torch.from_numpy(segments.bag_of(cells[1]))
+    for packed_way, loop in (
+        (segments.tensor_segment_mean, lambda bag: bag.mean(axis=0)),
+        (segments.tensor_segment_std, lambda bag: bag.std(axis=0)),
+        (segments.tensor_segment_max, lambda bag: bag.max(axis=0)),
+    ):
+        ours = packed_way(values, index, len(cells[1]) - 1)
+        np.testing.assert_allclose(ours, bag_by_bag(loop, cells), atol=1e-10)
+
+
+def test_the_gradient_of_the_softmax_is_that_of_torch_on_each_bag() -> None:
+    torch.manual_seed(0)
+    index = torch.tensor([0, 0, 0, 1, 2, 2])
+    scores = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, 2, dtype=torch.float64)
+    packed_loss = (segments.tensor_segment_softmax(scores, index, 3) * weight).sum()
+    loop_loss = torch.stack(
+        [(scores[index == bag].softmax(dim=0) * weight[index == bag]).sum() for bag in range(3)]
+    ).sum()
+    packed_gradient, loop_gradient = (
+        torch.autograd.grad(loss, scores)[0] for loss in (packed_loss, loop_loss)
+    )
+    torch.testing.assert_close(packed_gradient, loop_gradient)
+    assert packed_gradient[3].abs().max() < 1e-12  # a lone cell has weight 1, whatever its score
+    assert packed_gradient[0].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("shift", [1e4, -1e4])
+def test_the_softmax_stands_scores_far_from_zero(shift: float) -> None:
+    scores = torch.tensor([0.0, 1.0, 2.0])
+    index = torch.tensor([0, 0, 1])
+    shifted = segments.tensor_segment_softmax(scores + shift, index, 2)
+    torch.testing.assert_close(shifted, segments.tensor_segment_softmax(scores, index, 2))

@@ -1,0 +1,121 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from lymphokit.calibration import out_of_fold as calibration
+from lymphokit.calibration import referral as abstention
+from lymphokit.calibration.referral import Costs
+from lymphokit.calibration.referral_figure import risk_coverage_figure
+from lymphokit.calibration.reliability_figure import reliability_figure
+from lymphokit.calibration.tables import (
+    abstention_sentences,
+    abstention_terminal_table,
+    calibration_terminal_table,
+    sensitivity_sentences,
+)
+from tests.calibration.test_referral import WANTED, decided, long_table
+from tests.figures.test_scores import text_of
+
+DRAWN = {"resamples": 100, "level": 0.95, "seed": 0}
+COSTS = Costs(20.0, 5.0)
+
+
+@pytest.fixture(scope="module")
+def said() -> pd.DataFrame:
+    """Two models whose calibrated probabilities are the truth, one of which said half the odds."""
+    one = long_table(600, seed=2)
+    table = pd.concat([one, one.assign(model="clinical")], ignore_index=True)
+    timid = table["model"] == "m"
+    odds = np.sqrt(table["calibrated"] / (1 - table["calibrated"]))
+    return table.assign(probability=(odds / (1 + odds)).where(timid, table["probability"]))
+
+
+@pytest.fixture(scope="module")
+def measured(said: pd.DataFrame) -> pd.DataFrame:
+    return calibration.calibration_table(said, ["clinical", "m"], n_bins=5, **DRAWN)
+
+
+@pytest.fixture(scope="module")
+def worked(said: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    referred = abstention.refer(said, band="costs", costs=COSTS, wanted=WANTED)
+    ways = abstention.strategies(referred, decided(said), ["m", "clinical"], COSTS)
+    return referred, abstention.abstention_table(ways, COSTS, **DRAWN)
+
+
+def printed(thing: object) -> str:
+    console = Console(width=130, file=io.StringIO())
+    console.print(thing)
+    return console.file.getvalue()
+
+
+def test_the_reliability_figure_says_the_finding_and_counts_the_patients(said, measured):
+    points = calibration.reliability(said, ["m", "clinical"], n_bins=5, level=0.95)
+    figure = reliability_figure(points, measured, submitted="m", method="platt", level=0.95)
+    text = text_of(figure)
+    assert "m: too timid, too low before calibration, no fault found after" in text
+    assert "n = 600 patients" in text
+    of_m = points[(points["model"] == "m") & (points["stage"] == "after")]
+    for row in of_m.to_dict("records"):
+        assert f"{row['n_tumoral']}/{row['n_patients']}" in text
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
+    np.testing.assert_allclose(marks[0].get_xydata(), of_m[["probability", "share"]])
+
+
+def test_the_points_of_the_abstention_figure_are_the_bands_in_use(worked):
+    referred, table = worked
+    curve = abstention.risk_coverage(referred, ["m", "clinical"], COSTS, **DRAWN)
+    figure = risk_coverage_figure(curve, table, missed=20.0, false_alarm=5.0, level=0.95)
+    for panel, column in zip(figure.axes, ("accuracy", "cost"), strict=True):
+        drawn = [line.get_xydata() for line in panel.lines if line.get_marker() == "o"]
+        points = [xy[0] for xy in drawn if len(xy)]
+        np.testing.assert_allclose(points, table.iloc[[0, 3]][["referred", column]])
+    text = text_of(figure)
+    assert f"with {table['referred'].iloc[0]:.0%} sent to flow cytometry" in text
+    assert "missed tumoral patient costs 20 flow cytometries" in text
+
+
+def test_the_calibration_table_shows_both_stages_and_what_perfection_would(measured):
+    shown = printed(calibration_terminal_table(measured, submitted="m", method="platt", level=0.95))
+    (line,) = [line for line in shown.splitlines() if line.startswith("│ m ")]
+    rows = measured[measured["model"] == "m"].set_index("measure")
+    assert f"{rows.loc['slope', 'before']:.1f} > {rows.loc['slope', 'after']:.1f}" in line
+    assert f"({rows.loc['ece', 'perfect_after']:.2f})" in line
+    assert "too timid, too low > no fault found" in line
+
+
+def test_a_sensitivity_that_nobody_can_promise_is_said_to_be_one():
+    table = pd.DataFrame(
+        {
+            "model": ["m", "m", "other"],
+            "wanted": [0.9, 0.99, 0.9],
+            "sensitivity": [0.92, 1.0, 0.5],
+            "sensitivity_low": [0.84, 0.96, 0.4],
+            "sensitivity_high": [0.96, 1.0, 0.6],
+            "specificity": [0.757, 0.0, 0.5],
+            "specificity_low": [0.6, 0.0, 0.4],
+            "specificity_high": [0.87, 0.09, 0.6],
+            "n_tumoral": [84, 84, 84],
+            "n_reactive": [37, 37, 37],
+        }
+    )
+    first, second = sensitivity_sentences(table, ["m"])
+    assert "wanted sensitivity of 90%, 92% (84 to 96) of 84 tumoral patients" in first
+    assert "76% (60 to 87) of 37 reactive" in first
+    assert "everybody is: no threshold can promise it" in second
+
+
+def test_the_abstention_table_fits_and_the_sentences_add_up(worked):
+    referred, table = worked
+    shown = printed(abstention_terminal_table(table, missed=20.0, false_alarm=5.0, level=0.95))
+    assert "…" not in shown
+    assert all(name in shown for name in table["strategy"])
+    advice = abstention.referrals(referred, "m")
+    first, missed, test = abstention_sentences(table, advice, missed=20.0)
+    row = table.iloc[0]
+    assert f"Of {row['called_tumoral']:.0f} tumoral patients called" in first
+    share = row["missed_high"] * row["n_tumoral"] / 600 * 20
+    assert f"cost {share:.2f} flow cytometries a patient" in missed
+    assert f"of {len(advice)} would go" in test

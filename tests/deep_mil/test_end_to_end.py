@@ -1,0 +1,121 @@
+"""Training from pixels to labels: what each phase moves, and what bounds its memory."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.deep_mil.end_to_end import EndToEnd
+from lymphokit.imaging.pixels import SIDE
+
+Settings = dict[str, Any]
+SMALL: Settings = {
+    "scheme": "two_phase",
+    "latent": 512,
+    "side": 16,
+    "attention_width": 8,
+    "hidden": [16],
+    "clinical_hidden": [],
+    "dropout": 0.0,
+    "learning_rate": 1e-2,
+    "autoencoder_learning_rate": 1e-3,
+    "reconstruction_weight": 0.5,
+    "frozen_epochs": 2,
+    "epochs": 10,
+    "batch_bags": 4,
+    "cells_per_bag": 4,
+    "flips": 0.5,
+    "weighted_loss": True,
+}
+
+
+def cohort(n: int, seed: int) -> tuple[Bags, NDArray[np.int64], Clinical]:
+    """Half of the patients have red cells among their grey ones."""
+    rng = np.random.default_rng(seed)
+    labels = (np.arange(n) % 2).astype(np.int64)
+    bags = []
+    for label in labels:
+        images = rng.integers(90, 110, (int(rng.integers(2, 6)), SIDE, SIDE, 3))
+        if label:
+            images[: 1 + len(images) // 2, ..., 0] += 100
+        bags.append(images.reshape(len(images), -1).astype(np.uint8))
+    clinical = Clinical(rng.normal(60, 5, n), np.exp(rng.normal(2, 0.3, n)))
+    return Bags.pack(bags, [f"P{patient}" for patient in range(n)]), labels, clinical
+
+
+def fitted(**changes: Any) -> EndToEnd:
+    return EndToEnd(**{**SMALL, **changes}, seed=3).fit(*cohort(20, 0))
+
+
+@pytest.mark.parametrize("scheme", ["joint", "two_phase"])
+def test_both_schemes_learn_red_from_grey(scheme: str) -> None:
+    bags, labels, clinical = cohort(12, 1)
+    probability = fitted(scheme=scheme).predict_proba(bags, clinical)
+    assert probability[labels == 1].min() > probability[labels == 0].max()
+
+
+def test_while_frozen_the_classifier_does_not_move() -> None:
+    still, moved = fitted(epochs=2, frozen_epochs=2), fitted(epochs=3, frozen_epochs=2)
+    start = fitted(epochs=1, frozen_epochs=2)
+    weights = [model.head_.state_dict()["V.weight"] for model in (start, still, moved)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[1], weights[2])
+    assert np.isnan(still.losses_[:, 0]).all()
+    assert np.isfinite(moved.losses_[2]).all()
+
+
+def test_reconstruction_improves() -> None:
+    losses = fitted(epochs=6, frozen_epochs=6).losses_[:, 1]
+    assert losses[-1] < losses[0]
+
+
+def test_a_step_of_the_first_phase_leaves_the_autoencoder_and_the_second_the_classifier() -> None:
+    slow_encoder = fitted(epochs=1, frozen_epochs=0, autoencoder_learning_rate=1e-30)
+    slow_classifier = fitted(epochs=1, frozen_epochs=0, learning_rate=1e-30)
+    start = fitted(epochs=0)
+    encoder = "encoder.0.0.weight"
+    assert torch.equal(
+        slow_encoder.autoencoder_.state_dict()[encoder], start.autoencoder_.state_dict()[encoder]
+    )
+    assert torch.equal(
+        slow_classifier.head_.state_dict()["V.weight"], start.head_.state_dict()["V.weight"]
+    )
+    assert not torch.equal(
+        slow_classifier.autoencoder_.state_dict()[encoder],
+        start.autoencoder_.state_dict()[encoder],
+    )
+
+
+def test_no_step_holds_more_cells_than_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen = EndToEnd(**{**SMALL, "cells_per_bag": 2, "epochs": 1}, seed=3), []
+    lessons = model._lessons
+
+    def watched(*given: Any) -> Any:
+        for lesson in lessons(*given):
+            seen.append(lesson.sizes)
+            yield lesson
+
+    monkeypatch.setattr(model, "_lessons", watched)
+    model.fit(*cohort(20, 0))
+    assert max(max(sizes) for sizes in seen) == 2
+    assert sum(len(sizes) for sizes in seen) == 20
+
+
+def test_features_that_are_no_images_are_refused() -> None:
+    bags = Bags.pack([np.zeros((2, 5)), np.zeros((1, 5))], ["A", "B"])
+    clinical = Clinical(np.array([50.0, 60.0]), np.array([5.0, 9.0]))
+    with pytest.raises(ValueError, match="pixels_raw"):
+        EndToEnd(**SMALL, seed=0).fit(bags, np.array([0, 1]), clinical)
+
+
+def test_memory_of_training_does_not_change_what_prediction_sees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = fitted(epochs=3)
+    bags, _, clinical = cohort(6, 2)
+    whole = model.predict_proba(bags, clinical)
+    monkeypatch.setattr("lymphokit.deep_mil.end_to_end._CHUNK_CELLS", 3)
+    np.testing.assert_allclose(model.predict_proba(bags, clinical), whole, atol=1e-6)

@@ -1,0 +1,148 @@
+"""Executions of a model on several divisions at once, and that nobody sees what is not theirs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lymphokit.bags.packed import Bags
+from lymphokit.deep_mil.replicas import Division, Runs, train_replicas
+from tests.bags.toys import Patients, patients
+
+Settings = dict[str, Any]
+COHORT = patients(45, seed=2, shift=3.0)
+
+
+@pytest.fixture(scope="module")
+def small(settings: Callable[..., Settings]) -> Callable[..., Settings]:
+    """D-MIL as config.yaml has it, but small and fast, and with these changes."""
+
+    def of(**changes: Any) -> Settings:
+        quick = {
+            "pca": 5, "attention_width": 8, "hidden": [12], "clinical_hidden": [5],
+            "learning_rate": 0.01, "batch_bags": 6, "max_epochs": 12, "early_stopping": 4,
+            "members": 1,
+        }  # fmt: skip
+        return settings("d_mil", **(quick | changes))
+
+    return of
+
+
+def divisions(k: int = 3) -> list[Division]:
+    scored = np.arange(45) % k == np.arange(k)[:, None]
+    return [Division(~own, own) for own in scored]
+
+
+def trained(settings: Settings, of: Patients = COHORT, executions: int = 2, k: int = 3) -> Runs:
+    return train_replicas(
+        settings, of.bags, of.labels, of.clinical, divisions(k), executions=executions, seed=3
+    )
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_every_patient_is_scored_or_held_out_where_it_should_be(
+    small: Callable[..., Settings], members: int
+) -> None:
+    runs = trained(small(members=members, max_epochs=2))
+    assert runs.epochs.shape == (3, 2, members)
+    assert runs.history.learned.loss.shape == (2, 6 * members)
+    for division, scored, held_out in zip(divisions(), runs.scored, runs.held_out, strict=True):
+        for execution in range(2):
+            assert (np.isfinite(scored[execution]) == division.scored).all()
+            known = np.isfinite(held_out[execution])
+            assert not (known & division.scored).any()
+            # Two members share all training patients out between them, one holds out a fifth.
+            assert known.sum() == (6 if members == 1 else 30)
+
+
+def test_executions_differ_and_the_same_seed_gives_the_same_bytes(
+    small: Callable[..., Settings],
+) -> None:
+    runs, again = trained(small()), trained(small())
+    assert runs.scored.tobytes() == again.scored.tobytes()
+    both = runs.scored[:, :, divisions()[0].scored][0]
+    assert np.abs(both[0] - both[1]).max() > 1e-3
+
+
+def test_an_execution_does_not_depend_on_how_many_there_are(
+    small: Callable[..., Settings],
+) -> None:
+    few, many = trained(small(), executions=1), trained(small(), executions=3)
+    assert few.epochs[:, 0].tolist() == many.epochs[:, 0].tolist()
+    np.testing.assert_allclose(few.scored[:, 0], many.scored[:, 0], atol=2e-3)
+
+
+def test_a_division_is_trained_as_it_is_by_itself(small: Callable[..., Settings]) -> None:
+    together = trained(small())
+    alone = train_replicas(
+        small(), COHORT.bags, COHORT.labels, COHORT.clinical, divisions()[:1], executions=2, seed=3
+    )
+    assert alone.epochs[0].tolist() == together.epochs[0].tolist()
+    np.testing.assert_allclose(alone.scored[0], together.scored[0], atol=2e-3)
+
+
+def test_a_scored_patient_changes_nothing_but_its_own_probability(
+    small: Callable[..., Settings],
+) -> None:
+    """Neither projection, nor weights, nor the epoch depend on whom the division scores."""
+    of = COHORT
+    moved, labels = of.bags.instances.copy(), of.labels.copy()
+    patient = 6  # scored by the first division
+    moved[of.bags.cells_of([patient])] *= 30.0
+    labels[patient] = 1 - labels[patient]
+    other = Patients(of.bags.with_instances(moved), labels, of.clinical)
+    before, after = trained(small()), trained(small(), other)
+    others = divisions()[0].scored.copy()
+    others[patient] = False
+    assert before.epochs[0].tolist() == after.epochs[0].tolist()
+    np.testing.assert_allclose(before.scored[0][:, others], after.scored[0][:, others], atol=1e-6)
+    np.testing.assert_allclose(before.held_out[0], after.held_out[0], atol=1e-6)
+    assert before.scored[0][0, patient] != after.scored[0][0, patient]
+
+
+def test_nobody_learns_from_whom_it_holds_out(small: Callable[..., Settings]) -> None:
+    """With nothing fitted on cells but the networks, and one epoch, so that none is chosen."""
+    as_they_are = small(scale=False, pca=None, max_epochs=1)
+    before = trained(as_they_are)
+    (patient, *_) = np.flatnonzero(np.isfinite(before.held_out[0, 0]))
+    moved = COHORT.bags.instances.copy()
+    moved[COHORT.bags.cells_of([patient])] += 3.0
+    after = trained(as_they_are, replace(COHORT, bags=COHORT.bags.with_instances(moved)))
+    own = divisions()[0].scored
+    np.testing.assert_allclose(before.scored[0][:, own], after.scored[0][:, own], atol=1e-6)
+    assert (before.held_out[0, :, patient] != after.held_out[0, :, patient]).all()
+
+
+def test_divisions_share_the_components_that_all_of_them_can_have(
+    small: Callable[..., Settings],
+) -> None:
+    cells = COHORT.bags.instances[COHORT.bags.offsets[:-1]]
+    wide = np.hstack([cells] * 9)
+    lone = replace(COHORT, bags=Bags(wide, np.arange(46), COHORT.bags.ids))
+    uneven = [
+        Division(np.arange(45) >= 5, np.arange(45) < 5),
+        Division(np.arange(45) < 20, np.arange(45) >= 20),
+    ]
+    runs = train_replicas(
+        small(pca=3000, max_epochs=1), lone.bags, lone.labels, lone.clinical, uneven,
+        executions=1, seed=0,
+    )  # fmt: skip
+    assert np.isfinite(runs.scored[1, 0, 20:]).all()
+
+
+def test_it_learns_what_a_tumoral_bag_is(small: Callable[..., Settings]) -> None:
+    runs = trained(small(max_epochs=40, members=2), executions=1)
+    out_of_fold = np.nansum(runs.scored[:, 0], axis=0)
+    tumoral, reactive = out_of_fold[COHORT.labels == 1], out_of_fold[COHORT.labels == 0]
+    assert (tumoral[:, None] > reactive).mean() > 0.85
+
+
+def test_a_division_that_trains_on_one_label_is_refused(small: Callable[..., Settings]) -> None:
+    tumoral = COHORT.labels == 1
+    with pytest.raises(ValueError, match="label"):
+        train_replicas(
+            small(), COHORT.bags, COHORT.labels, COHORT.clinical, [Division(tumoral, ~tumoral)],
+            executions=1, seed=0,
+        )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Every fault that a chain's lineage can have is planted, and found by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lymphokit.evaluation.oof import LeakError
+from lymphokit.pseudo_labels.lineage import check_lineage
+from lymphokit.pseudo_labels.rounds import WHOLE
+
+PATIENTS = pd.DataFrame(
+    {
+        "patient": ["A", "B", "C", "D", "V", "T"],
+        "part": ["train"] * 5 + ["test"],
+        "label": [1, 0, 1, 0, 1, -1],
+    }
+)
+FOLD = pd.DataFrame(
+    {
+        "fold": 1,
+        "patient": ["A", "B", "C", "D", "V"],
+        "part": ["train"] * 4 + ["validation"],
+        "inner": [0, 0, 1, 1, -1],
+    }
+)
+# Two cells a patient: A has 0 and 1, B 2 and 3, ...
+CELLS = pd.DataFrame({"cell": range(12), "patient": [p for p in PATIENTS["patient"] for _ in "ab"]})
+SIZES = [1, 1]
+
+
+def honest() -> pd.DataFrame:
+    rows = [
+        (WHOLE, 1, 1, "A", 0),
+        (WHOLE, 1, 0, "B", 2),
+        (WHOLE, 2, 1, "C", 4),
+        (WHOLE, 2, 0, "D", 6),
+        *((0, 1, 1, "C", 4), (0, 1, 0, "D", 6), (0, 2, 1, "C", 5), (0, 2, 0, "D", 7)),
+        *((1, 1, 1, "A", 0), (1, 1, 0, "B", 2), (1, 2, 1, "A", 1), (1, 2, 0, "B", 3)),
+    ]
+    return pd.DataFrame(rows, columns=["chain", "round", "label", "patient", "cell"])
+
+
+def checked(added: pd.DataFrame, **changes: Any) -> dict[str, Any]:
+    given = {"records": [], "sizes": SIZES, "exact": True, "stain_patients": ["A", "B", "C", "D"]}
+    return check_lineage(added, FOLD, PATIENTS, CELLS, **{**given, **changes})
+
+
+def with_row(place: int, **values: object) -> Callable[[], pd.DataFrame]:
+    def changed() -> pd.DataFrame:
+        added = honest()
+        for column, value in values.items():
+            added.loc[place, column] = value
+        return added
+
+    return changed
+
+
+def test_an_honest_chain_passes_and_its_sources_are_listed() -> None:
+    lineage = checked(honest())
+    assert lineage["label_sources"] == {
+        "-1": ["A", "B", "C", "D"],
+        "0": ["C", "D"],
+        "1": ["A", "B"],
+    }
+    assert lineage["cells"] == {"-1": 4, "0": 4, "1": 4}
+
+
+@pytest.mark.parametrize(
+    ("planted", "told"),
+    [
+        (with_row(0, patient="V", cell=8), "chain -1, round 1: V is a validation patient"),
+        (with_row(0, patient="T", cell=10), "chain -1, round 1: T is a test patient"),
+        (with_row(0, patient="Z", cell=0), "chain -1, round 1: Z is in no table"),
+        (with_row(4, patient="A", cell=0), "chain 0, round 1: A is of the inner fold held out"),
+        (with_row(0, patient="B", cell=3), "B gave a cell of label 1, not the patient's own"),
+        (with_row(2, cell=8), "chain -1, round 2: cell 8 is of V, not of C"),
+        (with_row(6, cell=4), "chain 0, round 2: cell 4 of C was added before"),
+        (with_row(2, round=1), "chain -1, round 1: added 2 cells as 1 and 1 as 0"),
+        (with_row(2, round=3), "round 3 is not of the schedule"),
+    ],
+)
+def test_a_planted_fault_fails_and_is_named(planted: Callable[[], pd.DataFrame], told: str) -> None:
+    with pytest.raises(LeakError, match="fold 1: pseudo-labels of a wrong lineage") as caught:
+        checked(planted())
+    assert told in str(caught.value)
+
+
+def test_a_round_that_added_nothing_is_a_fault_unless_there_is_a_floor() -> None:
+    short = honest()[lambda rows: ~((rows["chain"] == WHOLE) & (rows["round"] == 2))]
+    with pytest.raises(LeakError, match="chain -1, round 2: added 0 cells as 1 and 0 as 0"):
+        checked(short)
+    assert checked(short, exact=False)["cells"]["-1"] == 2
+
+
+def test_a_network_that_saw_more_than_it_added_is_a_fault() -> None:
+    record = {"phase": "round", "chains": [{"chain": 0, "seen": ["C", "D", "V"]}]}
+    with pytest.raises(LeakError, match="chain 0, round: saw V, of whom it added no cell"):
+        checked(honest(), records=[record])
+
+
+def test_a_stain_measured_on_others_is_a_fault() -> None:
+    with pytest.raises(LeakError, match="the stain was measured on T, no training patient"):
+        checked(honest(), stain_patients=["A", "T"])

@@ -1,0 +1,81 @@
+"""Who counts cells, and by how much the counting helps."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from lymphokit.studies.bag_size import (
+    bag_size_scores,
+    pairs_apart_in_bag_size,
+    users_of_bag_size,
+)
+
+COUNTS = {"kind": "cell_counts_xgboost", "enabled": True, "matrix": "counts", "trees": 100}
+MODELS = {
+    "clinical": {"kind": "clinical_logistic", "enabled": True, "C": 1.0},
+    "counts": COUNTS,
+    "shares": COUNTS | {"matrix": "shares", "enabled": "scored"},
+    "shares_of_few": COUNTS | {"matrix": "shares", "trees": 5},
+    "network": {"kind": "d_mil", "enabled": True, "aggregation": "attention"},
+}
+
+
+def decisions(**probabilities: np.ndarray) -> pd.DataFrame:
+    labels = np.arange(40) % 2
+    tables = [
+        pd.DataFrame(
+            {
+                "repeat": 1,
+                "patient": [f"P{i}" for i in range(40)],
+                "part": "validation",
+                "label": labels,
+                "model": model,
+                "n_fitted": np.inf,
+                "probability": own,
+                "decision": (own >= 0.5).astype(int),
+            }
+        )
+        for model, own in probabilities.items()
+    ]
+    return pd.concat(tables)
+
+
+def test_only_models_on_numbers_of_cells_use_bag_size() -> None:
+    assert users_of_bag_size(MODELS) == ["counts"]
+
+
+def test_a_twin_differs_in_bag_size_alone() -> None:
+    assert pairs_apart_in_bag_size(MODELS) == [("counts", "shares")]
+
+
+def test_the_difference_is_that_of_the_two_scores() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    clear, vague = (np.clip(labels * s + rng.random(40) * (1 - s), 0, 1) for s in (0.9, 0.2))
+    table = decisions(counts=clear, shares=vague)
+    rows = bag_size_scores(table, MODELS, resamples=300, level=0.95, seed=0)
+    assert rows["metric"].tolist() == ["auc", "balanced_accuracy"]
+    auc = rows.iloc[0]
+    expected = roc_auc_score(labels, clear) - roc_auc_score(labels, vague)
+    assert auc["difference"] == expected
+    assert 0 < auc["low"] < expected < auc["high"]
+
+
+def test_a_model_without_a_twin_is_named_without_a_figure() -> None:
+    rows = bag_size_scores(
+        decisions(counts=np.full(40, 0.5)), {"counts": COUNTS}, resamples=100, level=0.95, seed=0
+    )
+    assert rows["model"].tolist() == ["counts"]
+    assert rows.drop(columns="model").isna().all(axis=None)
+
+
+def test_without_a_user_the_table_is_empty_and_has_its_columns() -> None:
+    rows = bag_size_scores(
+        decisions(clinical=np.full(40, 0.5)),
+        {"clinical": MODELS["clinical"]},
+        resamples=100,
+        level=0.95,
+        seed=0,
+    )
+    assert rows.empty
+    assert "difference" in rows

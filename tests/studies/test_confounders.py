@@ -1,0 +1,141 @@
+"""A planted artefact is found and named; where there is none, none is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from lymphokit.studies.confounders import (
+    label_scores,
+    train_or_test_folds,
+    train_or_test_scores,
+)
+from lymphokit.studies.confounders_text import telling_artefacts
+from lymphokit.studies.nuisance_columns import (
+    SUSPECTS,
+    column_differences,
+    suspect_table,
+)
+from tests.evaluation.planted import TRIAL, folds_of, honest_table
+
+
+def scores_of(table: pd.DataFrame) -> pd.DataFrame:
+    return label_scores(table, folds_of(table), TRIAL).set_index("suspect", drop=False)
+
+
+def named(scores: pd.DataFrame) -> list[str]:
+    return telling_artefacts(scores, TRIAL.level)["suspect"].tolist()
+
+
+def test_a_table_sorted_by_label_gives_itself_away() -> None:
+    table = honest_table()
+    table["row"] = np.argsort(np.argsort(table["truth"], kind="stable"), kind="stable")
+    scores = scores_of(table)
+    assert scores.loc["row order", "auc"] > 0.99
+    assert scores.loc["row order", "balanced_accuracy"] > 0.9
+    assert scores.loc["row order", "added_low"] > 0.0
+    assert set(named(scores)) == {"row order", "rows nearby"}
+
+
+def test_the_direction_of_an_artefact_does_not_matter() -> None:
+    table = honest_table()
+    table["n_images"] = 40 - 5 * table["truth"]
+    assert scores_of(table).loc["number of images", "auc"] == 1.0
+
+
+def test_blocks_of_rows_are_seen_by_the_rows_nearby() -> None:
+    table = honest_table()
+    order = np.argsort(np.argsort(table["truth"], kind="stable"), kind="stable")
+    middle = np.where(table["truth"] == 0, 40, 0)  # reactive patients between two tumoral blocks
+    table["row"] = np.where(table["truth"] == 0, middle + order, (order - 40) + 40 * (order >= 80))
+    scores = scores_of(table)
+    assert scores.loc["rows nearby", "auc"] > 0.9
+    assert scores.loc["rows nearby", "auc"] > scores.loc["row order", "auc"] + 0.2
+    assert "rows nearby" in named(scores)
+
+
+@pytest.fixture(scope="module")
+def honest() -> list[pd.DataFrame]:
+    return [scores_of(honest_table(seed)) for seed in range(8)]
+
+
+def test_noise_is_named_no_more_often_than_the_false_discovery_rate(
+    honest: list[pd.DataFrame],
+) -> None:
+    assert sum(bool(named(scores)) for scores in honest) <= 2  # 0.4 expected
+
+
+def test_intervals_of_noise_mostly_cover_one_half(honest: list[pd.DataFrame]) -> None:
+    scores = pd.concat(honest)
+    noise = scores[(scores["family"] == "artefact") & scores["varies"]]
+    covered = (noise["low"] <= 0.5) & (noise["high"] >= 0.5)
+    assert covered.mean() > 0.8
+
+
+def test_the_medicine_is_found_as_medicine(honest: list[pd.DataFrame]) -> None:
+    scores = honest[0]
+    assert scores.loc["lymphocyte count", "adjusted_p"] < 0.05
+    assert scores.loc["lymphocyte count", "low"] > 0.5
+    assert named(scores) == []
+
+
+def test_what_is_the_same_for_everybody_tells_nothing(honest: list[pd.DataFrame]) -> None:
+    row = honest[0].loc["image size and JPEG tables"]
+    assert not row["varies"]
+    assert (row["auc"], row["low"], row["high"], row["adjusted_p"]) == (0.5, 0.5, 0.5, 1.0)
+    assert np.isnan(row["added"])
+
+
+def test_what_is_constant_among_labelled_patients_may_still_tell_test_from_train() -> None:
+    table = honest_table()
+    table["width_px"] = np.where(table["part"] == "test", 256, 224)
+    assert not scores_of(table).loc["image size and JPEG tables", "varies"]
+    shift = train_or_test_scores(table, TRIAL, k=5, repeats=1).set_index("suspect")
+    assert shift.loc["image size and JPEG tables", "auc"] == 1.0
+    assert shift.iloc[-1]["auc"] > 0.95
+
+
+def test_test_patients_from_another_laboratory_are_told_apart_by_their_glass() -> None:
+    table = honest_table()
+    table.loc[table["part"] == "test", "glass_lightness_mean"] += 2.0
+    shift = train_or_test_scores(table, TRIAL, k=5, repeats=2)
+    found = shift.loc[shift["adjusted_p"] < 0.05, "suspect"].tolist()
+    assert found == ["stain: bare glass", "images, glass, age and count"]
+    differing = column_differences(table).query("adjusted_p < 0.05")["column"].tolist()
+    assert differing == ["glass_lightness_mean"]
+
+
+def test_each_suspect_has_a_row_and_the_same_draws_give_the_same_rows(
+    honest: list[pd.DataFrame],
+) -> None:
+    scores = honest[0]
+    assert scores["suspect"].tolist() == [suspect.name for suspect in SUSPECTS]
+    assert set(scores["n_patients"]) == {90}
+    pd.testing.assert_frame_equal(scores, scores_of(honest_table(0)))
+
+
+def test_a_column_is_described_by_its_middle_in_each_group() -> None:
+    table = honest_table()
+    table["is_male"] = (table["label"] == 1).astype(float)
+    rows = column_differences(table).set_index("column")
+    assert (rows.loc["is_male", "reactive"], rows.loc["is_male", "tumoral"]) == (0.0, 1.0)
+    of_test = table.loc[table["part"] == "test", "age_years"]
+    assert rows.loc["age_years", "test"] == of_test.median()
+    expected = roc_auc_score(table["part"] == "test", table["age_years"])
+    assert rows.loc["age_years", "test_auc"] == pytest.approx(expected)
+    assert "width_px" not in rows.index
+
+
+def test_folds_of_train_and_test_hold_every_patient_out_once_a_repeat() -> None:
+    is_test = pd.Series([0] * 9 + [1] * 3, index=[f"P{i}" for i in range(12)])
+    folds = train_or_test_folds(is_test, k=5, repeats=2, seed=0)  # 3 test patients: 3 folds
+    out = folds[folds["part"] == "validation"]
+    assert out.groupby("repeat")["patient"].nunique().tolist() == [12, 12]
+    assert out["fold"].nunique() == 6
+    assert set(out.groupby("fold")["patient"].agg(lambda own: is_test[own].sum())) == {1}
+
+
+def test_artefacts_of_other_patients_are_refused() -> None:
+    patients = pd.DataFrame({"patient": ["P1"], "part": ["train"]})
+    with pytest.raises(ValueError, match="not those of these patients"):
+        suspect_table(patients, pd.DataFrame({"patient": ["P2"], "row": [0]}))

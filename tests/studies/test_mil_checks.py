@@ -1,0 +1,242 @@
+"""The checks check: a learner that uses absence is caught, one that cannot is let through."""
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from lymphokit.bags.contract import BagModel
+from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.bags.segments import segment_max, segment_mean
+from lymphokit.evaluation.metrics import score
+from lymphokit.studies.mil_checks import (
+    PROBLEMS,
+    CheckResult,
+    checks_table,
+    clear_of_chance,
+    concept_means,
+    draw_bags,
+    judge,
+    run_checks,
+)
+
+Floats = NDArray[np.float64]
+SEED = 3
+MEANS = concept_means(SEED)
+PLACES = {problem.__name__: place for place, problem in enumerate(PROBLEMS)}
+
+
+class Learner(ABC):
+    """What the models here share; the clinical attributes have to be the same for all."""
+
+    def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
+        assert len(np.unique(clinical.matrix(), axis=0)) == 1
+        assert len(clinical) == len(bags)
+        self.learn(bags, labels)
+        return self
+
+    def predict_proba(self, bags: Bags, clinical: Clinical) -> Floats:
+        assert len(np.unique(clinical.matrix(), axis=0)) == 1
+        return self.rate(bags)
+
+    @abstractmethod
+    def learn(self, bags: Bags, labels: NDArray[np.int64]) -> None: ...
+
+    @abstractmethod
+    def rate(self, bags: Bags) -> Floats: ...
+
+
+class MeanLogistic(Learner):
+    """Weighs the mean cell: what is missing counts as much as what is there."""
+
+    def learn(self, bags: Bags, labels: NDArray[np.int64]) -> None:
+        self.regression = LogisticRegression().fit(self.means(bags), labels)
+
+    def rate(self, bags: Bags) -> Floats:
+        return self.regression.predict_proba(self.means(bags))[:, 1]
+
+    def means(self, bags: Bags) -> Floats:
+        return segment_mean(bags.instances, bags.offsets)
+
+
+class Oracle(Learner):
+    """Knows the concepts, asks which of them every positive bag holds, and looks for just those."""
+
+    def learn(self, bags: Bags, labels: NDArray[np.int64]) -> None:
+        self.needed = (self.closeness(bags)[labels == 1] > 0.0).all(axis=0)
+
+    def rate(self, bags: Bags) -> Floats:
+        return expit(self.closeness(bags)[:, self.needed].min(axis=1))
+
+    def closeness(self, bags: Bags) -> Floats:
+        """How far beyond a quarter of the way to A and to B each bag's furthest cell is."""
+        concepts = np.column_stack([MEANS["a"], MEANS["b"]])
+        along = bags.instances @ concepts / 36.0 - 0.25
+        return segment_max(along, bags.offsets)
+
+
+class Guess(Learner):
+    """Learns nothing."""
+
+    def learn(self, bags: Bags, labels: NDArray[np.int64]) -> None:
+        assert len(bags) == len(labels)
+
+    def rate(self, bags: Bags) -> Floats:
+        return np.full(len(bags), 0.5)
+
+
+def results_of(model: type[Learner]) -> dict[str, CheckResult]:
+    def make(seed: int) -> BagModel:
+        assert seed >= 0
+        return model()
+
+    results = run_checks(make, seed=SEED, n_train=200, n_test=200)
+    return {result.name: result for result in results}
+
+
+def counts(problem: str, *, testing: bool) -> tuple[pd.DataFrame, NDArray[np.int64], Bags]:
+    """How many cells of each kind lie near its mean, a row a bag."""
+    bags, labels = draw_bags(PLACES[problem], 300, seed=SEED, testing=testing)
+    lengths = {kind: np.linalg.norm(mean) for kind, mean in MEANS.items()}
+    near = {kind: bags.instances @ mean / lengths[kind] ** 2 > 0.6 for kind, mean in MEANS.items()}
+    table = pd.DataFrame(near).groupby(bags.bag_of).sum()
+    return table, labels, bags
+
+
+def test_a_mean_that_weighs_absence_is_caught_by_all_three() -> None:
+    results = results_of(MeanLogistic)
+    assert [result.verdict for result in results.values()] == ["failed"] * 3
+    assert all(result.train_auc > 0.95 for result in results.values())
+    assert all(result.test_auc < 0.2 for result in results.values())
+
+
+def test_one_who_looks_for_the_concepts_passes_all_three() -> None:
+    results = results_of(Oracle)
+    assert list(results) == ["single_concept", "multi_concept", "false_frequency"]
+    assert all(result.passed for result in results.values())
+    assert all(result.test_auc > 0.9 for result in results.values())
+
+
+def test_one_who_learned_nothing_neither_passes_nor_fails() -> None:
+    assert {result.verdict for result in results_of(Guess).values()} == {"undecided"}
+
+
+def test_poison_is_with_the_other_label_in_training_and_with_the_positives_in_testing() -> None:
+    for problem in ("single_concept", "multi_concept"):
+        for testing in (False, True):
+            table, labels, _ = counts(problem, testing=testing)
+            poisoned = labels == int(testing)
+            assert (table["poison"] > 0).to_numpy().tolist() == poisoned.tolist()
+            assert set(table.loc[poisoned, "poison"]) == {1, 2, 3, 4}
+
+
+def test_in_the_false_frequency_everyone_is_poisoned_but_one_label_more_often() -> None:
+    for testing in (False, True):
+        table, labels, _ = counts("false_frequency", testing=testing)
+        often = labels == int(testing)
+        assert set(table.loc[~often, "poison"]) == {1}
+        assert set(table.loc[often, "poison"]) == {4, 5, 6}
+
+
+@pytest.mark.parametrize("testing", [False, True])
+def test_neither_concept_nor_their_number_alone_solves_the_multi_concept_check(
+    testing: bool,
+) -> None:
+    bags, labels = draw_bags(PLACES["multi_concept"], 2000, seed=SEED, testing=testing)
+    oracle = Oracle()
+    holds = oracle.closeness(bags) > 0.25
+    assert roc_auc_score(labels, holds.all(axis=1)) > 0.95
+    assert roc_auc_score(labels, holds.any(axis=1)) < 0.6
+    table, labels, _ = counts("multi_concept", testing=testing)
+    number = table["a"] + table["b"]
+    assert number[labels == 1].mean() == pytest.approx(number[labels == 0].mean(), abs=0.2)
+
+
+def test_a_negative_bag_of_the_multi_concept_check_holds_either_concept_alone() -> None:
+    table, labels, _ = counts("multi_concept", testing=False)
+    negative = table[labels == 0]
+    # Once in thousands of cells, background strays to where a concept is.
+    assert ((negative["a"] > 0) & (negative["b"] > 0)).mean() < 0.02
+    assert (negative["a"] > 0).mean() == pytest.approx(0.5, abs=0.1)
+    assert (negative["b"] > 0).mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("problem", PLACES)
+def test_background_says_nothing_about_the_label(problem: str) -> None:
+    for testing in (False, True):
+        table, labels, bags = counts(problem, testing=testing)
+        background = bags.sizes - table.sum(axis=1).to_numpy()
+        means = [background[labels == label].mean() for label in (0, 1)]
+        assert means == pytest.approx([7.0, 7.0], abs=0.5)
+
+
+@pytest.mark.parametrize("problem", PLACES)
+def test_no_model_that_only_adds_is_misled(problem: str) -> None:
+    """Whatever direction it looks into, a maximum ranks test bags as well as training bags."""
+    training, labels = draw_bags(PLACES[problem], 1000, seed=SEED, testing=False)
+    test, test_labels = draw_bags(PLACES[problem], 1000, seed=SEED, testing=True)
+    directions = np.random.default_rng(0).normal(size=(16, 40))
+    for_training = segment_max(training.instances @ directions, training.offsets)
+    for_test = segment_max(test.instances @ directions, test.offsets)
+    gains = [
+        roc_auc_score(test_labels, tested) - roc_auc_score(labels, trained)
+        for tested, trained in zip(for_test.T, for_training.T, strict=True)
+    ]
+    assert min(gains) > -0.06
+    assert max(gains) > 0.5
+
+
+def test_each_problem_gets_a_model_of_its_own_with_a_seed_of_its_own() -> None:
+    made: dict[int, Guess] = {}
+    run_checks(lambda seed: made.setdefault(seed, Guess()), seed=SEED, n_train=20, n_test=20)
+    assert len(made) == 3
+
+
+def test_the_same_seed_gives_the_same_bags_and_another_seed_others() -> None:
+    first, second = (draw_bags(0, 20, seed=SEED, testing=True) for _ in range(2))
+    np.testing.assert_array_equal(first[0].instances, second[0].instances)
+    np.testing.assert_array_equal(first[1], second[1])
+    other = draw_bags(0, 20, seed=4, testing=True)
+    assert first[0].sizes.tolist() != other[0].sizes.tolist()
+
+
+def test_random_ranks_are_as_wide_as_the_standard_error_says() -> None:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(60) < 15).astype(np.int64)
+    aucs = [score("auc", labels, labels, rng.random(60)) for _ in range(2000)]
+    assert clear_of_chance(labels) == pytest.approx(3 * np.std(aucs), rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("train_auc", "test_auc", "verdict"),
+    [
+        (1.0, 0.7, "passed"),
+        (1.0, 0.3, "failed"),
+        (1.0, 0.5, "undecided"),
+        (0.55, 0.3, "undecided"),
+        (0.5, 0.55, "undecided"),
+    ],
+)
+def test_a_verdict_needs_aucs_that_are_clear_of_chance(
+    train_auc: float, test_auc: float, verdict: str
+) -> None:
+    assert judge(train_auc, test_auc, 0.1, 0.1) == verdict
+
+
+def test_the_table_has_a_row_for_each_model_and_check() -> None:
+    results = {"m": [CheckResult("single_concept", 1.0, 0.2, "failed")], "k": []}
+    assert checks_table(results).to_dict("records") == [
+        {
+            "model": "m",
+            "check": "single_concept",
+            "train_auc": 1.0,
+            "test_auc": 0.2,
+            "verdict": "failed",
+        }
+    ]

@@ -1,0 +1,173 @@
+"""p-values that are right where nothing is there, and small where something is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lymphokit.cohort.folds import make_folds
+from lymphokit.studies.permutation import exchanged, null_scores, permutation_table
+from lymphokit.studies.refit import Batch, refit
+from lymphokit.studies.refit_scores import (
+    Labelled,
+    RefitError,
+    decide,
+    score_as_it_is,
+    stacked,
+)
+from lymphokit.studies.shuffles import SHUFFLES, shuffles_for
+from tests.evaluation.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
+
+RULE = "midpoint"
+STACK = stacked("pooled")
+SHUFFLED = 39
+LEAST = 1 / (SHUFFLED + 1)
+
+
+def null(cohort, folds, shuffle, numbers, neighbours=6):
+    return null_scores(
+        cohort,
+        shuffle,
+        numbers,
+        folds=folds,
+        fold_settings=FOLD_SETTINGS,
+        rule=RULE,
+        neighbours=neighbours,
+        seed=3,
+    )
+
+
+def p_values(cohort, folds, shuffle, n=SHUFFLED):
+    observed = score_as_it_is(cohort, cohort.plan(folds), RULE)
+    table = permutation_table(observed, null(cohort, folds, shuffle, range(1, n + 1)))
+    return table.set_index(["model", "metric"])["p"]
+
+
+def test_p_counts_shuffles_that_reach_the_score_and_is_never_zero():
+    observed = pd.DataFrame({"model": ["a"], "balanced_accuracy": [0.7], "auc": [0.9]})
+    chance = pd.DataFrame(
+        {
+            "model": "a",
+            "shuffle": "labels",
+            "number": range(4),
+            "balanced_accuracy": [0.5, 0.7 - 1e-15, 0.8, 0.6],  # one ties but for rounding
+            "auc": [0.5, 0.5, 0.5, 0.6],
+        }
+    )
+    table = permutation_table(observed, chance).set_index("metric")
+    assert table.loc["balanced_accuracy", "p"] == 3 / 5
+    assert table.loc["auc", "p"] == 1 / 5
+    assert table.loc["auc", "null_median"] == 0.5
+
+
+def test_a_link_of_images_is_found_and_is_not_given_to_age_and_count():
+    p = p_values(*labelled(images=1.0), "labels")
+    assert p["pooled", "auc"] == p["pooled", "balanced_accuracy"] == LEAST
+    assert p["clinical", "auc"] > 0.05
+
+
+def test_images_that_add_nothing_to_a_strong_clinical_link_are_not_said_to():
+    cohort, folds = labelled(clinical=1.5)
+    assert p_values(cohort, folds, "labels")[STACK, "auc"] == LEAST
+    assert p_values(cohort, folds, "images")[STACK, "auc"] > 0.05
+
+
+@pytest.mark.parametrize("shuffle", [name for name in SHUFFLES if name != "labels"])
+def test_images_that_add_something_are_said_to(shuffle):
+    assert p_values(*labelled(clinical=0.7, images=1.5), shuffle)[STACK, "auc"] <= 0.05
+
+
+def test_images_that_are_only_many_say_nothing_among_bags_of_a_size():
+    patients, bank = patients_and_bank(n_test=0)
+    label, rng = patients["label"].to_numpy(), np.random.default_rng(0)
+    # Sizes tell the label of 8 of 10, and features tell the size and nothing else.
+    sizes = np.where(label == 1, 8, 4)
+    for own, number in ((0, 4), (1, 8)):
+        exceptions = rng.choice(np.flatnonzero(label == own), number, replace=False)
+        sizes[exceptions] = 12 - sizes[exceptions]
+    bank = rng.normal(size=(sizes.sum(), 6)) + np.repeat(sizes, sizes)[:, None]
+    patients = patients.assign(n_cells=sizes)
+    cohort = Labelled.of(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
+    folds = make_folds(patients, seed=1, **FOLD_SETTINGS)
+    assert p_values(cohort, folds, "images")[STACK, "auc"] == LEAST
+    assert p_values(cohort, folds, "images_of_size")[STACK, "auc"] > 0.05
+
+
+def test_without_a_link_p_is_as_often_low_as_it_says():
+    """The observed labels are one more shuffle, so p is uniform: here its mean over cohorts."""
+    p = []
+    for seed in range(14):
+        patients, _ = patients_and_bank(seed=seed)
+        clinical = {"clinical": CHOSEN["clinical"]}
+        cohort = Labelled.of(patients, clinical, {}, stack_C=0.1)
+        folds = make_folds(patients, seed=3, **FOLD_SETTINGS)
+        p.append(p_values(cohort, folds, "labels", n=9)["clinical", "auc"])
+    assert abs(np.mean(p) - 0.55) < 3 * np.sqrt(1 / 12 / 14)
+
+
+def test_shuffled_labels_on_old_folds_would_look_worse_than_chance():
+    """Why the folds are drawn anew: stratified folds fit only the labels they were drawn by."""
+    cohort, folds = labelled()
+    n, n_shuffles = len(cohort.labels), 200
+    plan = cohort.plan(folds)
+    draws = [np.random.default_rng(number).permutation(cohort.labels) for number in range(200)]
+    batch = Batch(
+        np.stack(draws), np.tile(np.arange(n), (n_shuffles, 1)), np.tile(plan.inner, (200, 1, 1))
+    )
+    said = refit({"clinical": cohort.models["clinical"]}, batch)["clinical"]
+    old = np.mean([own.scores(plan.repeat)["auc"] for own in decide(batch, said, RULE)])
+    drawn = null(cohort, folds, "labels", range(1, 61))
+    anew = drawn.loc[drawn["model"] == "clinical", "auc"].mean()
+    assert old < 0.47
+    assert abs(anew - 0.5) < 0.04
+
+
+def test_a_division_into_jobs_changes_no_shuffle():
+    cohort, folds = labelled(clinical=0.5)
+    for shuffle in SHUFFLES:
+        whole = null(cohort, folds, shuffle, range(1, 8))
+        halves = [null(cohort, folds, shuffle, range(first, 8, 2)) for first in (2, 1)]
+        by = ["model", "number"]
+        pd.testing.assert_frame_equal(
+            whole.sort_values(by, ignore_index=True),
+            pd.concat(halves).sort_values(by, ignore_index=True),
+            atol=1e-12,
+        )
+
+
+def test_shuffles_of_images_leave_age_and_count_with_the_label():
+    cohort, folds = labelled(clinical=1.5)
+    of_images = null(cohort, folds, "images", range(1, 30))
+    assert set(of_images["model"]) == {STACK}
+    assert of_images["auc"].min() > 0.7  # what age and count give is still there
+
+
+def test_patients_exchange_bags_with_those_like_them_alone():
+    sizes = np.array([5.0, 5, 5, 5, 9, 9, 9, 9])
+    for seed in range(20):
+        order = exchanged(sizes, 4, np.random.default_rng(seed))
+        np.testing.assert_array_equal(np.sort(order), np.arange(8))
+        np.testing.assert_array_equal(sizes[order], sizes)
+
+
+def test_of_equal_patients_it_is_chance_who_is_in_a_group_not_their_place():
+    alike = np.array([1.0] * 6 + [2.0] * 2)
+    partners = {
+        int(exchanged(alike, 4, np.random.default_rng(seed)).tolist().index(0))
+        for seed in range(200)
+    }
+    assert partners == set(range(8))  # of the first patient: all, the last two by way of a tie
+
+
+def test_kinds_of_models_say_which_shuffles_make_sense():
+    assert shuffles_for(["clinical_logistic"]) == ("labels",)
+    assert "images_of_risk" not in shuffles_for(["pooled_logistic"])
+    assert shuffles_for(["pooled_logistic", "clinical_logistic"]) == SHUFFLES
+
+
+def test_risk_needs_a_clinical_model():
+    patients, bank = patients_and_bank()
+    chosen = {"pooled": CHOSEN["pooled"]}
+    cohort = Labelled.of(patients, chosen, {"drawn": bank}, stack_C=0.1)
+    folds = make_folds(patients, seed=1, **FOLD_SETTINGS)
+    with pytest.raises(RefitError, match=r"add one to permutation\.models"):
+        null(cohort, folds, "images_of_risk", [1])
