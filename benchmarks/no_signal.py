@@ -11,7 +11,8 @@ this code: empty the folder after a change. `--signal 1` shows that the same roa
 
 How to read it. A leak lifts the mean over cohorts above 0.5. Intervals that are too narrow miss
 on both sides, and the scores' spread between cohorts exceeds what the intervals stand for: the
-last line of each score shows it of intervals that only resample patients (interval_coverage.py has why).
+last line of each score shows it of intervals that only resample patients
+(interval_coverage.py has why).
 """
 
 import argparse

@@ -11,7 +11,7 @@ import pytest
 from lymphokit.audit.pseudo_labels import Chains, check_pseudo_labels
 from lymphokit.pseudo_labels.rounds import WHOLE, State
 from lymphokit.pseudo_labels.selection import probability
-from tests.semi_supervised import test_lineage as lineage
+from tests.pseudo_labels import test_lineage as lineage
 
 SHA = "c0ffee"
 LOG_ODDS = np.random.default_rng(0).normal(size=(3, 12))
