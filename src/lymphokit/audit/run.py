@@ -15,6 +15,7 @@ from lymphokit.audit.folds import Tables, check_folds, check_predictions
 from lymphokit.audit.images import Known, check_images
 from lymphokit.audit.pseudo_labels import Chains, check_pseudo_labels
 from lymphokit.audit.records import Records, check_features, check_records
+from lymphokit.cohort.tables import read_table
 from lymphokit.ensemble.fold import Recipe
 from lymphokit.evaluation.oof import read_predictions
 from lymphokit.provenance import file_sha256
@@ -36,7 +37,7 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of the run, patients as text."""
-        return pd.read_csv(self.home / name, dtype={"patient": str, "image": str})
+        return read_table(self.home / name)
 
     def predictions(self, folds: Sequence[int]) -> Tables:
         """predictions.csv of every model in every fold."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lymphokit.bags.contract import BagModel
 from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.cohort.tables import read_table
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.threshold import Rule
@@ -149,12 +150,7 @@ def check(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def read_predictions(path: Path) -> pd.DataFrame:
     """The rows of a predictions.csv, bit for bit those that were written, patients as text."""
-    return pd.read_csv(
-        path,
-        dtype={"patient": str},
-        keep_default_na=False,  # a patient may be called NA
-        na_values={"probability": [""]},
-    )
+    return read_table(path, COLUMNS)
 
 
 def decisions(

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_table
 from lymphokit.errors import BankError
 from lymphokit.features.bank import open_bank
 from lymphokit.pseudo_labels.head import FrozenTrunk
@@ -24,7 +24,7 @@ def open_learner(
 
     Raises BankError where a bank is not of these cells, or the two have different features.
     """
-    table, cells = pd.read_csv(files["table"]), pd.read_csv(files["cells"], usecols=["cell"])
+    table, cells = read_table(files["table"]), read_table(files["cells"])
     own = open_bank(Path(files["bank"]), len(cells)).features
     labelled = open_bank(Path(files["labelled_bank"]), len(table)).features
     if own.shape[1] != labelled.shape[1]:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from lymphokit.cohort.tables import read_table
 from lymphokit.errors import BankError
 from lymphokit.pseudo_labels.rounds import WHOLE, State
 
@@ -102,7 +103,7 @@ def truth_of(truth: Path, cells: pd.DataFrame) -> NDArray[np.bool_]:
 
     truth: the folder that `simulate` wrote. Raises BankError where it does not know a cell.
     """
-    known = pd.read_csv(truth / "cells.csv", dtype={"patient": str})
+    known = read_table(truth / "cells.csv")
     kinds = cells.merge(known, on=["patient", "image"], how="left", validate="one_to_one")["kind"]
     if kinds.isna().any():
         raise BankError(f"{truth}/cells.csv is of other cells: run simulate again")

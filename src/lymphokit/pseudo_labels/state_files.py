@@ -7,14 +7,14 @@ needs to know only what this one's thought.
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.pseudo_labels.rounds import TYPES, State
 
 
 def write_state(state: State, added: Path, judged: Path) -> None:
     """Write a table of the added cells, and an .npz of everything else."""
-    state.added.to_csv(added, index=False)
+    write_table(state.added, added)
     np.savez(
         judged,
         chains=state.chains,
@@ -25,10 +25,6 @@ def write_state(state: State, added: Path, judged: Path) -> None:
 
 def read_state(added: Path, judged: Path) -> State:
     """The state that `write_state` wrote, bit for bit."""
-    table = pd.read_csv(
-        added,
-        dtype=TYPES,
-        keep_default_na=False,  # a patient may be called NA
-    )
+    table = read_table(added, TYPES).astype(TYPES)  # an empty table has lost its types
     with np.load(judged) as arrays:
         return State(table, **arrays)

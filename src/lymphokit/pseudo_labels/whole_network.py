@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_table
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.fine_tune import Sgd
 from lymphokit.imaging.labelled import Photographs
@@ -28,7 +28,7 @@ def open_learner(
     Both are brought to `labelled_px` pixels a side, and one has its stain moved. Raises
     WeightsError where the network or its weights cannot be had.
     """
-    table, cells = pd.read_csv(files["table"]), pd.read_csv(files["cells"])
+    table, cells = read_table(files["table"]), read_table(files["cells"])
     home = Path(json.loads(Path(files["about"]).read_text())["home"])
     stains = json.loads(Path(files["stain"]).read_text())
     side, moving = settings["labelled_px"], settings["stain"]
