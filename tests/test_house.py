@@ -11,7 +11,7 @@ PACKAGE = ROOT / "src" / "lymphokit"
 SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 # A room may import from its own line and from those above it.
 ORDER = [
-    {"errors", "provenance", "progress", "resume", "job", "config"},
+    {"errors", "files", "provenance", "progress", "resume", "job", "config"},
     {"cohort"},
     {"simulation"},
     {"imaging"},

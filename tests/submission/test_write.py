@@ -79,20 +79,6 @@ def test_many_at_once_lose_none(tmp_path):
     assert {path.name for path in tmp_path.glob("*.csv")} == set(names)
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
-    path = tmp_path / "a.csv"
-    path.write_bytes(b"old")
-
-    def disk_full(_: int) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(write.os, "fsync", disk_full)
-    with pytest.raises(OSError, match="no space"):
-        write.write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_the_name_is_utc_cohort_and_blend():
     paris = dt.timezone(dt.timedelta(hours=1))
     now = dt.datetime(2026, 11, 23, 15, 15, 30, tzinfo=paris)

@@ -5,7 +5,6 @@ Standard library only: the Snakefile asks `locate` each time it is read.
 
 import hashlib
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from lymphokit.cohort import archive
 from lymphokit.errors import ConfigError
+from lymphokit.files import write_json
 
 COMPETITION = "dlmi-lymphocytosis-classification"
 DOWNLOAD = Path("data") / "raw" / COMPETITION
@@ -141,7 +141,8 @@ def claim(choice: RawChoice, results: Path) -> None:
             f"{known['path']}, and raw is now {ours['path']}; rename the new folder or zip (its "
             f"name is the cohort's), or move or delete {record.parent}"
         )
-    _write_whole(record, json.dumps(ours, indent=2) + "\n")
+    record.parent.mkdir(parents=True, exist_ok=True)
+    write_json(record, ours)
 
 
 def _identity(choice: RawChoice) -> dict[str, str | None]:
@@ -182,14 +183,6 @@ def _recorded(record: Path) -> dict[str, str | None]:
             f"{record} does not say whose results these are; delete it to give {record.parent} "
             "to the cohort in use, or move the folder away"
         ) from error
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is never seen half written, also when several processes write it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def tables_among(names: Iterable[str]) -> list[str]:

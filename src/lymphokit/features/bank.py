@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.errors import BankError
+from lymphokit.files import write_json
 from lymphokit.imaging.rows import RowWriter
 
 # Whatever makes features says what it was fitted on: a model may read features that were fitted
@@ -61,7 +62,7 @@ def write_bank(
         "n_cells": n_cells,
         "n_features": n_features,
     }
-    about_path(path).write_text(json.dumps(about, indent=2) + "\n")
+    write_json(about_path(path), about)
 
 
 def open_bank(path: Path, n_cells: int) -> Bank:

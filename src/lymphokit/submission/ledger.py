@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from lymphokit.errors import LymphokitError
-from lymphokit.submission.write import folder_lock, write_atomically
+from lymphokit.files import write_atomically
+from lymphokit.submission.write import folder_lock
 
 BOARD = ("board_public", "board_private")
 

@@ -3,9 +3,7 @@
 import csv
 import datetime as dt
 import io
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from filelock import FileLock
 from natsort import natsorted
 
 from lymphokit.errors import LymphokitError
+from lymphokit.files import write_atomically
 
 SHOWN = 10  # patients named in an error
 
@@ -73,24 +72,6 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder for one process; others wait. A killed process lets go of it."""
     with FileLock(folder / ".lock"):
         yield
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file's content: whoever reads or is killed sees the old or the new, whole.
-
-    Call under `folder_lock`, which keeps other machines on a shared disk away as well.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _free(path: Path) -> Path:
