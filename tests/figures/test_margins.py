@@ -22,7 +22,7 @@ def panels() -> dict[str, object]:
     return {axes.get_title().split(",")[0]: axes for axes in figure().axes if axes.get_visible()}
 
 
-def test_every_patient_has_a_panel_and_reactive_ones_come_first_in_rows_of_their_own() -> None:
+def test_every_patient_has_a_panel_and_labels_share_no_row() -> None:
     shown = panels()
     assert list(shown) == ["P2", "P1", "P3", "P4", "P5", "P6"]
     rows = [axes.get_subplotspec().rowspan.start for axes in shown.values()]
@@ -30,18 +30,19 @@ def test_every_patient_has_a_panel_and_reactive_ones_come_first_in_rows_of_their
 
 
 def test_a_title_says_how_many_cells_lie_outside() -> None:
-    assert panels()["P1"].get_title() == "P1, tumoral\n4 cells, 25% outside"
-    assert "1 cell, " in panels()["P2"].get_title()
+    for part in ("P1, tumoral", "4 cells", "25% outside"):
+        assert part in panels()["P1"].get_title()
+    assert "1 cell," in panels()["P2"].get_title()
 
 
 def test_bars_are_shares_of_the_patients_cells_on_the_right_side_of_the_boundary() -> None:
     for place, name in enumerate(IDS):
-        own = MARGINS[OFFSETS[place] : OFFSETS[place + 1]]
+        margins = MARGINS[OFFSETS[place] : OFFSETS[place + 1]]
         bars = panels()[name].patches[1:]  # the first is the shade outside
         heights = np.array([bar.get_height() for bar in bars])
         left = np.array([bar.get_x() for bar in bars])
         assert heights.sum() == pytest.approx(1.0)
-        assert heights[left < -1e-9].sum() == pytest.approx(np.mean(own < 0.0))
+        assert heights[left < -1e-9].sum() == pytest.approx(np.mean(margins < 0.0))
 
 
 def test_all_panels_share_their_axes_and_mark_the_boundary() -> None:
@@ -55,15 +56,15 @@ def test_all_panels_share_their_axes_and_mark_the_boundary() -> None:
         np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0.0, 0.0])
 
 
-def test_the_figure_states_n_the_groups_and_whose_cells_made_the_boundary() -> None:
+def test_the_figure_states_n_the_labels_and_the_training_cells() -> None:
     text = text_of(figure())
-    assert "n = 6 patients (1 reactive, 5 tumoral), n = 27 cells" in text
-    assert "drawn around the cells of the reactive training patients of fold 1." in text
+    for part in ("n = 6 patients (1 reactive, 5 tumoral)", "n = 27 cells", "of fold 1"):
+        assert part in text
     assert "Share of the patient's cells" in text
 
 
 @pytest.mark.parametrize("margins", [[0.0, 0.0], [2.0, 3.0], [-2.0, -3.0]])
-def test_cells_on_one_side_alone_still_show_the_boundary(margins: list[float]) -> None:
+def test_the_boundary_is_visible_with_all_cells_on_one_side(margins: list[float]) -> None:
     drawn = margin_histograms(
         np.array(margins), np.array([0, 2]), ["P1"], [0], fitted_on="everyone"
     )
@@ -76,5 +77,5 @@ def test_cells_on_one_side_alone_still_show_the_boundary(margins: list[float]) -
 def test_bags_without_a_name_and_no_bag_at_all_are_refused(
     offsets: list[int], ids: list[str]
 ) -> None:
-    with pytest.raises(ValueError, match="one of each for every panel"):
+    with pytest.raises(ValueError, match="ids"):
         margin_histograms(MARGINS, np.array(offsets), ids, [0] * len(ids), fitted_on="nobody")

@@ -25,8 +25,8 @@ def test_originals_stand_above_their_reconstructions() -> None:
     np.testing.assert_array_equal(drawn[5:], RECONSTRUCTIONS)
 
 
-def test_the_caption_has_n_the_error_and_what_it_must_beat() -> None:
+def test_the_caption_has_n_the_error_and_that_of_the_baseline() -> None:
     drawn = figure()
     text = drawn.get_suptitle() + drawn.get_supxlabel()
-    for said in ("segmented", "4,096", "n = 6,366", "0.00123", "0.02040", "5 of"):
-        assert said in text
+    for part in ("segmented", "4,096", "n = 6,366", "0.00123", "0.02040", "5 of"):
+        assert part in text

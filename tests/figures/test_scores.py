@@ -37,9 +37,8 @@ def text_of(figure: Figure) -> str:
 
 def test_the_forest_states_n_the_folds_both_metrics_and_what_the_bars_are():
     text = text_of(forest())
-    for said in ("n = 121 patients", "Out of fold, 5 folds", "Balanced accuracy", "ROC"):
-        assert said in text
-    assert "95% percentile intervals over 2000 resamples" in text
+    for part in ("n = 121 patients", "5 folds", "Balanced accuracy", "ROC", "95%", "2000"):
+        assert part in text
 
 
 def test_every_bar_spans_its_interval_and_every_point_stands_at_its_score():
@@ -55,14 +54,14 @@ def test_every_bar_spans_its_interval_and_every_point_stands_at_its_score():
             assert [[row[score], place]] in drawn
 
 
-def test_naive_scores_are_hollow_beside_the_honest_ones():
+def test_naive_scores_are_hollow_points():
     accuracy, auc = forest().axes
     hollow = [line for line in accuracy.lines if line.get_markerfacecolor() == "none"]
     assert [line.get_xdata().tolist() for line in hollow] == [SCORES["naive"].tolist()]
     assert not any(line.get_markerfacecolor() == "none" for line in auc.lines)
 
 
-def test_the_submitted_one_is_marked_by_colour_and_weight_and_the_first_is_on_top():
+def test_the_submitted_model_has_a_colour_and_bold_and_the_first_is_on_top():
     figure = forest()
     axes = figure.axes[0]
     weights = {tick.get_text(): tick.get_fontweight() for tick in axes.get_yticklabels()}
@@ -99,18 +98,18 @@ def long_table(repeats: int = 1) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def test_points_of_the_roc_stand_at_the_decisions():
+def test_points_of_the_roc_lie_at_the_decisions():
     figure = roc_curves(long_table(), SCORES, ["stack", "clinical"], folds="5 folds")
     points = [line.get_xydata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
     # Specificity is twice the balanced accuracy less the recall.
     np.testing.assert_allclose(points, [[1 - (1.62 - 0.85), 0.85], [1 - (1.24 - 0.64), 0.64]])
     text = text_of(figure)
     assert "stack, AUC 0.90 (0.83 to 0.95)" in text
-    assert "Out of fold, 5 folds, n = 40 patients" in text
+    assert "n = 40 patients" in text
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
-def test_every_repeat_is_a_curve_of_its_own(repeats):
+def test_each_repeat_has_one_curve(repeats):
     figure = roc_curves(long_table(repeats), SCORES, MODELS, folds="5 folds")
     curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
     assert len(curves) == repeats * len(MODELS)

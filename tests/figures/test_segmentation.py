@@ -12,7 +12,7 @@ def figure() -> Figure:
     return segmentation_figure(IMAGES, MASKS, n_cells=6366, n_not_found=3)
 
 
-def test_a_row_shows_image_saturation_mask_and_what_is_kept() -> None:
+def test_a_row_shows_image_saturation_mask_and_segmented_image() -> None:
     drawn = [axes.get_images()[0].get_array() for axes in figure().axes[:4]]
     image, mask = IMAGES[0], MASKS[0]
     for shown, expected in zip(
@@ -21,10 +21,10 @@ def test_a_row_shows_image_saturation_mask_and_what_is_kept() -> None:
         np.testing.assert_array_equal(shown, expected)
 
 
-def test_the_caption_has_n_and_how_many_cells_were_not_found() -> None:
+def test_the_caption_has_n_and_the_number_of_cells_not_found() -> None:
     text = figure().get_supxlabel()
     assert "2 of n = 6,366" in text
-    assert "of 3 of all" in text.replace("\n", " ")
+    assert "of 3 images" in text.replace("\n", " ")
 
 
 def test_an_image_without_a_cell_is_marked() -> None:

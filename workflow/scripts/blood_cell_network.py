@@ -10,7 +10,7 @@ import pandas as pd
 from lymphokit.features.backbone import load_backbone, save_network
 from lymphokit.features.fine_tune import Adam, fine_tune
 from lymphokit.figures.confusion import confusion_figure
-from lymphokit.figures.shares import share_in_words
+from lymphokit.figures.tables import share_with_interval
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.job import job
 from lymphokit.progress import say
@@ -43,5 +43,5 @@ with job(snakemake.log[0], snakemake.threads):
     judged.to_csv(snakemake.output.judged, index=False)
     figure = confusion_figure(judged, types, network=snakemake.params.network)
     figure.savefig(snakemake.output.figure, dpi=130)
-    accuracy = share_in_words(trained.history[-1].accuracy, len(held_out))
+    accuracy = share_with_interval(trained.history[-1].accuracy, len(held_out))
     say(f"{snakemake.params.network}: {accuracy} of {len(held_out)} held-out blood cells")

@@ -1,4 +1,4 @@
-"""What the cells of a few patients look like: data in, figure out."""
+"""Montage of the cells of a few patients."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lymphokit.figures.style import BLUE, DARK, VERMILION
+from lymphokit.figures.style import CAPTION, LABELS, count_labels
 
-GROUPS = {0: ("reactive", BLUE), 1: ("tumoral", VERMILION), -1: ("label withheld", DARK)}
-GAP = 0.04  # between two cells, of a cell's width
-INCHES_A_CELL = 1.1
-NAMES, ABOVE, BELOW = 1.35, 0.45, 0.35  # inches
+GAP = 0.04  # between two cells, as a share of the width of a cell
+CELL_INCHES = 1.1
+NAMES, ABOVE, BELOW = 1.35, 0.45, 0.35  # margins in inches; the names stand on the left
 
 
 def montage(
     bags: Sequence[NDArray[np.uint8]], patients: Sequence[str], labels: Sequence[int]
 ) -> Figure:
-    """Cells of a few patients, a row a patient, named and coloured by label.
+    """Draw the cells of a few patients, one row per patient, with its name in the label's colour.
 
-    bags: (n_cells, h, w, 3) RGB for each patient, all of one size, as many as are to be shown;
+    bags: for each patient the cells to show, (n_cells, h, w, 3) RGB, all cells of one size;
     labels: 0 reactive, 1 tumoral, -1 withheld.
-    Raises ValueError where there is no bag or bags, patients and labels are not as many.
+    Raises ValueError for no bag, or unequal numbers of bags, patients and labels.
     """
     if not len(bags) == len(patients) == len(labels) > 0:
         raise ValueError(
@@ -30,7 +29,7 @@ def montage(
             "give one of each for every row, and at least one row"
         )
     most = max(len(bag) for bag in bags)
-    width, height = INCHES_A_CELL * most + NAMES + BELOW, INCHES_A_CELL * len(bags) + ABOVE + BELOW
+    width, height = CELL_INCHES * most + NAMES + BELOW, CELL_INCHES * len(bags) + ABOVE + BELOW
     figure = Figure(figsize=(width, height))
     inside = {"left": NAMES / width, "right": 1 - BELOW / width, "hspace": GAP}
     inside |= {"bottom": BELOW / height, "top": 1 - ABOVE / height}
@@ -38,19 +37,19 @@ def montage(
     for axes, bag, patient, label in zip(rows, bags, patients, labels, strict=True):
         _draw_row(axes, bag, patient, label)
     rows[0].set_xlim(0, most * (1 + GAP) - GAP)
-    figure.suptitle(_title(bags, labels), fontweight="bold")
+    n_cells = sum(len(bag) for bag in bags)
+    figure.suptitle(f"Cells of {count_labels(labels)}, n = {n_cells} cells", fontweight="bold")
     rows_px, columns_px = bags[0].shape[1:3]
-    caption = f"A row a patient; each image {columns_px} x {rows_px} px"
-    figure.supxlabel(caption, color=DARK, fontsize="small")
+    figure.supxlabel(f"One row per patient; each image {columns_px} x {rows_px} px", **CAPTION)
     return figure
 
 
 def _draw_row(axes: Axes, bag: NDArray[np.uint8], patient: str, label: int) -> None:
-    """The cells of one patient side by side, square, without axes."""
+    """Draw the cells of one patient in a row, square, without axes."""
     for place, cell in enumerate(bag):
         left = place * (1 + GAP)
         axes.imshow(cell, extent=(left, left + 1, 0, 1), interpolation="antialiased")
-    name, colour = GROUPS[label]
+    name, colour = LABELS[label]
     axes.set_ylim(0, 1)
     axes.set_aspect("equal")
     axes.set(xticks=[], yticks=[])
@@ -58,11 +57,3 @@ def _draw_row(axes: Axes, bag: NDArray[np.uint8], patient: str, label: int) -> N
     axes.set_ylabel(
         f"{patient}\n{name}", rotation=0, ha="right", va="center", color=colour, fontweight="bold"
     )
-
-
-def _title(bags: Sequence[NDArray[np.uint8]], labels: Sequence[int]) -> str:
-    """How many patients of each group and how many cells are shown."""
-    counted = [(list(labels).count(label), name) for label, (name, _) in GROUPS.items()]
-    groups = ", ".join(f"{number} {name}" for number, name in counted if number)
-    n_cells = sum(len(bag) for bag in bags)
-    return f"Cells of n = {len(bags)} patients ({groups}), n = {n_cells} cells"

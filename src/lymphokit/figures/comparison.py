@@ -1,25 +1,29 @@
-"""By how much each model is better than a reference: data in, figure out."""
+"""Forest plot of the paired differences between each model and a reference model."""
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lymphokit.figures.scores import PANELS
-from lymphokit.figures.style import BLUE, DARK, PALE, VERMILION
+from lymphokit.figures.style import BLUE, CAPTION, REFERENCE, VERMILION, clean_axes, draw_interval
 
 
 def comparison_forest(
     comparisons: pd.DataFrame, *, submitted: str, resamples: int, level: float
 ) -> Figure:
-    """Paired differences of balanced accuracy and AUC with their intervals, a row a model.
+    """Draw the differences of balanced accuracy and AUC with their intervals, one row per model.
 
-    comparisons: the comparison table, drawn from top to bottom; submitted: the model or blend that
-    is handed in; resamples, level: as the intervals were made.
+    comparisons: the comparison table, drawn from top to bottom; submitted: the model or blend of
+    the submission; resamples, level: settings of the intervals.
     """
     figure = Figure(figsize=(9.0, 2.0 + 0.34 * len(comparisons)), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
-    for panel, (column, low, high, name) in zip(axes, PANELS, strict=True):
-        _differences(panel, comparisons, (column, low, high), submitted)
+    for panel, (*columns, name) in zip(axes, PANELS, strict=True):
+        panel.axvline(0, **REFERENCE)
+        for place, row in enumerate(comparisons.to_dict("records")):
+            estimate, low, high = (row[column] for column in columns)
+            colour = VERMILION if row["model"] == submitted else BLUE
+            draw_interval(panel, place, (estimate, low, high), f"{estimate:+.2f}", colour)
+        clean_axes(panel, grid="x", categories=True)
         panel.set_xlabel(f"Difference in {name[0].lower()}{name[1:]}")
     axes[0].set_yticks(range(len(comparisons)), comparisons["model"])
     axes[0].invert_yaxis()
@@ -29,34 +33,9 @@ def comparison_forest(
     figure.suptitle(f"Out of fold, n = {n} patients: {finding}", fontweight="bold")
     figure.supxlabel(
         f"Right of the line: better than {reference} on the same patients. Bars: {level:.0%} "
-        f"percentile intervals over {resamples} resamples\nof the patients, drawn within each "
-        "label, widened, for folds share patients. "
-        f"One in {round(1 / (1 - level))} bars misses the truth even where nothing differs.",
-        fontsize="small",
-        color=DARK,
+        f"percentile intervals over {resamples} stratified\nbootstrap resamples of the patients, "
+        "widened because the training sets of the folds overlap. "
+        f"About one in {round(1 / (1 - level))} misses the true difference.",
+        **CAPTION,
     )
     return figure
-
-
-def _differences(
-    axes: Axes, comparisons: pd.DataFrame, columns: tuple[str, str, str], submitted: str
-) -> None:
-    """One score: a bar from low to high and a point at the difference, a line at none."""
-    column, low, high = columns
-    axes.axvline(0, color=DARK, linestyle=(0, (4, 4)), linewidth=0.8)
-    for place, row in enumerate(comparisons.to_dict("records")):
-        colour = VERMILION if row["model"] == submitted else BLUE
-        axes.plot([row[low], row[high]], [place, place], color=colour, linewidth=2.2, alpha=0.55)
-        axes.plot(row[column], place, "o", color=colour, markersize=7, mec="white")
-        axes.annotate(
-            f"{row[column]:+.2f}",
-            (1.03, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize="small",
-            color=colour,
-        )
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)

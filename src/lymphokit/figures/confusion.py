@@ -1,53 +1,46 @@
-"""Which types of cell a network takes for which (report 3.4.2): data in, figure out."""
+"""Confusion matrix of a classifier of blood cells (report, 3.4.2)."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-from lymphokit.figures.shares import LEVEL, share_in_words
-from lymphokit.figures.style import DARK
+from lymphokit.figures.style import CAPTION
+from lymphokit.figures.tables import LEVEL, share_with_interval
 
 
-def confusion_figure(judged: pd.DataFrame, types: Sequence[str], *, network: str) -> Figure:
-    """A row a true type, a column a type that cells are called, with numbers of held-out cells.
+def confusion_figure(predictions: pd.DataFrame, types: Sequence[str], *, network: str) -> Figure:
+    """Draw numbers of held-out cells by true type (rows) and predicted type (columns).
 
-    judged: a row a cell with `type` and `called`, each among `types`; network: whose they are.
-    Shades are shares of a row, so that a rare type shows its mistakes as a common one does.
+    predictions: one row per cell, `type` and `called`, both among `types`; network: its name.
+    A cell of the matrix is shaded by its share of the row, so that the errors of a rare type are
+    as visible as those of a frequent one.
     """
-    counts = confusion_matrix(judged["type"], judged["called"], labels=list(types))
+    counts = confusion_matrix(predictions["type"], predictions["called"], labels=list(types))
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, None]  # a type without a cell: a row of zeros
     side = 2.6 + 0.62 * len(types)
     figure = Figure(figsize=(side + 1.0, side), layout="constrained")
     axes = figure.subplots()
-    _draw(axes, counts, types)
-    n, accuracy = len(judged), float((judged["type"] == judged["called"]).mean())
-    figure.suptitle(f"{network}: n = {n} held-out blood cells", fontweight="bold")
-    axes.set_title(f"Accuracy {share_in_words(accuracy, n)}", fontsize="medium")
-    figure.supxlabel(
-        f"In brackets the {LEVEL:.0%} Wilson interval. Shade: share of the true type.",
-        fontsize="small",
-        color=DARK,
+    display = ConfusionMatrixDisplay(shares, display_labels=types)
+    display.plot(
+        ax=axes, cmap="Blues", colorbar=False, xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1}
     )
-    return figure
-
-
-def _draw(axes: Axes, counts: NDArray[np.int64], types: Sequence[str]) -> None:
-    """The matrix, with a number wherever there is a cell."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    scale = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.argwhere(counts):
-        colour = "white" if shares[row, column] > 0.5 else DARK
-        number = str(counts[row, column])
-        axes.text(column, row, number, ha="center", va="center", color=colour)
-    names = [f"{name}, {total}" for name, total in zip(types, counts.sum(axis=1), strict=True)]
-    axes.set_yticks(range(len(types)), names)
-    axes.set_xticks(range(len(types)), types, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_ylabel("True type, number of cells")
-    axes.set_xlabel("Called")
+    for place, count in np.ndenumerate(counts):
+        display.text_[place].set_text(str(count) if count else "")
+    axes.set_yticks(
+        range(len(types)), [f"{name}, {n}" for name, n in zip(types, totals, strict=True)]
+    )
+    axes.set(xlabel="Predicted type", ylabel="True type, number of cells")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.figure.colorbar(scale, ax=axes, label="share of the true type, 0 to 1", shrink=0.7)
+    figure.colorbar(display.im_, ax=axes, label="share of the true type, 0 to 1", shrink=0.7)
+    n, accuracy = len(predictions), float((predictions["type"] == predictions["called"]).mean())
+    figure.suptitle(f"{network}: n = {n} held-out blood cells", fontweight="bold")
+    axes.set_title(f"Accuracy {share_with_interval(accuracy, n)}", fontsize="medium")
+    figure.supxlabel(
+        f"In brackets the {LEVEL:.0%} Wilson interval. Shade: share of the true type.", **CAPTION
+    )
+    return figure

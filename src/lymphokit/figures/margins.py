@@ -1,4 +1,4 @@
-"""How far cells lie inside the boundary of a one-class SVM: data in, figure out."""
+"""Histograms of the margins of cells to the boundary of a one-class SVM."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lymphokit.figures.cells import GROUPS
-from lymphokit.figures.style import DARK, PALE
+from lymphokit.figures.style import (
+    CAPTION,
+    LABELS,
+    PALE,
+    REFERENCE,
+    clean_axes,
+    count_labels,
+)
 
 MOST_COLUMNS = 4
-BINS_A_SIDE = 12
-INCHES_WIDE, INCHES_HIGH, INCHES_OF_TEXT, INCHES_OF_CAPTION = 2.4, 1.9, 1.2, 7.0
+BINS_PER_SIDE = 12
+# Inches: size of a panel, height of title and caption, least width that the caption needs.
+PANEL_WIDTH, PANEL_HEIGHT, TEXT_HEIGHT, LEAST_WIDTH = 2.4, 1.9, 1.2, 7.0
 
 
 def margin_histograms(
@@ -23,13 +30,13 @@ def margin_histograms(
     *,
     fitted_on: str,
 ) -> Figure:
-    """Margins of a few patients' cells, a panel a patient, each label in rows of its own.
+    """Draw the margins of the cells of a few patients, one panel per patient, sorted by label.
 
     margins (n_cells,), negative outside the boundary, packed with `offsets` (n_bags + 1,); ids
-    and labels (0 reactive, 1 tumoral, -1 withheld) one a bag; fitted_on: whose cells the boundary
-    was drawn around, such as "the reactive training patients of fold 1". Panels share their axes
-    and bins, and a bar is a share of the patient's cells, so that bags of any size compare.
-    Raises ValueError where there is no bag, or bags, ids and labels are not as many.
+    and labels (0 reactive, 1 tumoral, -1 withheld): one per bag; fitted_on: training cells of the
+    SVM, such as "the reactive training patients of fold 1". Panels share axes and bins, and a bar
+    is a share of the patient's cells, so that bags of different sizes can be compared.
+    Raises ValueError for no bag, or unequal numbers of bags, ids and labels.
     Source: report, appendix "One-Class-SVM".
     """
     if not len(offsets) - 1 == len(ids) == len(labels) > 0:
@@ -39,8 +46,8 @@ def margin_histograms(
         )
     rows = _rows(labels)
     columns = max(map(len, rows))
-    wide = max(INCHES_WIDE * columns + 0.6, INCHES_OF_CAPTION)
-    size = (wide, INCHES_HIGH * len(rows) + INCHES_OF_TEXT)
+    width = max(PANEL_WIDTH * columns + 0.6, LEAST_WIDTH)
+    size = (width, PANEL_HEIGHT * len(rows) + TEXT_HEIGHT)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), columns, sharex=True, sharey=True, squeeze=False)
     edges = _edges(margins)
@@ -50,28 +57,30 @@ def margin_histograms(
         for unused in panels[len(row) :]:
             unused.set_visible(False)
     figure.supylabel("Share of the patient's cells")
-    figure.suptitle(_title(labels, len(margins)), fontweight="bold")
+    patients = count_labels(labels)
+    figure.suptitle(
+        f"Margins to a one-class SVM,\n{patients}, n = {len(margins)} cells", fontweight="bold"
+    )
     figure.supxlabel(
         "Margin of a cell, in units of the decision function; below 0, shaded: outside the "
-        f"boundary,\nwhich is drawn around the cells of {fitted_on}.",
-        color=DARK,
-        fontsize="small",
+        f"boundary,\nwhich was fitted on the cells of {fitted_on}.",
+        **CAPTION,
     )
     return figure
 
 
 def _rows(labels: Sequence[int]) -> list[list[int]]:
-    """Positions of the bags, label after label, a few a row."""
+    """Positions of the bags, sorted by label, at most MOST_COLUMNS per row."""
     rows = []
-    for label in GROUPS:
-        bags = [bag for bag, own in enumerate(labels) if own == label]
+    for label in LABELS:
+        bags = [bag for bag, its_label in enumerate(labels) if its_label == label]
         rows += [bags[i : i + MOST_COLUMNS] for i in range(0, len(bags), MOST_COLUMNS)]
     return rows
 
 
 def _edges(margins: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Edges of bins of one width over all margins, one of them at the boundary, 0."""
-    width = float(np.abs(margins).max()) / BINS_A_SIDE or 1.0
+    """Edges of bins of equal width over all margins; one edge lies at the boundary, 0."""
+    width = float(np.abs(margins).max()) / BINS_PER_SIDE or 1.0
     first = min(np.floor(margins.min() / width), -1.0)
     last = max(np.ceil(margins.max() / width), 1.0)
     return np.asarray(np.arange(first, last + 1.0) * width, dtype=np.float64)
@@ -80,25 +89,16 @@ def _edges(margins: NDArray[np.floating]) -> NDArray[np.float64]:
 def _draw(
     panel: Axes, margins: NDArray[np.floating], edges: NDArray[np.float64], name: str, label: int
 ) -> None:
-    """One patient: the histogram, the boundary, and how much lies outside."""
-    group, colour = GROUPS[label]
+    """Draw one patient: histogram, boundary, share of cells outside."""
+    group, colour = LABELS[label]
     panel.axvspan(edges[0], 0.0, color=PALE, alpha=0.5, linewidth=0)
     panel.hist(
         margins, edges.tolist(), weights=np.full(len(margins), 1 / len(margins)), color=colour
     )
-    panel.axvline(0.0, color=DARK, linestyle=(0, (4, 4)), linewidth=0.8)
+    panel.axvline(0.0, **REFERENCE)
     outside = np.mean(margins < 0.0)
     cells = f"{len(margins)} cell{'s' if len(margins) > 1 else ''}"
     panel.set_title(f"{name}, {group}\n{cells}, {outside:.0%} outside", color=colour, fontsize=9)
     panel.set_xlim(edges[0], edges[-1])
     panel.tick_params(labelbottom=True)
-    panel.spines[["top", "right"]].set_visible(False)
-
-
-def _title(labels: Sequence[int], n_cells: int) -> str:
-    """How many patients of each group and how many cells are shown."""
-    counted = [(list(labels).count(label), name) for label, (name, _) in GROUPS.items()]
-    groups = ", ".join(f"{number} {name}" for number, name in counted if number)
-    return (
-        f"Margins to a one-class SVM,\nn = {len(labels)} patients ({groups}), n = {n_cells} cells"
-    )
+    clean_axes(panel)

@@ -1,7 +1,8 @@
-"""Images and what the autoencoder makes of them (report, figure 5): data in, figure out."""
+"""Images and their reconstructions by the autoencoder (report, figure 5)."""
 
 from matplotlib.figure import Figure
 
+from lymphokit.figures.style import CAPTION
 from lymphokit.imaging.segment import Pixels
 
 
@@ -15,17 +16,17 @@ def reconstruction_figure(
     error: float,
     mean_image_error: float,
 ) -> Figure:
-    """A few images above, their reconstructions below: two (n, h, w, 3) uint8.
+    """Draw a few images above their reconstructions, both (n, h, w, 3) uint8.
 
-    variant: `raw` or `segmented`; latent: numbers that describe an image; error: mean squared
-    error of colours in [0, 1] over all `n_images`; mean_image_error: that of giving back the mean
-    image, which the network has to beat.
+    variant: `raw` or `segmented`; latent: number of features per image; error: mean squared error
+    over all `n_images`, colours in [0, 1]; mean_image_error: that of the mean image as the
+    reconstruction of every image, the baseline.
     """
     shown = len(originals)
     figure = Figure(figsize=(1.3 * shown + 0.4, 4.1), layout="constrained")
     axes = figure.subplots(2, shown, squeeze=False)
     for row, images, name in zip(
-        axes, (originals, reconstructions), ("shown", "given back"), strict=True
+        axes, (originals, reconstructions), ("original", "reconstructed"), strict=True
     ):
         row[0].set_ylabel(name)
         for panel, image in zip(row, images, strict=True):
@@ -34,9 +35,9 @@ def reconstruction_figure(
     height, width = originals.shape[1:3]
     figure.suptitle(f"Autoencoder of {variant} images, {latent:,} features", fontweight="bold")
     figure.supxlabel(
-        f"{shown} of n = {n_images:,} images of {width} x {height} pixels, all trained on. Mean "
-        f"squared error over\nall of them, colours in [0, 1]: {error:.5f}; of giving back the mean "
-        f"image: {mean_image_error:.5f}.",
-        fontsize="small",
+        f"{shown} of n = {n_images:,} images of {width} x {height} pixels, which are all in "
+        f"the training set.\nMean squared error over all images, colours in [0, 1]: {error:.5f}; "
+        f"baseline, the mean image: {mean_image_error:.5f}.",
+        **CAPTION,
     )
     return figure

@@ -1,4 +1,4 @@
-"""How cells are cut out (report, figures 3 and 4): data in, figure out."""
+"""Segmentation of a few cells, step by step (report, figures 3 and 4)."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from lymphokit.figures.style import CAPTION
 from lymphokit.imaging.segment import Mask, Pixels, found_nothing, keep_cell, saturation
 
 _COLUMNS = ("RGB", "saturation", "mask", "segmented")
@@ -14,10 +15,10 @@ _COLUMNS = ("RGB", "saturation", "mask", "segmented")
 def segmentation_figure(
     images: Sequence[Pixels], masks: Sequence[Mask], *, n_cells: int, n_not_found: int
 ) -> Figure:
-    """A row a cell: as photographed, its saturation, its mask, and what is kept of it.
+    """Draw image, saturation, mask and segmented image of a few cells, one row per cell.
 
-    images (h, w, 3) RGB uint8 and their masks (h, w); n_cells: how many the cohort has;
-    n_not_found: how many of those had no cell at the centre and were kept whole.
+    images (h, w, 3) RGB uint8 and their masks (h, w); n_cells: number of images of the cohort;
+    n_not_found: number of those without a cell at the centre, which are kept whole.
     """
     shown = len(images)
     figure = Figure(figsize=(7.2, 1.7 * shown + 1.0), layout="constrained")
@@ -30,21 +31,21 @@ def segmentation_figure(
     height, width = images[0].shape[:2]
     figure.supxlabel(
         f"{shown} of n = {n_cells:,} images of {width} x {height} pixels. No cell was found at "
-        f"the centre\nof {n_not_found:,} of all, which are kept whole.",
-        fontsize="small",
+        f"the centre\nof {n_not_found:,} images, which are kept whole.",
+        **CAPTION,
     )
     return figure
 
 
 def _draw(row: Sequence[Axes], image: Pixels, mask: Mask) -> AxesImage:
-    """Fill a row of four panels; the second, whose colours have a scale."""
-    rgb, grey, black_and_white, kept = row
+    """Fill a row of four panels; return the saturation image, for the colour bar."""
+    rgb, grey, binary, kept = row
     rgb.imshow(image)
     scale = grey.imshow(saturation(image), cmap="gray", vmin=0, vmax=255)
-    black_and_white.imshow(mask, cmap="gray", vmin=0, vmax=1)
+    binary.imshow(mask, cmap="gray", vmin=0, vmax=1)
     kept.imshow(keep_cell(image, mask))
     if found_nothing(mask):
-        black_and_white.set_xlabel("no cell found", fontsize="small")
+        binary.set_xlabel("no cell found", fontsize="small")
     for panel in row:
         panel.set(xticks=[], yticks=[])
     return scale

@@ -1,8 +1,62 @@
-"""Colours and line styles that all figures share."""
+"""Colours, line styles and axes that all figures share."""
 
-# Okabe and Ito's palette: told apart by colour-blind readers, and in this order also in grey.
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+
+# Palette of Okabe and Ito: distinct for colour-blind readers and, in this order, in greyscale.
 BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE = (
     "#000000", "#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7",
 )  # fmt: skip
 CURVES = ((VERMILION, "-"), (BLUE, "-"), (GREEN, "--"), (ORANGE, "-."), (PURPLE, ":"), (SKY, "--"))
 PALE, DARK = "#d9d9d9", "#404040"
+
+# Name and colour of each label; -1 stands for a test patient.
+LABELS = {0: ("reactive", BLUE), 1: ("tumoral", VERMILION), -1: ("label withheld", DARK)}
+# Keyword arguments of a dashed line at a reference value, such as chance, and of a caption.
+REFERENCE: dict[str, Any] = {"color": DARK, "linestyle": (0, (4, 4)), "linewidth": 0.8}
+CAPTION: dict[str, Any] = {"color": DARK, "fontsize": "small"}
+
+
+def clean_axes(
+    axes: Axes, *, grid: Literal["x", "y", "both"] | None = None, categories: bool = False
+) -> None:
+    """Remove the frame at the top and on the right; draw a pale grid behind the data.
+
+    categories: the y axis holds names, so its line and tick marks go as well.
+    """
+    axes.spines[["top", "right"]].set_visible(False)
+    if categories:
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    if grid is not None:
+        axes.grid(axis=grid, color=PALE, linewidth=0.6)
+        axes.set_axisbelow(True)
+
+
+def draw_interval(
+    axes: Axes, place: float, interval: tuple[float, float, float], text: str, colour: str
+) -> None:
+    """Draw a row of a forest plot: a bar from low to high, the estimate as a point, a text.
+
+    interval: estimate, low, high. The text stands right of the axes.
+    """
+    estimate, low, high = interval
+    axes.plot([low, high], [place, place], color=colour, linewidth=2.2, alpha=0.55)
+    axes.plot(estimate, place, "o", color=colour, markersize=7, mec="white", clip_on=False)
+    axes.annotate(
+        text,
+        (1.03, place),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        fontsize="small",
+        color=colour,
+    )
+
+
+def count_labels(labels: Sequence[int]) -> str:
+    """Count the patients for a title: `n = 3 patients (1 reactive, 2 tumoral)`."""
+    counts = [(list(labels).count(label), name) for label, (name, _) in LABELS.items()]
+    groups = ", ".join(f"{count} {name}" for count, name in counts if count)
+    return f"n = {len(labels)} patients ({groups})"

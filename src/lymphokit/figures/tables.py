@@ -1,23 +1,27 @@
-"""Tables for a terminal: data in, table out."""
+"""Scores as text: tables for a terminal, and a share with its interval."""
 
 import pandas as pd
 from rich.table import Table
+
+from lymphokit.evaluation.proportions import wilson
+
+LEVEL = 0.95  # of the Wilson intervals
 
 STYLES = {"passed": "green", "failed": "bold red", "undecided": "yellow"}
 
 
 def terminal_table(scores: pd.DataFrame, *, submitted: str, folds: str, level: float) -> Table:
-    """The score table for reading: intervals in brackets, the submitted row in bold.
+    """Format the score table, with intervals in brackets and the submitted row in bold.
 
-    scores: the score table with a column `naive`; folds: how they were made, such as "5 folds";
-    level: the share of resamples that an interval holds.
+    scores: the score table with a column `naive`; folds: such as "5 folds"; level: confidence
+    level of the intervals.
     """
     table = Table(
         title=f"Out of fold, {folds}, n = {scores['n_patients'].max()} patients",
         caption=(
-            f"brackets: {level:.0%} intervals over resampled patients, widened, for folds share "
-            "patients; bold: submitted\n"
-            "naive: balanced accuracy, had all been chosen on the patients scored: not to believe"
+            f"brackets: {level:.0%} bootstrap intervals, widened because training sets overlap; "
+            "bold: submitted\n"
+            "naive: optimistic balanced accuracy, everything selected on the patients scored"
         ),
     )
     table.add_column("model", no_wrap=True)
@@ -35,22 +39,28 @@ def terminal_table(scores: pd.DataFrame, *, submitted: str, folds: str, level: f
 
 
 def checks_terminal_table(checks: pd.DataFrame) -> Table:
-    """The table of multiple-instance checks for reading: a row a model, a column a check.
+    """Format the multiple-instance checks, one row per model and one column per check.
 
-    checks: `model, check, train_auc, test_auc, verdict` as of `checks_table`.
+    checks: `model, check, train_auc, test_auc, verdict` from `checks_table`.
     """
     table = Table(
         title="Multiple-instance checks on synthetic bags: verdict, AUC in training > in testing",
-        caption="passed: clearly right in testing; failed: clearly upside down; undecided: neither",
+        caption="passed: test AUC clearly above 0.5; failed: clearly below; undecided: neither",
     )
     table.add_column("model", no_wrap=True)
     for check in checks["check"].unique():
         table.add_column(str(check).replace("_", " "), no_wrap=True)
     for model, rows in checks.groupby("model", sort=False):
-        found = [
+        cells = [
             f"[{STYLES[row['verdict']]}]{row['verdict']:9}[/] "
             f"{row['train_auc']:.2f} > {row['test_auc']:.2f}"
             for row in rows.to_dict("records")
         ]
-        table.add_row(str(model), *found)
+        table.add_row(str(model), *cells)
     return table
+
+
+def share_with_interval(share: float, n: int) -> str:
+    """Format a share of n cells with its Wilson interval: `0.98 (0.94 to 0.99)`."""
+    interval = wilson(round(share * n), n, LEVEL)
+    return f"{share:.2f} ({interval.low:.2f} to {interval.high:.2f})"

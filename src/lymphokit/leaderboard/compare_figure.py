@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from lymphokit.figures.cells import GROUPS
-from lymphokit.figures.style import BLUE, DARK, GREEN, ORANGE, PALE, SKY, VERMILION
+from lymphokit.figures.style import BLUE, DARK, GREEN, LABELS, ORANGE, PALE, SKY, VERMILION
 from lymphokit.leaderboard.agreement import LEVEL
 from lymphokit.leaderboard.chances import Distribution
 from lymphokit.leaderboard.compare import Comparison, Entrant
@@ -59,7 +58,7 @@ def _tiles(axes: Axes, comparison: Comparison) -> None:
     names = [comparison.patients[place] for place in contested]
     letters = [entrant.letter for entrant in comparison.entrants]
     if len(contested):
-        colours = ListedColormap([GROUPS[0][1], GROUPS[1][1]])
+        colours = ListedColormap([LABELS[0][1], LABELS[1][1]])
         labels = comparison.labels[:, contested]
         axes.pcolormesh(labels, cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=2)
         axes.set_xlim(0, max(len(contested), 12))
@@ -73,7 +72,7 @@ def _tiles(axes: Axes, comparison: Comparison) -> None:
     agreed = len(comparison.patients) - len(contested)
     axes.set_title(
         f"All agree on {agreed} of {len(comparison.patients)} patients; the others "
-        f"(blue: called {GROUPS[0][0]}, red: {GROUPS[1][0]})",
+        f"(blue: called {LABELS[0][0]}, red: {LABELS[1][0]})",
         fontsize=10,
         loc="left",
     )

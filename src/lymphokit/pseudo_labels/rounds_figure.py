@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lymphokit.figures.shares import LEVEL, share_in_words
+from lymphokit.figures.tables import LEVEL, share_with_interval
 from lymphokit.figures.style import BLUE, CURVES, DARK, ORANGE, PALE, SKY, VERMILION
 
 DASHED = (0, (4, 4))
@@ -86,7 +86,7 @@ def _draw_networks(accuracy: Axes, loss: Axes, history: pd.DataFrame, n: int) ->
         at = own["accuracy"].argmax()
         point = (int(own["epoch"].iloc[at]), float(own["accuracy"].iloc[at]))
         line: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.8}
-        label = f"{network}: {share_in_words(point[1], n)}, epoch {point[0]}"
+        label = f"{network}: {share_with_interval(point[1], n)}, epoch {point[0]}"
         accuracy.plot(own["epoch"], own["accuracy"], label=label, **line)
         under = taken.count(point)  # points at the same place show as rings around each other
         ring: dict[str, Any] = {"markersize": 8 + 5 * under, "zorder": 3 - under / 100}
