@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lymphokit.figures.tables import LEVEL, share_with_interval
 from lymphokit.figures.style import BLUE, CURVES, DARK, ORANGE, PALE, SKY, VERMILION
+from lymphokit.figures.tables import LEVEL, share_with_interval
 
 DASHED = (0, (4, 4))
 MOSTLY_RIGHT = 0.9  # the share of truly abnormal cells that a simulated cohort should reach
