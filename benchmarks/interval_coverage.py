@@ -28,8 +28,9 @@ from lymphokit.evaluation import metrics, threshold
 from lymphokit.evaluation.metrics import Metric
 from lymphokit.evaluation.uncertainty import COLUMNS_OF, central, patient_draws, widening
 from lymphokit.models.cross_fit import held_out_parts
-from lymphokit.pseudo_labels.head import LinearHead, fit_head
+from lymphokit.pseudo_labels.head import fit_head
 from lymphokit.pseudo_labels.selection import probability
+from lymphokit.solvers.logistic import Logistic
 
 PATIENTS, TUMORAL, FOLDS, RIDGE, RULE = 100, 69, 5, 0.01, "midpoint"
 RESAMPLES, LEVEL, CHANCE, FRESH = 1000, 0.95, 0.5, 2000
@@ -41,9 +42,7 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def learned(
-    features: Floats, labels: Labels, ids: list[str], seed: int
-) -> tuple[LinearHead, float]:
+def learned(features: Floats, labels: Labels, ids: list[str], seed: int) -> tuple[Logistic, float]:
     """A regression on all these patients, and the threshold from its inner folds."""
     inner = np.empty(len(labels))
     for seen, unseen in held_out_parts(ids, labels, parts=FOLDS, seed=seed):
@@ -51,7 +50,7 @@ def learned(
     return fit_head(features, labels, RIDGE), threshold.choose(RULE, labels, inner)
 
 
-def said(head: LinearHead, features: Floats) -> Floats:
+def said(head: Logistic, features: Floats) -> Floats:
     return probability(head.log_odds(features))
 
 
@@ -62,9 +61,7 @@ def patients(labels: Labels, n_features: int, signal: float, rng: np.random.Gene
     return features
 
 
-def in_folds(
-    features: Floats, labels: Labels, seed: int
-) -> tuple[Floats, Labels, LinearHead, float]:
+def in_folds(features: Floats, labels: Labels, seed: int) -> tuple[Floats, Labels, Logistic, float]:
     """What is said of and decided on every patient out of fold, and one fold's model."""
     probabilities, decided = np.empty(PATIENTS), np.empty(PATIENTS, dtype=np.int64)
     for seen, unseen in held_out_parts(IDS, labels, parts=FOLDS, seed=seed):

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import logit
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from lymphokit.bags.packed import Bags
-from lymphokit.models.one_class import Boundary, OneClass, rising_logistic
+from lymphokit.models.one_class import Boundary, OneClass
 from tests.bags.toys import Patients, patients
 
 Make = Callable[..., OneClass]
@@ -97,34 +96,6 @@ def test_a_boundary_that_fits_too_tightly_is_found_out(model: Make) -> None:
     assert trained.boundary_.shares_outside(reactive_of(of)).mean() < 0.6
     assert trained.shares_[reactive].mean() > 0.95
     assert trained.predict_proba(of.bags, of.clinical)[reactive].mean() > 0.4
-
-
-def test_the_regression_is_platts() -> None:
-    rng = np.random.default_rng(0)
-    labels = (np.arange(60) < 40).astype(np.int64)
-    shares = np.clip(rng.normal(0.2 + 0.1 * labels, 0.1), 0.0, 1.0)
-    targets = np.where(labels == 1, 41 / 42, 1 / 22)
-    by_hand = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(
-        np.tile(shares, 2)[:, None],
-        np.repeat([1, 0], 60),
-        sample_weight=np.concatenate([targets, 1.0 - targets]),
-    )
-    slope, intercept = rising_logistic(shares, labels)
-    assert slope == pytest.approx(by_hand.coef_[0, 0], rel=1e-3)
-    assert intercept == pytest.approx(by_hand.intercept_[0], rel=1e-3)
-
-
-def test_fewer_cells_outside_are_never_a_sign_of_a_tumour() -> None:
-    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1])
-    slope, intercept = rising_logistic(0.5 - 0.3 * labels, labels)
-    assert slope == 0.0
-    assert intercept == pytest.approx(logit((6 * 7 / 8 + 3 * 1 / 5) / 9), abs=1e-6)
-
-
-def test_shares_that_separate_the_labels_leave_the_slope_finite() -> None:
-    slope, intercept = rising_logistic(np.array([0.1, 0.1, 0.9, 0.9]), np.array([0, 0, 1, 1]))
-    probabilities = 1.0 / (1.0 + np.exp(-(slope * np.array([0.1, 0.9]) + intercept)))
-    np.testing.assert_allclose(probabilities, [0.25, 0.75], atol=1e-4)
 
 
 def test_the_order_of_training_patients_does_not_show(model: Make) -> None:

@@ -11,11 +11,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from lymphokit.errors import LymphokitError
+from lymphokit.solvers.logistic import fit_rising_line
 
 Method = Literal["platt", "temperature", "isotonic", "none"]
 Labels = NDArray[np.int64]
@@ -112,10 +112,8 @@ def platt(labels: Labels, probabilities: Floats) -> OnLogOdds:
     Source: Platt 1999, Probabilistic outputs for support vector machines. His softened targets
     keep the fit finite where the labels are perfectly separated.
     """
-    odds, least = log_odds(probabilities, _least(labels)), _least(labels)
-    if np.ptp(odds) == 0:
-        return OnLogOdds(0.0, float(logit(_targets(labels).mean())), least)
-    slope, intercept = _line(odds, _targets(labels), free_intercept=True)
+    least = _least(labels)
+    slope, intercept = fit_rising_line(log_odds(probabilities, least), labels)
     return OnLogOdds(slope, intercept, least)
 
 
@@ -124,8 +122,8 @@ def temperature(labels: Labels, probabilities: Floats) -> OnLogOdds:
 
     Source: Guo et al. 2017, On calibration of modern neural networks.
     """
-    odds, least = log_odds(probabilities, _least(labels)), _least(labels)
-    slope, _ = _line(odds, _targets(labels), free_intercept=False)
+    least = _least(labels)
+    slope, _ = fit_rising_line(log_odds(probabilities, least), labels, intercept=False)
     return OnLogOdds(slope, 0.0, least)
 
 
@@ -161,31 +159,3 @@ def log_odds(probabilities: Floats, least: float) -> Floats:
 def _least(labels: Labels) -> float:
     """The smallest probability that so many patients can back (Laplace's rule of succession)."""
     return 1 / (len(labels) + 2)
-
-
-def _targets(labels: Labels) -> Floats:
-    """Platt's: (n1 + 1) / (n1 + 2) for each of n1 tumoral patients, 1 / (n0 + 2) for the others."""
-    n_tumoral = int(labels.sum())
-    n_reactive = len(labels) - n_tumoral
-    return np.where(labels == 1, (n_tumoral + 1) / (n_tumoral + 2), 1 / (n_reactive + 2))
-
-
-def _line(odds: Floats, targets: Floats, *, free_intercept: bool) -> tuple[float, float]:
-    """Slope, at least 0, and intercept, 0 unless free, of the least cross-entropy: convex."""
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        line = parameters[0] * odds + parameters[1]
-        errors = expit(line) - targets
-        slopes = np.array([(errors * odds).mean(), errors.mean()])
-        return float((np.logaddexp(0, line) - targets * line).mean()), slopes
-
-    reach = np.inf if free_intercept else 0.0
-    found = minimize(
-        loss,
-        np.array([1.0, 0.0]),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, np.inf), (-reach, reach)],
-        options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": 1000},
-    )
-    return float(found.x[0]), float(found.x[1])

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from lymphokit.bags.packed import Clinical
@@ -12,8 +11,8 @@ from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import metrics, threshold
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
+from lymphokit.solvers.logistic import fit_logistic
 
-STEEPEST = 1e-6  # slope of the loss a patient, at which the stack counts as fitted
 CLINICAL_FEATURES = ("age_years", "log_lymphocytes_giga_per_litre")
 
 
@@ -177,13 +176,17 @@ class Stack:
         features = self._features(probabilities, clinical)
         self.centre_, spread = features.mean(axis=0), features.std(axis=0)
         self.scale_ = np.where(spread > 0, spread, 1.0)
-        self.weights_, balanced_intercept = _ridge_logistic(
+        by_class = len(labels) / (2 * np.bincount(labels))  # scikit-learn's "balanced" weights
+        n_clinical = len(CLINICAL_FEATURES)
+        balanced = fit_logistic(
             (features - self.centre_) / self.scale_,
             labels,
-            C=self.C,
-            non_negative=len(features.T) - len(CLINICAL_FEATURES),
+            self.C * by_class[labels],
+            ridge=1.0,
+            lower=np.repeat([0.0, -np.inf], [len(features.T) - n_clinical, n_clinical]),
         )
-        self.intercept_ = balanced_intercept + float(logit(labels.mean()))
+        self.weights_ = balanced.weights
+        self.intercept_ = balanced.intercept + float(logit(labels.mean()))
         return self
 
     def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
@@ -202,40 +205,3 @@ class Stack:
         columns = [place for place, model in enumerate(self.models) if model in self.image_models]
         kept = np.clip(probabilities[:, columns], self.least_, 1 - self.least_)
         return np.column_stack([logit(kept), clinical.matrix()])
-
-
-def _ridge_logistic(
-    features: Floats, labels: Labels, *, C: float, non_negative: int
-) -> tuple[Floats, float]:
-    """Weights (d,) and intercept that minimise C * class-balanced log loss + |weights|^2 / 2.
-
-    The first `non_negative` weights are kept at 0 or above; the intercept is not penalised.
-    Classes weigh as in scikit-learn's `class_weight="balanced"`. Convex, so the start is no matter.
-    """
-    n, d = features.shape
-    share = np.where(labels == 1, n / (2 * np.sum(labels == 1)), n / (2 * np.sum(labels == 0)))
-    sides = 2.0 * labels - 1
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        weights, intercept = parameters[:-1], parameters[-1]
-        margins = sides * (features @ weights + intercept)
-        slopes = -C * share * sides * expit(-margins)
-        value = C * np.sum(share * np.logaddexp(0, -margins)) + weights @ weights / 2
-        return float(value), np.append(features.T @ slopes + weights, slopes.sum())
-
-    bounded = np.arange(d + 1) < non_negative
-    bounds = [(0.0, None) if at_least_0 else (None, None) for at_least_0 in bounded]
-    found = minimize(
-        loss,
-        np.zeros(d + 1),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": 10_000, "ftol": 1e-14, "gtol": 1e-8},
-    )
-    # The line search may stop where rounding hides any further descent: what counts is the slope,
-    # but for a weight at its bound that would only go below.
-    slope = np.where((found.x <= 0) & bounded & (found.jac > 0), 0.0, found.jac)
-    if np.abs(slope).max() > STEEPEST * n:
-        raise BlendError(f"the stack did not converge: {found.message}")
-    return np.asarray(found.x[:-1]), float(found.x[-1])

@@ -5,7 +5,6 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.svm import OneClassSVM
 
@@ -14,6 +13,7 @@ from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_mean
 from lymphokit.models.cross_fit import held_out_parts
+from lymphokit.solvers.logistic import fit_rising_line
 
 _TOLERANCE = 1e-6  # of the solver; its own 1e-3 lets the order of the cells show
 
@@ -92,7 +92,8 @@ class OneClass:
         for kept, rated in parts:
             boundary = self._around(bags.take(kept[labels[kept] == 0]))
             self.shares_[rated] = boundary.shares_outside(bags.take(rated))
-        self.slope_, self.intercept_ = rising_logistic(self.shares_, labels)
+        # Outliers speak for a malignancy or, at most, for nothing: the slope is not negative.
+        self.slope_, self.intercept_ = fit_rising_line(self.shares_, labels)
         return self
 
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:  # noqa: ARG002
@@ -115,31 +116,3 @@ class OneClass:
         cells = projection.fit(reactive.instances).transform(reactive.instances)
         svm = OneClassSVM(kernel="rbf", nu=self.nu, gamma=self.gamma, tol=_TOLERANCE)
         return Boundary(projection, svm.fit(cells))
-
-
-def rising_logistic(shares: NDArray[np.float64], labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Slope, at least 0, and intercept of the probability of label 1 given shares (n_bags,).
-
-    Outliers speak for a malignancy or, at most, for nothing: where fewer of them would be the
-    better sign the slope is 0 and all bags get the prevalence. Labels are softened to
-    (n_positive + 1) / (n_positive + 2) and 1 / (n_negative + 2), which keeps the slope finite
-    where shares separate them. Source: Platt 1999.
-    """
-    n_negative, n_positive = np.bincount(labels, minlength=2)
-    targets = np.where(labels == 1, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-
-    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        logits = line[0] * shares + line[1]
-        errors = (expit(logits) - targets) / len(targets)
-        value = np.mean(np.logaddexp(0.0, logits) - targets * logits)
-        return float(value), np.array([errors @ shares, errors.sum()])
-
-    found = minimize(
-        loss,
-        np.zeros(2),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, None), (None, None)],
-        options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": 1000},
-    )
-    return float(found.x[0]), float(found.x[1])

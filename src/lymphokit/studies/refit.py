@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from lymphokit.evaluation.metrics import Floats, Labels
-from lymphokit.solvers.many_heads import fit_heads, log_odds
+from lymphokit.solvers.logistic import fit_stack, log_odds
 
 Positions = NDArray[np.int64]
 
@@ -140,7 +140,7 @@ class TableRefit:
         for fold in range(batch.inner.shape[1]):
             for training, of in batch.fits(fold):
                 rows = self._rows(batch, training)
-                heads = fit_heads(rows, batch.labels, training.astype(np.float64), self.C)
+                heads = fit_stack(rows, batch.labels, np.where(training, self.C, 0.0), ridge=1.0)
                 said[:, fold][of] = expit(log_odds(heads, rows)[of])
         return said
 
@@ -165,9 +165,7 @@ class StackRefit:
 
     image: the model's name; clinical (n, 2): age and log count; C: of the stack's ridge. It is
     fitted on the image model's inner predictions, and its own inner predictions come from stacks
-    of the other inner folds. With one image model its bound, a weight not below 0, needs no
-    search: where the free optimum breaks it, the weight is 0.
-    """
+    of the other inner folds."""
 
     image: str
     clinical: Floats
@@ -195,11 +193,8 @@ class StackRefit:
         rows = _standardised(np.concatenate([odds[:, :, None], clinical], axis=2), training)
         tumoral = (training & (labels == 1)).sum(axis=1, keepdims=True)
         share = training * n / (2 * np.where(labels == 1, tumoral, n - tumoral))
-        heads = fit_heads(rows, labels, share, self.C)
-        against = heads[:, 0] < 0
-        if against.any():
-            blind = rows[against] * np.array([0.0, 1.0, 1.0])
-            heads[against] = fit_heads(blind, labels[against], share[against], self.C)
+        bounds = np.array([0.0, -np.inf, -np.inf])
+        heads = fit_stack(rows, labels, self.C * share, ridge=1.0, lower=bounds)
         return np.asarray(expit(log_odds(heads, rows) + logit(tumoral / n)))
 
 
