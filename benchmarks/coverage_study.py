@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom, norm, t
 
+from lymphokit.evaluation.intervals import Interval
 from lymphokit.evaluation.metrics import Metric
-from lymphokit.evaluation.uncertainty import COLUMNS_OF, Interval
+from lymphokit.evaluation.uncertainty import COLUMNS_OF
 
 Side = Literal["above", "below", "either"]
 RARE = 0.05  # what happens in fewer cases than this by chance is called a surprise

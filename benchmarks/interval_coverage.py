@@ -25,8 +25,9 @@ from threadpoolctl import threadpool_limits
 
 from coverage_study import miss_rate, widened
 from lymphokit.evaluation import metrics, threshold
+from lymphokit.evaluation.intervals import percentile_interval
 from lymphokit.evaluation.metrics import Metric
-from lymphokit.evaluation.uncertainty import COLUMNS_OF, central, patient_draws, widening
+from lymphokit.evaluation.uncertainty import COLUMNS_OF, patient_draws, widening
 from lymphokit.models.cross_fit import held_out_parts
 from lymphokit.pseudo_labels.head import fit_head
 from lymphokit.pseudo_labels.selection import probability
@@ -79,7 +80,7 @@ def row(labels: Labels, probabilities: Floats, decided: Labels, draws: Floats) -
         column, low, high = COLUMNS_OF[metric]
         resampled = metrics.resampled(metric, labels, decided, probabilities, draws)
         found[column] = metrics.score(metric, labels, decided, probabilities)
-        found[low], found[high] = central(resampled, LEVEL)
+        found[low], found[high] = percentile_interval(resampled, LEVEL)
     cut = threshold.choose("balanced_accuracy", labels, probabilities)
     best = threshold.decide(probabilities, cut)
     naive = metrics.score("balanced_accuracy", labels, best, probabilities)

@@ -43,8 +43,8 @@ from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort.folds import make_folds
 from lymphokit.cohort.raw import LABELLED
 from lymphokit.ensemble import naive
-from lymphokit.ensemble.fold import Panel, blend_fold, recipes, rule_for
-from lymphokit.evaluation.oof import cross_predict, decisions
+from lymphokit.ensemble.fold import MemberPredictions, blend_fold, recipes, rule_for
+from lymphokit.evaluation.out_of_fold import cross_predict, decision_table
 from lymphokit.evaluation.uncertainty import score_table, widening
 from lymphokit.features.morphology import measure_cells
 from lymphokit.imaging.check import Cohort, check_cohort
@@ -236,12 +236,14 @@ def judge(
     )
     everything = {name: list(tables) for name, tables in predictions.items()}
     for place in range(len(repeat_of)):
-        panel = Panel.of({name: tables[place] for name, tables in predictions.items()}, patients)
+        panel = MemberPredictions.from_tables(
+            {name: tables[place] for name, tables in predictions.items()}, patients
+        )
         for name, table in blend_fold(panel, recipes(rule=rule, **blends), rule)[0].items():
             everything.setdefault(name, []).append(table)
     decided = pd.concat(
         [
-            decisions(table, model=name, fold=fold, repeat=repeat, rule=rule_for(name, rule))
+            decision_table(table, model=name, fold=fold, repeat=repeat, rule=rule_for(name, rule))
             for name, tables in everything.items()
             for (fold, repeat), table in zip(repeat_of.items(), tables, strict=True)
         ]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from lymphokit.audit.choices import Blended, with_blends
-from lymphokit.audit.folds import Tables
+from lymphokit.audit.choice_checks import BlendRecord, with_blends
+from lymphokit.audit.fold_checks import Tables
 from lymphokit.ensemble import fold as ensemble
-from lymphokit.evaluation import oof
+from lymphokit.evaluation import out_of_fold
 
 MODELS = ("clinical", "pooled", "d_mil")
 RULE = "midpoint"
@@ -69,20 +69,22 @@ def predictions() -> dict[tuple[int, str], pd.DataFrame]:
     return tables
 
 
-def blends(tables: Tables) -> dict[int, Blended]:
+def blends(tables: Tables) -> dict[int, BlendRecord]:
     made = {}
     for number in (1, 2):
-        panel = ensemble.Panel.of({m: tables[number, m] for m in MODELS}, patients())
+        panel = ensemble.MemberPredictions.from_tables(
+            {m: tables[number, m] for m in MODELS}, patients()
+        )
         blended, chosen = ensemble.blend_fold(panel, RECIPES, RULE)
         together = pd.concat([table.assign(blend=name) for name, table in blended.items()])
-        made[number] = Blended(together, chosen)
+        made[number] = BlendRecord(together, chosen)
     return made
 
 
-def decisions(tables: Tables, made: dict[int, Blended]) -> pd.DataFrame:
+def decisions(tables: Tables, made: dict[int, BlendRecord]) -> pd.DataFrame:
     return pd.concat(
         [
-            oof.decisions(
+            out_of_fold.decision_table(
                 table,
                 model=model,
                 fold=number,

@@ -1,6 +1,13 @@
 import pytest
 
-from lymphokit.audit.findings import AuditError, Check, Gathered, as_json, refuse_leaks, some
+from lymphokit.audit.findings import (
+    AuditError,
+    Check,
+    FindingsByModel,
+    as_json,
+    raise_on_findings,
+    some,
+)
 from lymphokit.errors import Fault
 
 CHECKS = [
@@ -12,7 +19,7 @@ CHECKS = [
 
 def test_all_findings_of_all_checks_are_told_at_once_with_their_remedies() -> None:
     with pytest.raises(AuditError) as caught:
-        refuse_leaks(CHECKS)
+        raise_on_findings(CHECKS)
     told = str(caught.value).splitlines()
     assert told[0].startswith("the audit fails with 3 findings")
     assert told[1:4] == ["[images]", "P1: a.jpg is b.jpg of P2", "remove one"]
@@ -21,7 +28,7 @@ def test_all_findings_of_all_checks_are_told_at_once_with_their_remedies() -> No
 
 
 def test_nothing_is_raised_where_nothing_is_found() -> None:
-    refuse_leaks(CHECKS[:1])
+    raise_on_findings(CHECKS[:1])
 
 
 def test_the_file_tells_what_passed_as_well() -> None:
@@ -33,7 +40,7 @@ def test_the_file_tells_what_passed_as_well() -> None:
 
 
 def test_a_finding_of_many_models_is_told_once() -> None:
-    found = Gathered("fit again")
+    found = FindingsByModel("fit again")
     for model in "abcdef":
         found.add("P10", "was fitted on", model)
     found.add("P2", "was fitted on", "a")

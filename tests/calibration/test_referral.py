@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphokit.calibration import referral as abstention
+from lymphokit.calibration import referral
 from lymphokit.calibration.referral import REACTIVE, REFERRED, TUMORAL, Costs
 
 COSTS = Costs(missed=20.0, false_alarm=5.0)
@@ -39,7 +39,7 @@ def test_chows_edges_take_the_action_of_least_expected_cost(costs):
     each = np.stack(
         [probabilities * costs.missed, (1 - probabilities) * costs.false_alarm, np.ones(1000)]
     )
-    taken = abstention.act(probabilities, *costs.band())
+    taken = referral.choose_actions(probabilities, *costs.band())
     np.testing.assert_allclose(each[taken, np.arange(1000)], each.min(axis=0))
 
 
@@ -49,7 +49,7 @@ def test_no_other_band_costs_less_on_calibrated_probabilities():
     labels = (generator.random(100_000) < said).astype(np.int64)
 
     def cost(low: float, high: float) -> float:
-        return float(COSTS.of(labels, abstention.act(said, low, high)).mean())
+        return float(COSTS.incurred(labels, referral.choose_actions(said, low, high)).mean())
 
     edges = np.linspace(0, 1, 21)
     every = {(low, high): cost(low, high) for low in edges for high in edges if low <= high}
@@ -60,20 +60,20 @@ def test_no_other_band_costs_less_on_calibrated_probabilities():
 def test_where_flow_cytometry_never_pays_everybody_gets_the_cheaper_call():
     dear = Costs(missed=1.5, false_alarm=1.5)
     assert dear.band() == (0.5, 0.5)
-    taken = abstention.act(np.array([0.49, 0.5, 0.51]), *dear.band())
+    taken = referral.choose_actions(np.array([0.49, 0.5, 0.51]), *dear.band())
     assert taken.tolist() == [REACTIVE, TUMORAL, TUMORAL]
 
 
 def test_every_outcome_has_its_price():
     labels, actions = np.array([0, 1, 0, 1, 0, 1]), np.array([0, 0, 1, 1, 2, 2])
-    assert COSTS.of(labels, actions).tolist() == [0, 20, 5, 0, 1, 1]
+    assert COSTS.incurred(labels, actions).tolist() == [0, 20, 5, 0, 1, 1]
 
 
 def test_the_wanted_band_keeps_wrong_calls_within_the_wanted_shares_on_new_patients():
     wrong = []
     for seed in range(150):
         table = long_table(160, seed=seed, folds=1)
-        referred = abstention.refer(table, band="wanted", costs=COSTS, wanted=WANTED)
+        referred = referral.apply_band(table, band="wanted", costs=COSTS, wanted=WANTED)
         scored = referred[referred["part"] == "validation"]
         tumoral, reactive = scored["label"] == 1, scored["label"] == 0
         wrong.append(
@@ -90,9 +90,9 @@ def test_the_wanted_band_keeps_wrong_calls_within_the_wanted_shares_on_new_patie
 def test_where_one_threshold_does_both_nobody_is_sent_on():
     labels = np.repeat([0, 1], 30)
     said = np.concatenate([np.linspace(0.1, 0.3, 30), np.linspace(0.6, 0.9, 30)])
-    low, high = abstention.wanted_band(labels, said, **WANTED)
+    low, high = referral.wanted_band(labels, said, **WANTED)
     assert low == high
-    assert set(abstention.act(said, low, high)) == {REACTIVE, TUMORAL}
+    assert set(referral.choose_actions(said, low, high)) == {REACTIVE, TUMORAL}
 
 
 @pytest.mark.parametrize("band", ["costs", "wanted"])
@@ -102,7 +102,7 @@ def test_who_is_scored_has_no_say_in_the_band(band):
     held = turned["part"] == "validation"
     turned.loc[held, "label"] = 1 - turned.loc[held, "label"]
     one, other = (
-        abstention.refer(t, band=band, costs=COSTS, wanted=WANTED) for t in (table, turned)
+        referral.apply_band(t, band=band, costs=COSTS, wanted=WANTED) for t in (table, turned)
     )
     for column in ("low", "high", "action"):
         np.testing.assert_array_equal(one[column], other[column])
@@ -116,9 +116,9 @@ def tables(costs: Costs = COSTS) -> tuple[pd.DataFrame, pd.DataFrame]:
     table.loc[table["model"] == "clinical", "label"] = table.loc[
         table["model"] == "m", "label"
     ].to_numpy()
-    referred = abstention.refer(table, band="costs", costs=costs, wanted=WANTED)
-    ways = abstention.strategies(referred, decided(table), ["m", "clinical"], costs)
-    return referred, abstention.abstention_table(ways, costs, resamples=200, level=0.95, seed=0)
+    referred = referral.apply_band(table, band="costs", costs=costs, wanted=WANTED)
+    ways = referral.strategies(referred, decided(table), ["m", "clinical"], costs)
+    return referred, referral.referral_table(ways, costs, resamples=200, level=0.95, seed=0)
 
 
 def test_the_table_by_hand():
@@ -126,7 +126,7 @@ def test_the_table_by_hand():
     rows = referred[(referred["part"] == "validation") & (referred["model"] == "m")]
     first = table.iloc[0]
     called = rows[rows["action"] != REFERRED]
-    assert first["strategy"] == "m, unsure sent on"
+    assert first["strategy"] == "m, referral band"
     assert first["n_patients"] == len(rows) == 200
     assert first["referred"] == pytest.approx((rows["action"] == REFERRED).mean())
     assert first["accuracy"] == pytest.approx((called["action"] == called["label"]).mean())
@@ -143,18 +143,18 @@ def test_other_ways_are_set_beside_the_first():
     _, table = tables()
     by_name = table.set_index("strategy")
     assert list(by_name.index) == [
-        "m, unsure sent on",
-        "m, all called",
+        "m, referral band",
+        "m, no referral",
         "m, as submitted",
-        "clinical, unsure sent on",
-        "clinical, all called",
-        "all sent on",
+        "clinical, referral band",
+        "clinical, no referral",
+        "refer all",
     ]
-    assert by_name.loc["all sent on", ["referred", "cost"]].tolist() == [1, 1]
-    assert np.isnan(by_name.loc["all sent on", "sensitivity"])
-    first = by_name.loc["m, unsure sent on"]
+    assert by_name.loc["refer all", ["referred", "cost"]].tolist() == [1, 1]
+    assert np.isnan(by_name.loc["refer all", "sensitivity"])
+    first = by_name.loc["m, referral band"]
     assert first[["dearer", "dearer_low", "dearer_high"]].tolist() == [0, 0, 0]
-    assert by_name.loc["clinical, unsure sent on", "dearer_low"] > 0
+    assert by_name.loc["clinical, referral band", "dearer_low"] > 0
     np.testing.assert_allclose(by_name["dearer"], by_name["cost"] - first["cost"])
 
 
@@ -165,14 +165,14 @@ def test_nobody_missed_is_not_nobody_to_be_missed():
 
 def test_the_curve_runs_through_the_chosen_band_and_from_nobody_to_nearly_everybody():
     referred, table = tables()
-    curve = abstention.risk_coverage(referred, ["m"], COSTS, resamples=100, level=0.95, seed=0)
+    curve = referral.risk_coverage(referred, ["m"], COSTS, resamples=100, level=0.95, seed=0)
     chosen = curve[curve["price"] == 1].iloc[0]
     for column in ("referred", "accuracy", "cost"):
         assert chosen[column] == pytest.approx(table.iloc[0][column])
     assert curve["referred"].is_monotonic_decreasing
     assert curve["referred"].min() == 0
     assert curve["referred"].max() > 0.95
-    none = table.set_index("strategy").loc["m, all called"]
+    none = table.set_index("strategy").loc["m, no referral"]
     assert curve.iloc[-1]["cost"] == pytest.approx(none["cost"])
     assert (curve["accuracy_low"] <= curve["accuracy"]).all()
 
@@ -182,29 +182,29 @@ def test_repeats_are_no_more_patients():
     twice = pd.concat([table, table.assign(repeat=2, fold=table["fold"] + 2)])
     found = []
     for rows in (table, twice):
-        referred = abstention.refer(rows, band="costs", costs=COSTS, wanted=WANTED)
-        ways = abstention.strategies(referred, decided(rows), ["m"], COSTS)
-        found.append(abstention.abstention_table(ways, COSTS, resamples=50, level=0.95, seed=0))
+        referred = referral.apply_band(rows, band="costs", costs=COSTS, wanted=WANTED)
+        ways = referral.strategies(referred, decided(rows), ["m"], COSTS)
+        found.append(referral.referral_table(ways, COSTS, resamples=50, level=0.95, seed=0))
     pd.testing.assert_frame_equal(*found)
 
 
 def test_test_patients_are_advised_by_the_mean_over_folds():
     table = long_table()
-    advice = abstention.referrals(
-        abstention.refer(table, band="costs", costs=COSTS, wanted=WANTED), "m"
+    advice = referral.advise_test_patients(
+        referral.apply_band(table, band="costs", costs=COSTS, wanted=WANTED), "m"
     )
     assert advice["patient"].tolist() == [f"T{i}" for i in range(6)]
     own = table[table["patient"] == "T3"]["calibrated"]
     row = advice.set_index("patient").loc["T3"]
     assert row["probability"] == pytest.approx(own.mean())
-    word = abstention.WORDS[int(abstention.act(own.mean(), 0.05, 0.8))]
+    word = referral.ACTION_NAMES[int(referral.choose_actions(own.mean(), 0.05, 0.8))]
     assert row["advice"] == word
 
 
 def test_a_model_without_predictions_is_named():
     table = long_table()
-    referred = abstention.refer(table, band="costs", costs=COSTS, wanted=WANTED)
-    with pytest.raises(abstention.AbstentionError, match="stack"):
-        abstention.strategies(referred, decided(table), ["stack"], COSTS)
-    with pytest.raises(abstention.AbstentionError, match="no test patient"):
-        abstention.referrals(referred[referred["part"] != "test"], "m")
+    referred = referral.apply_band(table, band="costs", costs=COSTS, wanted=WANTED)
+    with pytest.raises(referral.ReferralError, match="stack"):
+        referral.strategies(referred, decided(table), ["stack"], COSTS)
+    with pytest.raises(referral.ReferralError, match="no test patient"):
+        referral.advise_test_patients(referred[referred["part"] != "test"], "m")

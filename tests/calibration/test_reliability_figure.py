@@ -5,15 +5,14 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from lymphokit.calibration import out_of_fold as calibration
-from lymphokit.calibration import referral as abstention
+from lymphokit.calibration import referral, reliability
 from lymphokit.calibration.referral import Costs
 from lymphokit.calibration.referral_figure import risk_coverage_figure
 from lymphokit.calibration.reliability_figure import reliability_figure
-from lymphokit.calibration.tables import (
-    abstention_sentences,
-    abstention_terminal_table,
+from lymphokit.calibration.terminal_tables import (
     calibration_terminal_table,
+    referral_sentences,
+    referral_terminal_table,
     sensitivity_sentences,
 )
 from tests.calibration.test_referral import WANTED, decided, long_table
@@ -35,14 +34,14 @@ def said() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def measured(said: pd.DataFrame) -> pd.DataFrame:
-    return calibration.calibration_table(said, ["clinical", "m"], n_bins=5, **DRAWN)
+    return reliability.calibration_table(said, ["clinical", "m"], n_bins=5, **DRAWN)
 
 
 @pytest.fixture(scope="module")
 def worked(said: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    referred = abstention.refer(said, band="costs", costs=COSTS, wanted=WANTED)
-    ways = abstention.strategies(referred, decided(said), ["m", "clinical"], COSTS)
-    return referred, abstention.abstention_table(ways, COSTS, **DRAWN)
+    referred = referral.apply_band(said, band="costs", costs=COSTS, wanted=WANTED)
+    ways = referral.strategies(referred, decided(said), ["m", "clinical"], COSTS)
+    return referred, referral.referral_table(ways, COSTS, **DRAWN)
 
 
 def printed(thing: object) -> str:
@@ -52,7 +51,7 @@ def printed(thing: object) -> str:
 
 
 def test_the_reliability_figure_says_the_finding_and_counts_the_patients(said, measured):
-    points = calibration.reliability(said, ["m", "clinical"], n_bins=5, level=0.95)
+    points = reliability.reliability_bins(said, ["m", "clinical"], n_bins=5, level=0.95)
     figure = reliability_figure(points, measured, submitted="m", method="platt", level=0.95)
     text = text_of(figure)
     assert "m: too timid, too low before calibration, no fault found after" in text
@@ -66,7 +65,7 @@ def test_the_reliability_figure_says_the_finding_and_counts_the_patients(said, m
 
 def test_the_points_of_the_abstention_figure_are_the_bands_in_use(worked):
     referred, table = worked
-    curve = abstention.risk_coverage(referred, ["m", "clinical"], COSTS, **DRAWN)
+    curve = referral.risk_coverage(referred, ["m", "clinical"], COSTS, **DRAWN)
     figure = risk_coverage_figure(curve, table, missed=20.0, false_alarm=5.0, level=0.95)
     for panel, column in zip(figure.axes, ("accuracy", "cost"), strict=True):
         drawn = [line.get_xydata() for line in panel.lines if line.get_marker() == "o"]
@@ -109,11 +108,11 @@ def test_a_sensitivity_that_nobody_can_promise_is_said_to_be_one():
 
 def test_the_abstention_table_fits_and_the_sentences_add_up(worked):
     referred, table = worked
-    shown = printed(abstention_terminal_table(table, missed=20.0, false_alarm=5.0, level=0.95))
+    shown = printed(referral_terminal_table(table, missed=20.0, false_alarm=5.0, level=0.95))
     assert "…" not in shown
     assert all(name in shown for name in table["strategy"])
-    advice = abstention.referrals(referred, "m")
-    first, missed, test = abstention_sentences(table, advice, missed=20.0)
+    advice = referral.advise_test_patients(referred, "m")
+    first, missed, test = referral_sentences(table, advice, missed=20.0)
     row = table.iloc[0]
     assert f"Of {row['called_tumoral']:.0f} tumoral patients called" in first
     share = row["missed_high"] * row["n_tumoral"] / 600 * 20

@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from lymphokit.ensemble import fold
 from lymphokit.ensemble.blend import BlendError
-from lymphokit.evaluation import oof, threshold
+from lymphokit.evaluation import out_of_fold, threshold
 
 MODELS = ["clinical", "a", "b", "c", "d"]
 SETTINGS = {
@@ -51,7 +51,7 @@ def patients_and_predictions(
 
 def blended(patients, predictions, **changes):
     settings = SETTINGS | changes
-    panel = fold.Panel.of(predictions, patients)
+    panel = fold.MemberPredictions.from_tables(predictions, patients)
     return fold.blend_fold(panel, fold.recipes(**settings), settings["rule"])
 
 
@@ -65,9 +65,9 @@ def test_blends_are_tables_like_those_of_models():
     tables, chosen = blended(patients, predictions)
     assert list(tables) == ["vote", "mean", "stack", "chosen"]
     for name, table in tables.items():
-        assert table.columns.tolist() == oof.COLUMNS
+        assert table.columns.tolist() == out_of_fold.COLUMNS
         pd.testing.assert_frame_equal(
-            oof.check(table)[fold.KEYS], predictions["a"][fold.KEYS], obj=name
+            out_of_fold.validate(table)[fold.KEYS], predictions["a"][fold.KEYS], obj=name
         )
     assert json.loads(json.dumps(chosen)) == chosen
 
@@ -77,7 +77,7 @@ def test_the_recorded_threshold_is_the_one_that_decides():
     for rule in ("prevalence", "midpoint", "balanced_accuracy", 0.4):
         tables, chosen = blended(patients, predictions, rule=rule)
         for name, table in tables.items():
-            decided = oof.decisions(
+            decided = out_of_fold.decision_table(
                 table, model=name, fold=1, repeat=1, rule=fold.rule_for(name, rule)
             )
             assert decided["threshold"].unique().tolist() == [chosen[name]["threshold"]]
@@ -129,7 +129,7 @@ def test_noise_scores_half_out_of_fold_while_choosing_on_the_scored_patients_loo
         )
         tables, _ = blended(patients, predictions, rule="balanced_accuracy")
         for name, table in tables.items():
-            decided = oof.decisions(
+            decided = out_of_fold.decision_table(
                 table,
                 model=name,
                 fold=1,
@@ -160,9 +160,9 @@ def test_models_that_know_something_are_better_together():
         patients, predictions = patients_and_predictions(seed, n_validation=200, signal=1.2)
         tables, _ = blended(patients, predictions)
         for scores, table in ((alone, predictions["a"]), (together, tables["stack"])):
-            decided = oof.decisions(table, model="m", fold=1, repeat=1, rule="prevalence").query(
-                "part == 'validation'"
-            )
+            decided = out_of_fold.decision_table(
+                table, model="m", fold=1, repeat=1, rule="prevalence"
+            ).query("part == 'validation'")
             scores.append(balanced_accuracy_score(decided["label"], decided["decision"]))
     assert np.mean(together) > np.mean(alone) + 0.05
 
@@ -171,15 +171,15 @@ def test_models_of_different_patients_are_not_blended():
     patients, predictions = patients_and_predictions(5)
     predictions["b"] = predictions["b"].iloc[1:]
     with pytest.raises(BlendError, match="b did not predict the patients of clinical"):
-        fold.Panel.of(predictions, patients)
+        fold.MemberPredictions.from_tables(predictions, patients)
 
 
 def test_a_model_may_not_be_called_as_a_blend_is():
     patients, predictions = patients_and_predictions(6)
     with pytest.raises(BlendError, match="mean"):
-        fold.Panel.of({"mean": predictions["a"]}, patients)
+        fold.MemberPredictions.from_tables({"mean": predictions["a"]}, patients)
     with pytest.raises(BlendError, match="no models"):
-        fold.Panel.of({}, patients)
+        fold.MemberPredictions.from_tables({}, patients)
 
 
 def long_table(probabilities) -> pd.DataFrame:

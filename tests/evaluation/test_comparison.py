@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from lymphokit.evaluation.comparison import comparison_table, in_words, mcnemar
+from lymphokit.evaluation.comparison import comparison_sentence, comparison_table, mcnemar
 
 SETTINGS = {"resamples": 400, "level": 0.95, "seed": 3}
 
@@ -47,7 +47,7 @@ def test_a_model_against_itself_differs_by_nothing():
     row = comparison_table(both, ["a", "b"], "a", **SETTINGS).iloc[0]
     assert row[["balanced_accuracy", "low", "high", "auc", "auc_low", "auc_high"]].eq(0).all()
     assert row["mcnemar_p"] == 1
-    assert "not shown on 120 patients" in in_words(row)
+    assert "not shown on 120 patients" in comparison_sentence(row)
 
 
 def test_a_clearly_better_model_is_said_to_be_better_and_the_other_way_round():
@@ -62,9 +62,9 @@ def test_a_clearly_better_model_is_said_to_be_better_and_the_other_way_round():
     assert up["balanced_accuracy"] == pytest.approx(truth)
     assert up["low"] > 0 > down["high"]
     assert up["mcnemar_p"] < 0.001
-    assert "good is better than poor" in in_words(up)
-    assert "McNemar p < 0.001" in in_words(up)
-    assert "poor is worse than good" in in_words(down)
+    assert "good is better than poor" in comparison_sentence(up)
+    assert "McNemar p < 0.001" in comparison_sentence(up)
+    assert "poor is worse than good" in comparison_sentence(down)
 
 
 def test_the_reference_needs_no_row_of_its_own_and_is_never_compared_with_itself():

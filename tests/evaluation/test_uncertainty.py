@@ -59,8 +59,8 @@ def test_draws_keep_the_number_of_patients_of_each_label():
 
 def test_repeats_are_averaged_inside_a_resample_and_are_no_more_patients():
     probabilities, labels = simulated(0)
-    once = Outcomes.of(table_of(probabilities, labels), ["m"])
-    thrice = Outcomes.of(table_of(np.tile(probabilities, (3, 1)), labels), ["m"])
+    once = Outcomes.from_decisions(table_of(probabilities, labels), ["m"])
+    thrice = Outcomes.from_decisions(table_of(np.tile(probabilities, (3, 1)), labels), ["m"])
     draws = uncertainty.patient_draws(labels, resamples=300, seed=2)
     for metric in ("balanced_accuracy", "auc"):
         one = uncertainty.interval(once, "m", metric, draws, 0.95)
@@ -71,7 +71,7 @@ def test_repeats_are_averaged_inside_a_resample_and_are_no_more_patients():
 
 def test_the_score_over_repeats_is_the_mean_of_the_repeats_scores():
     (first, labels), (second, _) = simulated(1), simulated(2)
-    outcomes = Outcomes.of(table_of(np.array([first, second]), labels), ["m"])
+    outcomes = Outcomes.from_decisions(table_of(np.array([first, second]), labels), ["m"])
     # Natural order of patients is their order here, so labels and columns line up.
     expected = np.mean([balanced_accuracy_score(labels, p >= 0.5) for p in (first, second)])
     assert outcomes.score("m", "balanced_accuracy") == pytest.approx(expected)
@@ -82,7 +82,9 @@ def test_the_score_over_repeats_is_the_mean_of_the_repeats_scores():
 def test_under_split_only_the_patients_in_validation_count():
     probabilities, labels = simulated(3)
     held_out = np.arange(len(labels)) % 4 == 0
-    outcomes = Outcomes.of(table_of(np.where(held_out, probabilities, np.nan), labels), ["m"])
+    outcomes = Outcomes.from_decisions(
+        table_of(np.where(held_out, probabilities, np.nan), labels), ["m"]
+    )
     assert len(outcomes.patients) == held_out.sum()
     expected = roc_auc_score(labels[held_out], probabilities[held_out])
     assert outcomes.score("m", "auc") == pytest.approx(expected)
@@ -91,7 +93,7 @@ def test_under_split_only_the_patients_in_validation_count():
 def test_a_repeat_without_both_classes_in_a_resample_does_not_spoil_it():
     probabilities = np.array([[0.9, 0.1, np.nan, np.nan], [np.nan, np.nan, 0.2, 0.8]])
     labels = np.array([1, 0, 1, 0])
-    outcomes = Outcomes.of(table_of(probabilities, labels), ["m"])
+    outcomes = Outcomes.from_decisions(table_of(probabilities, labels), ["m"])
     draws = np.array([[2.0, 2.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], [2.0, 0.0, 0.0, 2.0]])
     found = outcomes.resampled("m", "balanced_accuracy", draws)
     np.testing.assert_array_equal(found, [1.0, 0.5, np.nan])
@@ -106,7 +108,7 @@ def test_a_model_never_differs_from_itself_though_each_interval_is_wide():
     both = pd.concat(
         [table_of(probabilities, labels, model="a"), table_of(probabilities, labels, model="b")]
     )
-    outcomes = Outcomes.of(both, ["a", "b"])
+    outcomes = Outcomes.from_decisions(both, ["a", "b"])
     draws = uncertainty.patient_draws(labels, resamples=200, seed=0)
     none = uncertainty.difference(outcomes, "a", "b", "auc", draws, 0.95)
     assert (none.estimate, none.low, none.high) == (0, 0, 0)
@@ -117,7 +119,7 @@ def test_a_model_never_differs_from_itself_though_each_interval_is_wide():
 def test_a_clearly_better_model_is_told_apart():
     (good, labels), (poor, _) = simulated(5, shift=3), simulated(6, shift=0)
     both = pd.concat([table_of(poor, labels, model="poor"), table_of(good, labels, model="good")])
-    outcomes = Outcomes.of(both, ["poor", "good"])
+    outcomes = Outcomes.from_decisions(both, ["poor", "good"])
     draws = uncertainty.patient_draws(labels, resamples=400, seed=0)
     gain = uncertainty.difference(outcomes, "good", "poor", "balanced_accuracy", draws, 0.95)
     expected = balanced_accuracy_score(labels, good >= 0.5) - balanced_accuracy_score(
@@ -133,7 +135,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     held = dict.fromkeys(truth, 0)
     for seed in range(times):
         probabilities, labels = simulated(seed, shift=shift)
-        outcomes = Outcomes.of(table_of(probabilities, labels), ["m"])
+        outcomes = Outcomes.from_decisions(table_of(probabilities, labels), ["m"])
         draws = uncertainty.patient_draws(labels, resamples=200, seed=seed)
         for metric, true in truth.items():
             found = uncertainty.interval(outcomes, "m", metric, draws, 0.90)
@@ -149,8 +151,8 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 def test_intervals_are_widened_as_patients_scored_are_also_learned_from(held_out, n_fitted, factor):
     """Five folds, ten folds, one split of 80 and 20, and models from an endless supply."""
     probabilities, labels = simulated(10, n=held_out)
-    free = Outcomes.of(table_of(probabilities, labels), ["m"])
-    tied = Outcomes.of(table_of(probabilities, labels, n_fitted=n_fitted), ["m"])
+    free = Outcomes.from_decisions(table_of(probabilities, labels), ["m"])
+    tied = Outcomes.from_decisions(table_of(probabilities, labels, n_fitted=n_fitted), ["m"])
     assert tied.widening == pytest.approx(factor)
     draws = uncertainty.patient_draws(labels, resamples=300, seed=1)
     alone = uncertainty.interval(free, "m", "auc", draws, 0.8)
@@ -164,7 +166,7 @@ def test_intervals_are_widened_as_patients_scored_are_also_learned_from(held_out
 
 def test_a_widened_interval_stays_within_what_a_score_can_be():
     probabilities, labels = simulated(11, n=40, shift=2)
-    outcomes = Outcomes.of(table_of(probabilities, labels, n_fitted=4), ["m"])
+    outcomes = Outcomes.from_decisions(table_of(probabilities, labels, n_fitted=4), ["m"])
     draws = uncertainty.patient_draws(labels, resamples=300, seed=1)
     found = uncertainty.interval(outcomes, "m", "auc", draws, 0.95)
     assert found.high == 1.0
@@ -190,7 +192,7 @@ def test_only_widened_intervals_of_models_that_fit_noise_hold_one_half():
         said, labels = noise_in_folds(seed)
         draws = uncertainty.patient_draws(labels, resamples=150, seed=seed)
         for n_fitted in missed:
-            outcomes = Outcomes.of(table_of(said, labels, n_fitted=n_fitted), ["m"])
+            outcomes = Outcomes.from_decisions(table_of(said, labels, n_fitted=n_fitted), ["m"])
             found = uncertainty.interval(outcomes, "m", "auc", draws, 0.90)
             missed[n_fitted] += not found.low <= 0.5 <= found.high
     # 10% of 200 are 20; four standard deviations of such a count are 17.
@@ -225,4 +227,4 @@ def test_models_scored_on_different_patients_are_not_compared():
         [table_of(probabilities, labels, model="all"), table_of(fewer, labels, model="few")]
     )
     with pytest.raises(uncertainty.UnpairedError, match="few"):
-        Outcomes.of(both, ["all", "few"])
+        Outcomes.from_decisions(both, ["all", "few"])

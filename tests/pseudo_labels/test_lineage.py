@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lymphokit.evaluation.oof import LeakError
+from lymphokit.evaluation.out_of_fold import LeakError
 from lymphokit.pseudo_labels.lineage import check_lineage
 from lymphokit.pseudo_labels.rounds import WHOLE
 

@@ -8,7 +8,7 @@ from lymphokit.bags.packed import Bags
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.cohort.folds import make_folds
 from lymphokit.ensemble.blend import Stack
-from lymphokit.evaluation.oof import cross_predict, decisions
+from lymphokit.evaluation.out_of_fold import cross_predict, decision_table
 from lymphokit.evaluation.uncertainty import score_table
 from lymphokit.models.registry import create
 from lymphokit.studies import refit as refits
@@ -121,7 +121,7 @@ def test_shuffled_bags_are_bags_that_others_have():
 def test_scores_and_decisions_are_the_score_tables(cohort_and_long_way):
     cohort, folds, long_way = cohort_and_long_way
     decided = pd.concat(
-        decisions(table, model=name, fold=fold, repeat=1, rule=RULE)
+        decision_table(table, model=name, fold=fold, repeat=1, rule=RULE)
         for name, tables in long_way.items()
         for fold, table in enumerate(tables, start=1)
     )

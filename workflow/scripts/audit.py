@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.audit.findings import refuse_leaks
-from lymphokit.audit.submission import check_submission
+from lymphokit.audit.findings import raise_on_findings
+from lymphokit.audit.submission_check import check_submission
 from lymphokit.audit.table import audit_table
 from lymphokit.job import job
 
@@ -23,5 +23,5 @@ with job(snakemake.log[0], snakemake.threads):
     leaks = json.loads(Path(given.leaks).read_text())
     audit = {**leaks, "checks": [*leaks["checks"], submission.as_dict()]}
     Console(width=120).print(audit_table(audit["checks"]))
-    refuse_leaks([submission])
+    raise_on_findings([submission])
     Path(snakemake.output.audit).write_text(json.dumps(audit, indent=2) + "\n")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.calibration import out_of_fold as calibration
+from lymphokit.calibration import reliability
 from lymphokit.calibration.reliability_figure import reliability_figure
-from lymphokit.calibration.tables import calibration_terminal_table, sensitivity_sentences
-from lymphokit.evaluation.oof import read_predictions
+from lymphokit.calibration.terminal_tables import calibration_terminal_table, sensitivity_sentences
+from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.job import job
 
 SHOWN = 4
@@ -31,19 +31,19 @@ with job(snakemake.log[0], snakemake.threads):
             fold: rows[rows["blend"] == name] for fold, rows in zip(repeat_of, blended, strict=True)
         }
 
-    calibrated, learned = calibration.calibrate_all(predictions, repeat_of, method=method)
+    calibrated, learned = reliability.calibrate_all(predictions, repeat_of, method=method)
     calibrated.to_csv(snakemake.output.calibrated, index=False)
     Path(snakemake.output.learned).write_text(json.dumps(learned, indent=2) + "\n")
-    table = calibration.calibration_table(
+    table = reliability.calibration_table(
         calibrated, list(predictions), n_bins=n_bins, seed=snakemake.params.seed, **uncertainty
     )
     table.to_csv(snakemake.output.table, index=False)
-    wanted = calibration.wanted_sensitivities(
+    wanted = reliability.sensitivity_table(
         predictions, repeat_of, wanted=settings["sensitivities"], level=level
     )
     wanted.to_csv(snakemake.output.sensitivity, index=False)
-    shown = calibration.most_changed(table, compared, SHOWN)
-    points = calibration.reliability(calibrated, shown, n_bins=n_bins, level=level)
+    shown = reliability.most_changed(table, compared, SHOWN)
+    points = reliability.reliability_bins(calibrated, shown, n_bins=n_bins, level=level)
     words = {"submitted": compared[0], "method": method, "level": level}
     reliability_figure(points, table, **words).savefig(snakemake.output.figure, dpi=150)
     lines = sensitivity_sentences(wanted, compared)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.evaluation.oof import read_predictions
+from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
 from lymphokit.studies.permutation import permutation_table

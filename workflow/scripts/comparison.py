@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.evaluation.comparison import comparison_table, in_words
+from lymphokit.evaluation.comparison import comparison_sentence, comparison_table
 from lymphokit.figures.comparison import comparison_forest
 from lymphokit.job import job
 from lymphokit.progress import say
@@ -19,4 +19,4 @@ with job(snakemake.log[0], snakemake.threads):
     figure = comparison_forest(table, submitted=params.submitted, **uncertainty)
     figure.savefig(snakemake.output.figure, dpi=150)
     for _, row in table[table["model"] == params.submitted].iterrows():
-        say(f"do the images add anything to age and count? {in_words(row)}")
+        say(f"do the images add anything to age and count? {comparison_sentence(row)}")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
-from lymphokit.evaluation.oof import Fit, cross_predict
+from lymphokit.evaluation.out_of_fold import Fit, cross_predict
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
 from lymphokit.models.registry import create

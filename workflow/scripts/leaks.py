@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lymphokit.audit.findings import as_json, refuse_leaks
-from lymphokit.audit.run import Run, find_leaks
+from lymphokit.audit.findings import as_json, raise_on_findings
+from lymphokit.audit.finished_run import FinishedRun, run_checks
 from lymphokit.audit.table import audit_table
 from lymphokit.ensemble.fold import recipes
 from lymphokit.job import job
@@ -14,13 +14,13 @@ from lymphokit.progress import note, say
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    run = Run(
+    run = FinishedRun(
         Path(snakemake.input.folds).parent,
         list(params.models),
         params.sizes,
         params.exact,
     )
-    checks, known = find_leaks(
+    checks, known = run_checks(
         run,
         known_duplicates=params.known_duplicates,
         threshold=params.threshold,
@@ -33,5 +33,5 @@ with job(snakemake.log[0], snakemake.threads):
     note(json.dumps(leaks, indent=2))
     if any(check.faults for check in checks):
         Console(width=120).print(audit_table(leaks["checks"]))
-    refuse_leaks(checks)
+    raise_on_findings(checks)
     Path(snakemake.output.leaks).write_text(json.dumps(leaks, indent=2) + "\n")

@@ -6,7 +6,7 @@ import pandas as pd
 
 from lymphokit.ensemble import naive
 from lymphokit.ensemble.fold import recipes, rule_for
-from lymphokit.evaluation.oof import assemble, decisions, read_predictions
+from lymphokit.evaluation.out_of_fold import decision_table, out_of_fold_table, read_predictions
 from lymphokit.evaluation.uncertainty import score_table
 from lymphokit.figures.scores import roc_curves, score_forest
 from lymphokit.job import job
@@ -26,7 +26,9 @@ with job(snakemake.log[0], snakemake.threads):
 
     rule, uncertainty = snakemake.params.threshold, snakemake.params.uncertainty
     decided = pd.concat(
-        decisions(table, model=name, fold=fold, repeat=repeat_of[fold], rule=rule_for(name, rule))
+        decision_table(
+            table, model=name, fold=fold, repeat=repeat_of[fold], rule=rule_for(name, rule)
+        )
         for name, tables in predictions.items()
         for fold, table in zip(repeat_of, tables, strict=True)
     )
@@ -35,7 +37,7 @@ with job(snakemake.log[0], snakemake.threads):
     scores.insert(1, "features", [snakemake.params.features.get(name, "") for name in predictions])
     scores.insert(scores.columns.get_loc("high") + 1, "naive", scores["model"].map(optimistic))
 
-    assemble(predictions, scored).to_csv(snakemake.output.oof, index=False)
+    out_of_fold_table(predictions, scored).to_csv(snakemake.output.oof, index=False)
     decided.to_csv(snakemake.output.decisions, index=False)
     scores.to_csv(snakemake.output.scores, index=False)
     made = f"{len(repeat_of)} folds"

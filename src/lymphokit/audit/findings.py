@@ -45,13 +45,13 @@ class Check:
         }
 
 
-def refuse_leaks(checks: Sequence[Check]) -> None:
+def raise_on_findings(checks: Sequence[Check]) -> None:
     """Raise AuditError, with all findings, where a check has any."""
     if any(check.faults for check in checks):
         raise AuditError(checks)
 
 
-class Gathered:
+class FindingsByModel:
     """Findings that many models share, told once with the names of the models."""
 
     def __init__(self, remedy: str) -> None:

@@ -15,21 +15,21 @@ import pandas as pd
 from natsort import index_natsorted
 
 from lymphokit.calibration.calibrators import Floats, Labels
-from lymphokit.calibration.out_of_fold import Said
+from lymphokit.calibration.reliability import Said
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import threshold
-from lymphokit.evaluation.proportions import wilson
-from lymphokit.evaluation.uncertainty import central, patient_draws
+from lymphokit.evaluation.intervals import percentile_interval, wilson_interval
+from lymphokit.evaluation.uncertainty import patient_draws
 
 REACTIVE, TUMORAL, REFERRED = 0, 1, 2
-WORDS = {REACTIVE: "reactive", TUMORAL: "tumoral", REFERRED: "flow cytometry"}
+ACTION_NAMES = {REACTIVE: "reactive", TUMORAL: "tumoral", REFERRED: "flow cytometry"}
 FLOW_CYTOMETRY = 1.0  # the unit of all costs
-UNSURE, ALL_CALLED, AS_SUBMITTED = "unsure sent on", "all called", "as submitted"
-EVERYBODY = "all sent on"
+WITH_BAND, NO_REFERRAL, AS_SUBMITTED = "referral band", "no referral", "as submitted"
+REFER_ALL = "refer all"
 POINTS_OF_CURVE = 150
 
 
-class AbstentionError(LymphokitError):
+class ReferralError(LymphokitError):
     """Patients or models that a band needs are not there."""
 
 
@@ -40,7 +40,7 @@ class Costs:
     missed: float
     false_alarm: float
 
-    def cut(self) -> float:
+    def threshold(self) -> float:
         """The probability from which a call for tumoral is the cheaper call."""
         return self.false_alarm / (self.missed + self.false_alarm)
 
@@ -52,9 +52,9 @@ class Costs:
         Source: Chow 1970, On optimum recognition error and reject tradeoff.
         """
         low, high = flow_cytometry / self.missed, 1 - flow_cytometry / self.false_alarm
-        return (low, high) if low < high else (self.cut(), self.cut())
+        return (low, high) if low < high else (self.threshold(), self.threshold())
 
-    def of(self, labels: Labels, actions: Labels) -> Floats:
+    def incurred(self, labels: Labels, actions: Labels) -> Floats:
         """What each action (..., n) comes to, given the labels (n,)."""
         return np.select(
             [actions == REFERRED, (actions == REACTIVE) & (labels == 1)],
@@ -79,13 +79,13 @@ def wanted_band(
     return (low, high) if low < high else ((low + high) / 2, (low + high) / 2)
 
 
-def act(probabilities: Floats, low: Floats | float, high: Floats | float) -> Labels:
+def choose_actions(probabilities: Floats, low: Floats | float, high: Floats | float) -> Labels:
     """REACTIVE below the band, TUMORAL from its upper edge on, REFERRED between."""
     called = np.where(probabilities >= high, TUMORAL, REFERRED)
     return np.where(probabilities < low, REACTIVE, called).astype(np.int64)
 
 
-def refer(
+def apply_band(
     calibrated: pd.DataFrame,
     *,
     band: Literal["costs", "wanted"],
@@ -104,7 +104,7 @@ def refer(
         if band == "wanted":
             labels, said = inner["label"].to_numpy(np.int64), inner["calibrated"].to_numpy()
             low, high = wanted_band(labels, said, **wanted)
-        actions = act(others["calibrated"].to_numpy(np.float64), low, high)
+        actions = choose_actions(others["calibrated"].to_numpy(np.float64), low, high)
         tables.append(others.assign(low=low, high=high, action=actions))
     return pd.concat(tables, ignore_index=True)
 
@@ -123,19 +123,19 @@ def strategies(
     for place, model in enumerate(models):
         rows = scored[scored["model"] == model]
         if rows.empty:
-            raise AbstentionError(f"{model} has no calibrated predictions")
-        found[f"{model}, {UNSURE}"] = (model, rows)
-        called = (rows["calibrated"] >= costs.cut()).astype(np.int64)
-        found[f"{model}, {ALL_CALLED}"] = (model, rows.assign(action=called))
+            raise ReferralError(f"{model} has no calibrated predictions")
+        found[f"{model}, {WITH_BAND}"] = (model, rows)
+        called = (rows["calibrated"] >= costs.threshold()).astype(np.int64)
+        found[f"{model}, {NO_REFERRAL}"] = (model, rows.assign(action=called))
         if place == 0:
             own = decisions[(decisions["model"] == model) & (decisions["part"] == "validation")]
             found[f"{model}, {AS_SUBMITTED}"] = (model, own.assign(action=own["decision"]))
     first = scored[scored["model"] == models[0]]
-    found[EVERYBODY] = (models[0], first.assign(action=REFERRED))
+    found[REFER_ALL] = (models[0], first.assign(action=REFERRED))
     return found
 
 
-def abstention_table(
+def referral_table(
     ways: Mapping[str, tuple[str, pd.DataFrame]],
     costs: Costs,
     *,
@@ -161,7 +161,7 @@ def abstention_table(
         first = cost if first is None else first
         row: dict[str, Any] = {"strategy": name, "model": model, **_shares(labels, taken, level)}
         for key, values in {"cost": cost, "dearer": cost - first}.items():
-            low, high = central(draws @ values / len(labels), level)
+            low, high = percentile_interval(draws @ values / len(labels), level)
             row |= {key: values.mean(), f"{key}_low": low, f"{key}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -193,20 +193,22 @@ def risk_coverage(
     return pd.DataFrame(rows)
 
 
-def referrals(referred: pd.DataFrame, model: str) -> pd.DataFrame:
+def advise_test_patients(referred: pd.DataFrame, model: str) -> pd.DataFrame:
     """What is advised for each test patient: `patient, probability, low, high, advice`.
 
     The mean over folds of the calibrated probability and of the edges, natural order of patients.
-    Raises AbstentionError where there is no test patient.
+    Raises ReferralError where there is no test patient.
     """
     rows = referred[(referred["part"] == "test") & (referred["model"] == model)]
     if rows.empty:
-        raise AbstentionError(f"no test patient was predicted by {model}")
+        raise ReferralError(f"no test patient was predicted by {model}")
     mean = rows.groupby("patient")[["calibrated", "low", "high"]].mean().reset_index()
     mean = mean.iloc[index_natsorted(mean["patient"])].reset_index(drop=True)
-    actions = act(*(mean[column].to_numpy(np.float64) for column in ("calibrated", "low", "high")))
+    actions = choose_actions(
+        *(mean[column].to_numpy(np.float64) for column in ("calibrated", "low", "high"))
+    )
     table = mean.rename(columns={"calibrated": "probability"})
-    return table.assign(advice=[WORDS[action] for action in actions.tolist()])
+    return table.assign(advice=[ACTION_NAMES[action] for action in actions.tolist()])
 
 
 def _taken(
@@ -216,8 +218,12 @@ def _taken(
     said = Said.of(table, model, "action")
     seen = np.isfinite(said.values)
     actions = np.where(seen, said.values, REFERRED).astype(np.int64)
-    cost = _mean_over(seen, costs.of(said.labels, actions))
-    return said.labels, cost, {action: _mean_over(seen, actions == action) for action in WORDS}
+    cost = _mean_over(seen, costs.incurred(said.labels, actions))
+    return (
+        said.labels,
+        cost,
+        {action: _mean_over(seen, actions == action) for action in ACTION_NAMES},
+    )
 
 
 def _shares(labels: Labels, taken: Mapping[int, Floats], level: float) -> dict[str, float]:
@@ -228,13 +234,13 @@ def _shares(labels: Labels, taken: Mapping[int, Floats], level: float) -> dict[s
     n_called = len(labels) - float(taken[REFERRED].sum())
     row: dict[str, float] = {"n_patients": len(labels), "n_tumoral": int(tumoral.sum())}
     for name, share in (
-        ("referred", wilson(len(labels) - n_called, len(labels), level)),
-        ("accuracy", wilson(float(found + cleared), n_called, level)),
-        ("sensitivity", wilson(float(found), float(found + missed), level)),
-        ("specificity", wilson(float(cleared), float(cleared + alarmed), level)),
+        ("referred", wilson_interval(len(labels) - n_called, len(labels), level)),
+        ("accuracy", wilson_interval(float(found + cleared), n_called, level)),
+        ("sensitivity", wilson_interval(float(found), float(found + missed), level)),
+        ("specificity", wilson_interval(float(cleared), float(cleared + alarmed), level)),
     ):
         row |= {name: share.estimate, f"{name}_low": share.low, f"{name}_high": share.high}
-    unseen = wilson(float(missed), int(tumoral.sum()), level).high
+    unseen = wilson_interval(float(missed), int(tumoral.sum()), level).high
     return row | {
         "called_tumoral": float(found + missed),
         "called_reactive": float(cleared + alarmed),
@@ -255,14 +261,14 @@ def _prices(probabilities: Floats, costs: Costs) -> Floats:
 def _point(said: Said, price: float, costs: Costs, draws: Floats, level: float) -> dict[str, float]:
     """One point of the curve; empty where nobody is called."""
     seen = np.isfinite(said.values)
-    actions = act(said.values, *costs.band(price))
+    actions = choose_actions(said.values, *costs.band(price))
     called = _mean_over(seen, actions != REFERRED)
     if not called.any():
         return {}
     right = _mean_over(seen, actions == said.labels)
-    accuracy = wilson(float(right.sum()), float(called.sum()), level)
-    cost = _mean_over(seen, costs.of(said.labels, actions))
-    low, high = central(draws @ cost / len(cost), level)
+    accuracy = wilson_interval(float(right.sum()), float(called.sum()), level)
+    cost = _mean_over(seen, costs.incurred(said.labels, actions))
+    low, high = percentile_interval(draws @ cost / len(cost), level)
     return {
         "referred": 1 - float(called.mean()),
         "accuracy": accuracy.estimate,

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lymphokit.calibration.referral import FLOW_CYTOMETRY, UNSURE
+from lymphokit.calibration.referral import FLOW_CYTOMETRY, WITH_BAND
 from lymphokit.figures.style import BLUE, DARK, PALE, VERMILION
 
 COLOURS = ((VERMILION, "-"), (BLUE, "--"))
@@ -22,12 +22,12 @@ def risk_coverage_figure(
 ) -> Figure:
     """Accuracy among the called and cost of a patient against the share sent on, a line a model.
 
-    curve: as `risk_coverage` gives it; table: as `abstention_table` gives it, whose bands are
+    curve: as `risk_coverage` gives it; table: as `referral_table` gives it, whose bands are
     the points; missed, false_alarm: the costs that placed them; level: of the intervals.
     """
     figure = Figure(figsize=(10.4, 5.4), layout="constrained")
     axes = figure.subplots(1, 2, sharex=True)
-    chosen = table[table["strategy"].str.endswith(UNSURE)].set_index("model")
+    chosen = table[table["strategy"].str.endswith(WITH_BAND)].set_index("model")
     for panel, (column, name) in zip(axes, PANELS, strict=True):
         for (model, own), (colour, style) in zip(
             curve.groupby("model", sort=False), cycle(COLOURS), strict=False

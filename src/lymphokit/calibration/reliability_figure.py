@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lymphokit.calibration.out_of_fold import in_words
+from lymphokit.calibration.reliability import miscalibration
 from lymphokit.figures.style import BLUE, DARK, ORANGE, PALE
 
 STAGES = {"before": (ORANGE, "o", "--"), "after": (BLUE, "s", "-")}
@@ -17,8 +17,8 @@ def reliability_figure(
 ) -> Figure:
     """Said against true before and after calibration, a panel a model.
 
-    points: as `reliability` gives it, models in its order; table: as `calibration_table` gives it,
-    for the words in the titles; submitted: the model in the figure's title; method: of calibration.
+    points: as `reliability_bins` gives it, models in its order; table: as `calibration_table`
+    gives it, for the titles; submitted: the model in the figure's title; method: of calibration.
     """
     models = points["model"].unique().tolist()
     n_rows = -(-len(models) // COLUMNS)
@@ -26,14 +26,12 @@ def reliability_figure(
     axes = figure.subplots(n_rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for panel, model in zip(axes, models, strict=False):
         _panel(panel, points[points["model"] == model])
-        words = (
-            f"before: {in_words(table, model, 'before')}; after: {in_words(table, model, 'after')}"
-        )
-        panel.set_title(f"{model}\n{words}", fontsize=10)
+        found = "; ".join(f"{stage}: {miscalibration(table, model, stage)}" for stage in STAGES)
+        panel.set_title(f"{model}\n{found}", fontsize=10)
     for unused in axes[len(models) :]:
         unused.set_visible(False)
     n_patients = int(table["n_patients"].max())
-    before, after = (in_words(table, submitted, stage) for stage in STAGES)
+    before, after = (miscalibration(table, submitted, stage) for stage in STAGES)
     figure.suptitle(
         f"{submitted}: {before} before calibration, {after} after\n"
         f"Out of fold, n = {n_patients} patients",

@@ -18,17 +18,17 @@ from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Clinical
 from lymphokit.ensemble.blend import Blend, BlendError, Choice, Mean, Stack, Vote
-from lymphokit.evaluation import oof, threshold
+from lymphokit.evaluation import out_of_fold, threshold
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
 
 BLENDS = ("vote", "mean", "stack")
-KEYS = [column for column in oof.COLUMNS if column != "probability"]
+KEYS = [column for column in out_of_fold.COLUMNS if column != "probability"]
 MARGIN_DECIMALS = 12  # a mean margin that is 0 but for rounding is a tie
 
 
 @dataclass(frozen=True)
-class Panel:
+class MemberPredictions:
     """What all models say about the patients of one fold.
 
     patients (n,) the rows `patient, part, inner, label`; probabilities (n, n_models); clinical of
@@ -41,7 +41,7 @@ class Panel:
     clinical: Clinical
 
     @classmethod
-    def of(cls, predictions: Mapping[str, pd.DataFrame], patients: pd.DataFrame) -> Self:
+    def from_tables(cls, predictions: Mapping[str, pd.DataFrame], patients: pd.DataFrame) -> Self:
         """From each model's predictions in the fold and the table of patients.
 
         Raises BlendError without models, for a model called as a blend is, or for models that
@@ -51,7 +51,8 @@ class Panel:
         if taken or not predictions:
             raise BlendError(f"no models to blend, or named as a blend is: {', '.join(taken)}")
         tables = {
-            model: _in_natural_order(oof.check(table)) for model, table in predictions.items()
+            model: _in_natural_order(out_of_fold.validate(table))
+            for model, table in predictions.items()
         }
         first, *others = tables
         unlike = [model for model in others if not tables[model][KEYS].equals(tables[first][KEYS])]
@@ -141,12 +142,13 @@ def rule_for(model: str, rule: Rule) -> Rule:
 
 
 def blend_fold(
-    panel: Panel, blends: Mapping[str, Recipe], rule: Rule
+    panel: MemberPredictions, blends: Mapping[str, Recipe], rule: Rule
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Every blend's rows of predictions.csv for one fold, and what was chosen to make them.
 
     panel: what all models that enter some blend say. Chosen (plain data for a JSON file): for each
-    blend its voters, ranking, weights and the threshold that `oof.decisions` finds with `rule_for`.
+    blend its voters, ranking, weights and the threshold that `decision_table` finds
+    with `rule_for`.
     """
     tables, chosen = {}, {}
     for name, recipe in blends.items():
@@ -158,7 +160,7 @@ def blend_fold(
     return tables, chosen
 
 
-def _cross_fit(panel: Panel, make: Callable[[], Blend]) -> tuple[Floats, Blend]:
+def _cross_fit(panel: MemberPredictions, make: Callable[[], Blend]) -> tuple[Floats, Blend]:
     """The blend's probabilities of all rows, and the blend fitted on all inner rows.
 
     An inner row is predicted by a blend fitted on the other inner folds, all else by the last.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lymphokit.ensemble.fold import Panel, Recipe
+from lymphokit.ensemble.fold import MemberPredictions, Recipe
 from lymphokit.evaluation import metrics, threshold
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
@@ -31,7 +31,7 @@ def naive_scores(
     these folds; patients: patients.csv; blends: made with the threshold rule `RULE`.
     """
     panels = [
-        Panel.of(_validated(predictions, repeat_of, repeat), patients)
+        MemberPredictions.from_tables(_validated(predictions, repeat_of, repeat), patients)
         for repeat in dict.fromkeys(repeat_of)
     ]
     each = pd.DataFrame([_scores(panel, blends) for panel in panels])
@@ -62,7 +62,7 @@ def _validated(
     }
 
 
-def _scores(panel: Panel, blends: Mapping[str, Recipe]) -> dict[str, float]:
+def _scores(panel: MemberPredictions, blends: Mapping[str, Recipe]) -> dict[str, float]:
     """The naive score of every model, then of every blend fitted on the patients it scores."""
     said = dict(zip(panel.models, panel.probabilities.T, strict=True))
     everyone = np.arange(len(panel.labels))

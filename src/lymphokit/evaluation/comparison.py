@@ -31,14 +31,14 @@ def comparison_table(
     `only_model_right, only_reference_right` patients that one alone decides rightly; `mcnemar_p`,
     two-sided, of as many or more; `n_patients`.
     """
-    outcomes = Outcomes.of(decisions, list(dict.fromkeys([reference, *models])))
+    outcomes = Outcomes.from_decisions(decisions, list(dict.fromkeys([reference, *models])))
     draws = patient_draws(outcomes.labels, resamples=resamples, seed=seed)
     return pd.DataFrame(
         [_row(outcomes, model, reference, draws, level) for model in models if model != reference]
     )
 
 
-def in_words(row: pd.Series) -> str:
+def comparison_sentence(row: pd.Series) -> str:
     """What a row of the comparison table says about balanced accuracy, for a busy person."""
     model, reference = row["model"], row["reference"]
     if row["low"] > 0:

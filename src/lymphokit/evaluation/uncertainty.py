@@ -1,15 +1,15 @@
-"""How far out-of-fold scores could be from those on other patients like these.
+"""Bootstrap intervals of out-of-fold scores, for other patients of the same population.
 
-Patients are drawn anew, with replacement, within each label, and every score is computed again.
-The patient is the unit: where folds are repeated, a resample scores each repeat on the same drawn
-patients and averages, so a repeat never counts as more patients. All models are scored on the
-same draws, so differences are paired. Intervals are the percentiles of the resamples, then widened.
+Patients are resampled with replacement within each label, and every score is computed again. The
+patient is the unit: where folds are repeated, a resample scores each repeat on the same drawn
+patients and averages, so repeats never count as more patients. All models are scored on the same
+draws, so differences are paired. Intervals are the percentiles of the resamples, then widened.
 
-Widened, because resamples leave the models as they are, while other patients would have made other
-models; and because in folds every patient scored is also among those whom the other folds' models
-learned from, so that folds are lucky or unlucky together. On 20 cohorts without signal 95%
-intervals by resampled patients alone missed one half in 9 (balanced accuracy) and 12 (AUC) of 100
-cases, the widened in 1 and 2 (benchmarks/no_signal.py).
+Widened, because resampling keeps the fitted models fixed, while other patients would have given
+other models; and because each scored patient is also a training patient of the other folds, so
+that the errors of the folds are correlated. On 20 cohorts without signal 95% intervals from
+resampled patients alone missed 0.5 in 9 (balanced accuracy) and 12 (AUC) of 100 cases, the
+widened ones in 1 and 2 (benchmarks/no_signal.py).
 Source: Nadeau and Bengio 2003, who take the scores of two folds as correlated by the share of
 the patients that a fold holds out.
 """
@@ -25,9 +25,10 @@ from numpy.typing import NDArray
 
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import metrics
+from lymphokit.evaluation.intervals import Interval, percentile_interval
 from lymphokit.evaluation.metrics import Floats, Labels, Metric
 
-# Columns of the score table: of the score and of its interval.
+# Columns of the score table: the score and the ends of its interval.
 COLUMNS_OF: dict[Metric, tuple[str, str, str]] = {
     "balanced_accuracy": ("balanced_accuracy", "low", "high"),
     "f1": ("f1", "f1_low", "f1_high"),
@@ -42,28 +43,13 @@ class UnpairedError(LymphokitError):
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A score (or a difference of two) with its interval."""
-
-    estimate: float
-    low: float
-    high: float
-
-    def widened(self, factor: float, bounds: tuple[float, float]) -> "Interval":
-        """The interval that reaches `factor` times as far to either side, cut off at the bounds."""
-        ends = (self.estimate + factor * (end - self.estimate) for end in (self.low, self.high))
-        low, high = (float(np.clip(end, *bounds)) for end in ends)
-        return Interval(self.estimate, low, high)
-
-
-@dataclass(frozen=True)
 class Outcomes:
-    """What every model said and decided, out of fold, about the same patients.
+    """Out-of-fold probabilities and decisions of several models on the same patients.
 
     labels (n,); probabilities and decisions (n_models, n_repeats, n); scored (n_repeats, n) is
-    whether the patient was in validation in that repeat (under the scheme `split` most are not);
-    n_fitted, of how many patients the models of one fold learned, infinite where no number of
-    other patients would have made other models.
+    True where the patient was in validation in that repeat (with the scheme `split` few are);
+    n_fitted is the mean number of training patients of a fold, infinite where the models would
+    be the same for any other patients.
     """
 
     patients: tuple[str, ...]
@@ -75,8 +61,8 @@ class Outcomes:
     n_fitted: float
 
     @classmethod
-    def of(cls, decisions: pd.DataFrame, models: Sequence[str]) -> Self:
-        """From the validation rows of the long table of decisions, for these models.
+    def from_decisions(cls, decisions: pd.DataFrame, models: Sequence[str]) -> Self:
+        """The validation rows of these models in the long table of decisions.
 
         Raises UnpairedError where the models were not all scored on the same patients.
         """
@@ -87,66 +73,60 @@ class Outcomes:
         wide = rows.pivot(
             index=["model", "repeat"], columns="patient", values=["probability", "decision"]
         ).reindex(pd.MultiIndex.from_product([models, repeats]))
-        shape = (len(models), len(repeats), len(patients))
-        probabilities = wide["probability"][patients].to_numpy(np.float64).reshape(shape)
-        decided = wide["decision"][patients].to_numpy(np.float64).reshape(shape)
+        probabilities, decided = (
+            wide[value][patients]
+            .to_numpy(np.float64)
+            .reshape(len(models), len(repeats), len(patients))
+            for value in ("probability", "decision")
+        )
         scored = np.isfinite(probabilities)
-        unlike = [
-            model for model, own in zip(models, scored, strict=True) if np.any(own != scored[0])
-        ]
-        if unlike or not scored.any():
+        differing = np.any(scored != scored[:1], axis=(1, 2))
+        if differing.any() or not scored.any():
+            unlike = [model for model, differs in zip(models, differing, strict=True) if differs]
             raise UnpairedError(
                 f"{', '.join(unlike) or 'the models'} lack patients that {models[0]} was scored "
                 "on, or none was scored; predict them on the same folds"
             )
         labels = label_of.loc[patients].to_numpy(np.int64)
-        called = np.nan_to_num(decided).astype(np.int64)
-        fitted = float(rows["n_fitted"].mean())
-        return cls(tuple(patients), labels, tuple(models), probabilities, called, scored[0], fitted)
+        decided = np.nan_to_num(decided).astype(np.int64)
+        n_fitted = float(rows["n_fitted"].mean())
+        return cls(
+            tuple(patients), labels, tuple(models), probabilities, decided, scored[0], n_fitted
+        )
 
     @property
     def widening(self) -> float:
-        """How many times as far as resamples alone an interval of these folds must reach."""
+        """Factor by which an interval from resampled patients is widened."""
         return widening(self.scored.any(axis=0).sum(), self.n_fitted)
 
     def score(self, model: str, metric: Metric) -> float:
-        """The score over all patients, averaged over repeats."""
-        each = []
-        for repeat, seen in enumerate(self.scored):
-            decided, probable = self._said(model, repeat)
-            each.append(metrics.score(metric, self.labels[seen], decided, probable))
-        return float(_mean_of_defined(np.array(each)[:, None])[0])
+        """The score on all patients, averaged over repeats."""
+        return float(self.resampled(model, metric, np.ones((1, len(self.labels))))[0])
 
     def resampled(self, model: str, metric: Metric, draws: Floats) -> Floats:
-        """The score of each resample, averaged over repeats: (n_resamples,)."""
-        each = []
-        for repeat, seen in enumerate(self.scored):
-            decided, probable = self._said(model, repeat)
-            each.append(
-                metrics.resampled(metric, self.labels[seen], decided, probable, draws[:, seen])
+        """The score of each resample, averaged over repeats: (n_resamples,).
+
+        A repeat that leaves a resample without a class has no score and does not enter its mean.
+        """
+        row = self.models.index(model)
+        by_repeat = [
+            metrics.resampled(
+                metric,
+                self.labels[scored],
+                self.decisions[row, repeat, scored],
+                self.probabilities[row, repeat, scored],
+                draws[:, scored],
             )
-        return _mean_of_defined(np.array(each))
-
-    def _said(self, model: str, repeat: int) -> tuple[Labels, Floats]:
-        """Decisions and probabilities of the patients scored in one repeat."""
-        row, seen = self.models.index(model), self.scored[repeat]
-        return self.decisions[row, repeat, seen], self.probabilities[row, repeat, seen]
-
-
-def central(values: Floats, level: float) -> tuple[float, float]:
-    """Ends of the central share `level` of the values that are defined; NaN where none is."""
-    defined = values[np.isfinite(values)]
-    if not len(defined):
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+            for repeat, scored in enumerate(self.scored)
+        ]
+        return np.asarray(np.ma.masked_invalid(by_repeat).mean(axis=0).filled(np.nan))
 
 
 def widening(n_scored: float, n_fitted: float) -> float:
-    """How many times as far as resamples alone an interval must reach: 1.5 in five folds.
+    """Factor that widens a bootstrap interval for the variance between training sets.
 
-    n_scored patients in all folds, n_fitted learned from in each. The root of
-    1 + n_scored / n_fitted; in k folds of all patients 1 + k / (k - 1).
+    sqrt(1 + n_scored / n_fitted), for n_scored patients in all folds and n_fitted training
+    patients in each; in k folds sqrt(1 + k / (k - 1)), which is 1.5 in five folds.
     """
     return float(np.sqrt(1 + n_scored / n_fitted))
 
@@ -159,17 +139,17 @@ def patient_draws(labels: Labels, *, resamples: int, seed: int) -> Floats:
     generator = np.random.default_rng(seed)
     draws = np.zeros((resamples, len(labels)))
     for label in np.unique(labels):
-        of_label = np.flatnonzero(labels == label)
-        share = np.full(len(of_label), 1 / len(of_label))
-        draws[:, of_label] = generator.multinomial(len(of_label), share, size=resamples)
+        positions = np.flatnonzero(labels == label)
+        share = np.full(len(positions), 1 / len(positions))
+        draws[:, positions] = generator.multinomial(len(positions), share, size=resamples)
     return draws
 
 
 def interval(
     outcomes: Outcomes, model: str, metric: Metric, draws: Floats, level: float
 ) -> Interval:
-    """A model's score and its interval: the central `level` of its resamples, widened."""
-    low, high = central(outcomes.resampled(model, metric, draws), level)
+    """A model's score with its widened percentile interval."""
+    low, high = percentile_interval(outcomes.resampled(model, metric, draws), level)
     found = Interval(outcomes.score(model, metric), low, high)
     return found.widened(outcomes.widening, (0.0, 1.0))
 
@@ -177,10 +157,11 @@ def interval(
 def difference(
     outcomes: Outcomes, first: str, second: str, metric: Metric, draws: Floats, level: float
 ) -> Interval:
-    """By how much the first model scores above the second, both on the same drawn patients."""
-    of_first = outcomes.resampled(first, metric, draws)
-    of_second = outcomes.resampled(second, metric, draws)
-    low, high = central(of_first - of_second, level)
+    """Paired difference of two models' scores, first minus second, with its widened interval."""
+    first_drawn, second_drawn = (
+        outcomes.resampled(model, metric, draws) for model in (first, second)
+    )
+    low, high = percentile_interval(first_drawn - second_drawn, level)
     found = Interval(outcomes.score(first, metric) - outcomes.score(second, metric), low, high)
     return found.widened(outcomes.widening, (-1.0, 1.0))
 
@@ -188,28 +169,17 @@ def difference(
 def score_table(
     decisions: pd.DataFrame, models: Sequence[str], *, resamples: int, level: float, seed: int
 ) -> pd.DataFrame:
-    """A row a model, in the order given, all intervals from the same draws of patients.
+    """A row per model, in the order given; all intervals use the same draws of patients.
 
-    Columns `model`, each of `COLUMNS_OF`, `n_patients`; low and high are of balanced accuracy.
+    Columns `model`, each of `COLUMNS_OF`, `n_patients`; low and high belong to balanced accuracy.
     """
-    outcomes = Outcomes.of(decisions, models)
+    outcomes = Outcomes.from_decisions(decisions, models)
     draws = patient_draws(outcomes.labels, resamples=resamples, seed=seed)
-    return pd.DataFrame([_row(outcomes, model, draws, level) for model in models])
-
-
-def _row(outcomes: Outcomes, model: str, draws: Floats, level: float) -> dict[str, object]:
-    """One row of the score table."""
-    row: dict[str, object] = {"model": model}
-    for metric, (column, low, high) in COLUMNS_OF.items():
-        found = interval(outcomes, model, metric, draws, level)
-        row |= {column: found.estimate, low: found.low, high: found.high}
-    return row | {"n_patients": len(outcomes.patients)}
-
-
-def _mean_of_defined(each: Floats) -> Floats:
-    """Mean over the rows (n_repeats, ...) of what is not NaN; NaN where nothing is defined."""
-    defined = np.isfinite(each)
-    total, count = np.where(defined, each, 0.0).sum(axis=0), defined.sum(axis=0)
-    mean = np.full(total.shape, np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
-    return mean
+    rows = []
+    for model in models:
+        row: dict[str, object] = {"model": model}
+        for metric, (column, low, high) in COLUMNS_OF.items():
+            found = interval(outcomes, model, metric, draws, level)
+            row |= {column: found.estimate, low: found.low, high: found.high}
+        rows.append(row | {"n_patients": len(outcomes.patients)})
+    return pd.DataFrame(rows)

@@ -3,7 +3,7 @@
 import pandas as pd
 from rich.table import Table
 
-from lymphokit.evaluation.proportions import wilson
+from lymphokit.evaluation.intervals import wilson_interval
 
 LEVEL = 0.95  # of the Wilson intervals
 
@@ -62,5 +62,5 @@ def checks_terminal_table(checks: pd.DataFrame) -> Table:
 
 def share_with_interval(share: float, n: int) -> str:
     """Format a share of n cells with its Wilson interval: `0.98 (0.94 to 0.99)`."""
-    interval = wilson(round(share * n), n, LEVEL)
+    interval = wilson_interval(round(share * n), n, LEVEL)
     return f"{share:.2f} ({interval.low:.2f} to {interval.high:.2f})"

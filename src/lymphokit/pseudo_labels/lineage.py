@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lymphokit.evaluation.oof import LeakError
+from lymphokit.evaluation.out_of_fold import LeakError
 from lymphokit.pseudo_labels.rounds import WHOLE
 
 

@@ -60,7 +60,7 @@ def _differences(
 ) -> list[dict[str, object]]:
     if not pairs:
         return []
-    outcomes = Outcomes.of(decisions, list(dict.fromkeys(np.ravel(pairs).tolist())))
+    outcomes = Outcomes.from_decisions(decisions, list(dict.fromkeys(np.ravel(pairs).tolist())))
     draws = patient_draws(outcomes.labels, resamples=resamples, seed=seed)
     rows: list[dict[str, object]] = []
     for user, twin in pairs:

@@ -14,8 +14,9 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 from sklearn.model_selection import StratifiedKFold
 
+from lymphokit.evaluation.intervals import percentile_interval
 from lymphokit.evaluation.metrics import Floats
-from lymphokit.evaluation.uncertainty import Outcomes, central, difference, interval, patient_draws
+from lymphokit.evaluation.uncertainty import Outcomes, difference, interval, patient_draws
 from lymphokit.studies.nuisance_columns import (
     CLINICAL,
     MEDICINE,
@@ -174,7 +175,7 @@ def _scores(
         if each not in answers:
             continue
         told = interval(outcomes, each.name, "auc", draws, level)
-        chance_low, chance_high = central(answers[each].by_chance, level)
+        chance_low, chance_high = percentile_interval(answers[each].by_chance, level)
         p_values[each] = answers[each].p_value(told.estimate)
         rows[each] |= {
             "varies": True,

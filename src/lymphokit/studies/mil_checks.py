@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from lymphokit.bags.contract import BagModel
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.evaluation.metrics import score
-from lymphokit.evaluation.oof import derive_seed
+from lymphokit.evaluation.out_of_fold import derive_seed
 
 Kind = Literal["a", "b", "poison"]
 Counts = dict[Kind, int]

@@ -2,7 +2,7 @@
 
 What these models do before they look at a label (bag means, scaling, principal components)
 depends on who is in a training part alone, and their heads are strictly convex problems with one
-optimum each. So a refit takes two short cuts to where `oof.cross_predict` arrives: what is
+optimum each. So a refit takes two short cuts to where `out_of_fold.cross_predict` arrives: what is
 label-free is computed once for each training part, and the heads of a whole batch of cohorts are
 found together, by Newton's method. Probabilities agree with those of the models' own classes
 within `TOLERANCE`, which is how near their solvers come to the optimum; tests hold them to it,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lymphokit.cohort.folds import make_folds
 from lymphokit.evaluation import metrics, uncertainty
+from lymphokit.evaluation.intervals import percentile_interval
 from lymphokit.evaluation.metrics import Floats, Metric
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.evaluation.uncertainty import Outcomes
@@ -70,7 +71,7 @@ class Spread:
         )
 
     def decisions(self) -> pd.DataFrame:
-        """The validation rows of the long table of decisions, as `oof.decisions` has them."""
+        """The validation rows of the long table of decisions, as `decision_table` has them."""
         names = self.cohort.patients["patient"].to_numpy()
         tables = []
         for model, verdicts in self.verdicts.items():
@@ -97,7 +98,7 @@ class Spread:
         resampled patients; `repeats_min, _max, _sd, parts_min, _max, _sd, n_repeats, n_parts,
         part_patients`; and `by_n_low, by_n_high, by_n_sd`: of `by_size_alone`.
         """
-        outcomes = Outcomes.of(self.decisions(), list(self.verdicts))
+        outcomes = Outcomes.from_decisions(self.decisions(), list(self.verdicts))
         draws = uncertainty.patient_draws(outcomes.labels, resamples=resamples, seed=seed)
         parts = self.parts()
         rows = []
@@ -111,7 +112,7 @@ class Spread:
                     row |= {f"{split}s_min": scores.min(), f"{split}s_max": scores.max()}
                     row |= {f"{split}s_sd": scores.std(), f"n_{split}s": len(scores)}
                 alone = self.by_size_alone(model, metric, resamples=resamples, seed=seed)
-                low, high = uncertainty.central(alone, level)
+                low, high = percentile_interval(alone, level)
                 row |= {"by_n_low": low, "by_n_high": high, "by_n_sd": np.nanstd(alone)}
                 rows.append(row | {"part_patients": self._part_size()})
         return pd.DataFrame(rows)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from lymphokit.audit.folds import check_folds, check_predictions
+from lymphokit.audit.fold_checks import check_folds, check_predictions
 from tests.audit import runs
 
 # In fold 1, P0 and P2 train (inner 0 and 1) and P1 validates; P24 is a test patient.

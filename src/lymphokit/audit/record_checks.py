@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from lymphokit.audit.findings import Check, Gathered, counted
+from lymphokit.audit.findings import Check, FindingsByModel, counted
 from lymphokit.errors import Fault
 from lymphokit.features.bank import FittedOn
 
@@ -26,7 +26,7 @@ def check_records(records: Records, folds: pd.DataFrame, patients: pd.DataFrame)
     was fitted on exactly the patients of that part; an inner one on those of the other inner folds;
     and neither predicted anybody that it was fitted on.
     """
-    found, n_fits, n_patients = Gathered(_REFIT), 0, 0
+    found, n_fits, n_patients = FindingsByModel(_REFIT), 0, 0
     tables = {int(str(number)): fold for number, fold in folds.groupby("fold")}
     for (fold, model), record in records.items():
         fits = (record or {}).get("fits")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphokit.audit.choices import Blended, check_blends, check_thresholds, with_blends
+from lymphokit.audit.choice_checks import BlendRecord, check_blends, check_thresholds, with_blends
 from lymphokit.audit.findings import Check
 from lymphokit.ensemble import fold as ensemble
 from lymphokit.evaluation import threshold
@@ -26,7 +26,7 @@ def of_pooled(decisions: pd.DataFrame) -> "pd.Series[bool]":
     return (decisions["fold"] == 1) & (decisions["model"] == "pooled")
 
 
-def blends_of(made: dict[int, Blended], tables: Any = None) -> Check:
+def blends_of(made: dict[int, BlendRecord], tables: Any = None) -> Check:
     return check_blends(
         tables or runs.predictions(), made, runs.patients(), recipes=runs.RECIPES, rule=runs.RULE
     )
@@ -114,13 +114,13 @@ def test_a_blend_fitted_on_the_patients_it_is_scored_on_is_found() -> None:
         )
         for model in runs.MODELS
     }
-    panel = ensemble.Panel.of(leaky, runs.patients())
+    panel = ensemble.MemberPredictions.from_tables(leaky, runs.patients())
     blended, chosen = ensemble.blend_fold(panel, runs.RECIPES, runs.RULE)
     given = tables[1, "pooled"].set_index("patient")
     together = pd.concat([table.assign(blend=name) for name, table in blended.items()])
     together["part"] = together["patient"].map(given["part"])
     together["inner"] = together["patient"].map(given["inner"])
-    told = runs.told(blends_of({**made, 1: Blended(together, chosen)}))
+    told = runs.told(blends_of({**made, 1: BlendRecord(together, chosen)}))
     assert "fold1/blends: chosen.json: stack.weights.pooled is " in told
     assert "P1: fold1/blends/predictions.csv: stack says 0." in told
     assert "fold2" not in told
@@ -152,7 +152,7 @@ def test_a_blend_that_says_nothing_of_a_patient_is_found() -> None:
     made = runs.blends(runs.predictions())
     rows = made[1].predictions
     silent = (rows["patient"] == "P1") & (rows["blend"] == "mean")
-    made[1] = Blended(
+    made[1] = BlendRecord(
         rows.assign(probability=rows["probability"].mask(silent, np.nan)), made[1].chosen
     )
     assert "P1: fold1/blends/predictions.csv: mean says nan" in runs.told(blends_of(made))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lymphokit.audit.findings import Check, counted, some
 from lymphokit.errors import Fault
-from lymphokit.evaluation.oof import LeakError
+from lymphokit.evaluation.out_of_fold import LeakError
 from lymphokit.pseudo_labels.lineage import check_lineage
 from lymphokit.pseudo_labels.rounds import WHOLE, State
 from lymphokit.pseudo_labels.selection import probability
@@ -20,7 +20,7 @@ _CLOSE = 1e-6  # banks hold float32
 
 
 @dataclass(frozen=True)
-class Chains:
+class PseudoLabelRecord:
     """What the pseudo-labelling of one fold left behind.
 
     receipt: lineage.json, None where it is missing; added: what the last round has added, and the
@@ -38,7 +38,7 @@ class Chains:
 
 
 def check_pseudo_labels(
-    chains: Mapping[int, Chains],
+    chains: Mapping[int, PseudoLabelRecord],
     folds: pd.DataFrame,
     patients: pd.DataFrame,
     cells: pd.DataFrame,
@@ -73,7 +73,7 @@ def check_pseudo_labels(
 
 def _of_receipt(
     number: int,
-    fold: Chains,
+    fold: PseudoLabelRecord,
     rows: pd.DataFrame,
     patients: pd.DataFrame,
     cells: pd.DataFrame,
@@ -113,7 +113,9 @@ def _same_cells(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return one[columns].to_numpy().tolist() == other[columns].to_numpy().tolist()
 
 
-def _of_bank(number: int, fold: Chains, rows: pd.DataFrame, cells: pd.DataFrame) -> list[Fault]:
+def _of_bank(
+    number: int, fold: PseudoLabelRecord, rows: pd.DataFrame, cells: pd.DataFrame
+) -> list[Fault]:
     """Whose cells' probabilities are not those of the chain that has not seen the patient."""
     inner = rows.drop_duplicates("patient").set_index("patient")["inner"]
     inner_of = cells["patient"].map(inner).fillna(WHOLE)

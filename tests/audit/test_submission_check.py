@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lymphokit.audit.findings import Check
-from lymphokit.audit.submission import check_submission
+from lymphokit.audit.submission_check import check_submission
 from lymphokit.ensemble.fold import submission_labels
 from lymphokit.provenance import file_sha256
 from tests.audit import runs

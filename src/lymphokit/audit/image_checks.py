@@ -16,14 +16,14 @@ _REMEDY = (
 
 
 @dataclass(frozen=True)
-class Known:
+class AcceptedPair:
     """A pair of images, as `patient/image`, that a person looked at and accepts, and why."""
 
     images: frozenset[str]
     reason: str
 
     @classmethod
-    def of(cls, settings: Sequence[dict[str, Any]]) -> "list[Known]":
+    def from_settings(cls, settings: Sequence[dict[str, Any]]) -> "list[AcceptedPair]":
         """Those of `audit.known_duplicates`."""
         return [cls(frozenset(pair["images"]), pair["reason"]) for pair in settings]
 
@@ -34,7 +34,7 @@ def check_images(
     patients: pd.DataFrame,
     *,
     n_candidates: int,
-    known: Sequence[Known],
+    known: Sequence[AcceptedPair],
 ) -> tuple[Check, list[dict[str, Any]]]:
     """Judge the pairs of images that `imaging.duplicates` found; and those accepted in writing.
 

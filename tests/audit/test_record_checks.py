@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lymphokit.audit.records import check_features, check_records
+from lymphokit.audit.record_checks import check_features, check_records
 from tests.audit import runs
 
 # In fold 1, P0 and P2 train (inner 0 and 1) and P1 validates; P24 is a test patient.

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import pandas as pd
 from rich.table import Table
 
-from lymphokit.calibration.out_of_fold import in_words
+from lymphokit.calibration.reliability import miscalibration
 
 
 def calibration_terminal_table(
@@ -34,7 +34,7 @@ def calibration_terminal_table(
             _change(own["log_loss"], 2),
             _change(own["brier"], 2),
             f"{_change(own['ece'], 2)} ({own['ece']['perfect_after']:.2f})",
-            " > ".join(in_words(table, str(model), stage) for stage in ("before", "after")),
+            " > ".join(miscalibration(table, str(model), stage) for stage in ("before", "after")),
             style="bold" if model == submitted else None,
         )
     return shown
@@ -55,12 +55,12 @@ def sensitivity_sentences(sensitivities: pd.DataFrame, models: Sequence[str]) ->
     ]
 
 
-def abstention_terminal_table(
+def referral_terminal_table(
     table: pd.DataFrame, *, missed: float, false_alarm: float, level: float
 ) -> Table:
     """A row a way to work: who is sent on, what the calls are worth, what a patient costs.
 
-    table: as `abstention_table` gives it; missed, false_alarm: the costs, in flow cytometries.
+    table: as `referral_table` gives it; missed, false_alarm: the costs, in flow cytometries.
     """
     shown = Table(
         title=f"Whom to send on to flow cytometry, out of fold, n = {table['n_patients'].max()} "
@@ -88,7 +88,7 @@ def abstention_terminal_table(
     return shown
 
 
-def abstention_sentences(table: pd.DataFrame, advice: pd.DataFrame, *, missed: float) -> list[str]:
+def referral_sentences(table: pd.DataFrame, advice: pd.DataFrame, *, missed: float) -> list[str]:
     """The first way to work in words, what its cost may leave out, and the test patients."""
     row = table.to_dict("records")[0]
     unseen = row["missed_high"] * row["n_tumoral"] / row["n_patients"] * missed

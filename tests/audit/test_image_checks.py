@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from lymphokit.audit.images import Known, check_images
+from lymphokit.audit.image_checks import AcceptedPair, check_images
 from tests.audit import runs
 
 CELLS = pd.DataFrame(
@@ -19,7 +19,7 @@ def pair(first: int, second: int, **values: Any) -> dict[str, Any]:
 
 def judged(*pairs: dict[str, Any], known: list[dict[str, Any]] | None = None) -> Any:
     table = pd.DataFrame(list(pairs), columns=list(pair(0, 1)))
-    accepted = Known.of(known or [])
+    accepted = AcceptedPair.from_settings(known or [])
     return check_images(table, CELLS, runs.patients(), n_candidates=17, known=accepted)
 
 

@@ -5,9 +5,9 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
-from lymphokit.calibration import out_of_fold as calibration
+from lymphokit.calibration import reliability
 from lymphokit.calibration.measures import ece_of_perfect, measures
-from lymphokit.evaluation.proportions import wilson
+from lymphokit.evaluation.intervals import wilson_interval
 
 
 def fold_of(
@@ -34,7 +34,7 @@ def calibrated_folds(n_folds: int = 4, n: int = 130) -> pd.DataFrame:
     for fold in range(1, n_folds + 1):
         own = fold_of(n, seed=fold)
         own["patient"] = f"F{fold}" + own["patient"]
-        done, _ = calibration.calibrate(own, model="m", fold=fold, repeat=1, method="platt")
+        done, _ = reliability.calibrate(own, model="m", fold=fold, repeat=1, method="platt")
         tables.append(done)
     return pd.concat(tables, ignore_index=True)
 
@@ -45,8 +45,8 @@ def test_a_calibrator_never_reads_a_label_of_who_is_scored(method):
     held = honest["part"] == "validation"
     shuffled = honest.copy()
     shuffled.loc[held, "label"] = 1 - honest.loc[held, "label"]
-    made, learned = calibration.calibrate(honest, model="m", fold=1, repeat=1, method=method)
-    again, same = calibration.calibrate(shuffled, model="m", fold=1, repeat=1, method=method)
+    made, learned = reliability.calibrate(honest, model="m", fold=1, repeat=1, method=method)
+    again, same = reliability.calibrate(shuffled, model="m", fold=1, repeat=1, method=method)
     assert learned == same
     assert learned["n_patients"] == int((~held).sum())
     np.testing.assert_array_equal(made["calibrated"], again["calibrated"])
@@ -58,8 +58,8 @@ def test_an_inner_label_does_change_the_calibrator():
     other.loc[other["part"] == "inner", "label"] = np.roll(
         other.loc[other["part"] == "inner", "label"], 7
     )
-    _, learned = calibration.calibrate(honest, model="m", fold=1, repeat=1, method="platt")
-    _, unlike = calibration.calibrate(other, model="m", fold=1, repeat=1, method="platt")
+    _, learned = reliability.calibrate(honest, model="m", fold=1, repeat=1, method="platt")
+    _, unlike = reliability.calibrate(other, model="m", fold=1, repeat=1, method="platt")
     assert learned["slope"] != unlike["slope"]
 
 
@@ -109,7 +109,7 @@ def test_separated_labels_have_a_steep_slope_and_equal_probabilities_have_none()
 
 
 def test_the_table_shows_the_planted_faults_before_and_none_after():
-    table = calibration.calibration_table(
+    table = reliability.calibration_table(
         calibrated_folds(n=800), ["m"], n_bins=6, resamples=300, level=0.95, seed=0
     )
     rows = table.set_index("measure")
@@ -118,8 +118,8 @@ def test_the_table_shows_the_planted_faults_before_and_none_after():
     assert rows.loc["log_loss", "change_high"] < 0
     assert rows.loc["ece", "after"] < rows.loc["ece", "before"]
     assert 0 < rows.loc["ece", "perfect_after"] < rows.loc["ece", "before"]
-    assert calibration.in_words(table, "m", "before") == "too sure, too low"
-    assert calibration.in_words(table, "m", "after") == "no fault found"
+    assert reliability.miscalibration(table, "m", "before") == "too sure, too low"
+    assert reliability.miscalibration(table, "m", "after") == "no fault found"
     assert (table["n_patients"] == 4 * 200).all()
 
 
@@ -127,21 +127,21 @@ def test_repeats_are_no_more_patients():
     once = calibrated_folds()
     twice = pd.concat([once, once.assign(repeat=2, fold=once["fold"] + 4)])
     tables = [
-        calibration.calibration_table(t, ["m"], n_bins=6, resamples=100, level=0.95, seed=0)
+        reliability.calibration_table(t, ["m"], n_bins=6, resamples=100, level=0.95, seed=0)
         for t in (once, twice)
     ]
     pd.testing.assert_frame_equal(*tables)
 
 
 def test_every_patient_is_in_one_bin_and_a_bin_has_wilsons_interval():
-    points = calibration.reliability(calibrated_folds(), ["m"], n_bins=6, level=0.95)
+    points = reliability.reliability_bins(calibrated_folds(), ["m"], n_bins=6, level=0.95)
     before = points[points["stage"] == "before"]
     assert len(before) == 6
     assert before["n_patients"].sum() == 4 * 32
     assert before["n_patients"].max() - before["n_patients"].min() <= 1
     assert before["probability"].is_monotonic_increasing
     for row in before.to_dict("records"):
-        share = wilson(row["n_tumoral"], row["n_patients"], 0.95)
+        share = wilson_interval(row["n_tumoral"], row["n_patients"], 0.95)
         assert (row["low"], row["share"], row["high"]) == (share.low, share.estimate, share.high)
 
 
@@ -151,7 +151,7 @@ def test_a_wanted_sensitivity_is_reached_on_patients_it_was_not_chosen_on():
         own = fold_of(seed=fold)
         predictions["m"][fold] = own.assign(patient=f"F{fold}" + own["patient"])
     repeat_of = dict.fromkeys(predictions["m"], 1)
-    table = calibration.wanted_sensitivities(predictions, repeat_of, wanted=[0.8, 0.9], level=0.95)
+    table = reliability.sensitivity_table(predictions, repeat_of, wanted=[0.8, 0.9], level=0.95)
     assert table["sensitivity"].tolist() == pytest.approx([0.81, 0.91], abs=0.025)
     assert table["n_tumoral"].iloc[0] + table["n_reactive"].iloc[0] == 40 * 32
     assert (table["sensitivity_low"] < table["sensitivity"]).all()
@@ -165,15 +165,18 @@ def test_the_models_asked_for_come_first_and_then_those_that_change_most():
             "change": [0.0, -0.1, 0.3, -0.5],
         }
     )
-    assert calibration.most_changed(table, ["b", "a"], 3) == ["b", "a", "d"]
+    assert reliability.most_changed(table, ["b", "a"], 3) == ["b", "a", "d"]
 
 
 def test_a_model_that_says_one_thing_of_all_on_few_patients_is_measured_as_well():
     own = fold_of(24).assign(probability=0.7)
-    table, _ = calibration.calibrate(own, model="m", fold=1, repeat=1, method="platt")
-    found = calibration.calibration_table(
+    table, _ = reliability.calibrate(own, model="m", fold=1, repeat=1, method="platt")
+    found = reliability.calibration_table(
         table, ["m"], n_bins=6, resamples=100, level=0.95, seed=0
     ).set_index("measure")
     assert np.isnan(found.loc["slope", ["before", "after_low"]].to_numpy(np.float64)).all()
     assert np.isfinite(found.loc[["brier", "ece", "intercept"], "after_high"]).all()
-    assert calibration.reliability(table, ["m"], n_bins=6, level=0.95)["bin"].tolist() == [1, 1]
+    assert reliability.reliability_bins(table, ["m"], n_bins=6, level=0.95)["bin"].tolist() == [
+        1,
+        1,
+    ]

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.audit.findings import Check, counted
-from lymphokit.audit.folds import Tables
-from lymphokit.ensemble.fold import Panel, Recipe, blend_fold, rule_for
+from lymphokit.audit.fold_checks import Tables
+from lymphokit.ensemble.fold import MemberPredictions, Recipe, blend_fold, rule_for
 from lymphokit.errors import Fault, LymphokitError
-from lymphokit.evaluation import oof, threshold
+from lymphokit.evaluation import out_of_fold, threshold
 from lymphokit.evaluation.threshold import Rule
 
 TOLERANCE = 1e-6  # of a probability, a threshold or a weight: other processors round otherwise
@@ -20,7 +20,7 @@ _BLEND = "blend again: delete the folder blends of this fold and run"
 
 
 @dataclass(frozen=True)
-class Blended:
+class BlendRecord:
     """What the blends of one fold left behind: predictions with a column `blend`, chosen.json."""
 
     predictions: pd.DataFrame
@@ -79,7 +79,7 @@ def _of_decisions(table: pd.DataFrame, rows: pd.DataFrame, rule: Rule) -> Iterat
 
 def check_blends(
     predictions: Tables,
-    blends: Mapping[int, Blended],
+    blends: Mapping[int, BlendRecord],
     patients: pd.DataFrame,
     *,
     recipes: Mapping[str, Recipe],
@@ -96,7 +96,9 @@ def check_blends(
         name = f"fold{fold}/blends"
         try:
             tables, chosen = blend_fold(
-                Panel.of({model: _hidden(predictions[fold, model]) for model in models}, patients),
+                MemberPredictions.from_tables(
+                    {model: _hidden(predictions[fold, model]) for model in models}, patients
+                ),
                 recipes,
                 rule,
             )
@@ -148,10 +150,10 @@ def _differences(expected: Any, found: Any, place: str = "") -> Iterator[str]:
         yield f"{place} is {found}, chosen again {expected}"
 
 
-def with_blends(predictions: Tables, blends: Mapping[int, Blended]) -> Tables:
+def with_blends(predictions: Tables, blends: Mapping[int, BlendRecord]) -> Tables:
     """The predictions of models and blends together."""
     blended = {
-        (fold, name): made.predictions.loc[made.predictions["blend"] == name, oof.COLUMNS]
+        (fold, name): made.predictions.loc[made.predictions["blend"] == name, out_of_fold.COLUMNS]
         for fold, made in blends.items()
         for name in made.predictions["blend"].unique()
     }

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.evaluation import oof
+from lymphokit.evaluation import out_of_fold
 
 N_TRAINING, N_TEST = 20, 4
 
@@ -57,7 +57,7 @@ def run(log, *, labels=None, fold=None, test=None, seed=5, fits=None):
     labels = own_labels if labels is None else labels
     fold = fold_of(bags, own_labels) if fold is None else fold
     test = np.flatnonzero(own_labels < 0) if test is None else test
-    return oof.cross_predict(
+    return out_of_fold.cross_predict(
         lambda s: Spy(s, log), bags, labels, clinical, fold, test, seed, fits=fits
     )
 
@@ -92,7 +92,7 @@ def test_everybody_is_predicted_once_and_belongs_to_their_own_probability():
     predictions, model = run([])
     bags, labels, _ = cohort()
     assert sorted(predictions["patient"]) == sorted(bags.ids)
-    assert list(predictions.columns) == oof.COLUMNS
+    assert list(predictions.columns) == out_of_fold.COLUMNS
     label_of = dict(zip(bags.ids, labels, strict=True))
     assert predictions["label"].tolist() == [label_of[p] for p in predictions["patient"]]
     last = predictions.loc[predictions["part"] != "inner"]
@@ -105,7 +105,9 @@ def test_same_seed_same_predictions_and_every_fit_has_its_own_seed():
     first, second, other = run([])[0], run([])[0], run([], seed=6)[0]
     pd.testing.assert_frame_equal(first, second)
     assert not first["probability"].equals(other["probability"])
-    seeds = {oof.derive_seed(5, fold, inner) for fold in range(1, 11) for inner in range(-1, 5)}
+    seeds = {
+        out_of_fold.derive_seed(5, fold, inner) for fold in range(1, 11) for inner in range(-1, 5)
+    }
     assert len(seeds) == 60
     assert all(0 <= seed < 2**31 for seed in seeds)
 
@@ -114,7 +116,9 @@ def test_a_test_patient_inside_the_fold_is_refused():
     bags, labels, _ = cohort()
     fold = fold_of(bags, labels)
     stranger = list(bags.ids).index(fold.loc[fold["part"] == "train", "patient"].iloc[0])
-    with pytest.raises(oof.LeakError, match=f"test patients are also fitted on: P{stranger}"):
+    with pytest.raises(
+        out_of_fold.LeakError, match=f"test patients are also fitted on: P{stranger}"
+    ):
         run([], test=np.array([0, stranger]))
 
 
@@ -122,31 +126,31 @@ def test_a_patient_who_trains_and_validates_is_refused():
     bags, labels, _ = cohort()
     fold = fold_of(bags, labels)
     twice = fold.loc[fold["part"] == "train"].head(1).assign(part="validation", inner=-1)
-    with pytest.raises(oof.LeakError, match="holds twice"):
+    with pytest.raises(out_of_fold.LeakError, match="holds twice"):
         run([], fold=pd.concat([fold, twice]))
 
 
 def test_test_labels_never_come_near():
     _, labels, _ = cohort()
-    with pytest.raises(oof.LeakError, match="come with a label"):
+    with pytest.raises(out_of_fold.LeakError, match="come with a label"):
         run([], labels=np.abs(labels))
     without = labels.copy()
     without[1] = -1
-    with pytest.raises(oof.LeakError, match="without a label: P1"):
+    with pytest.raises(out_of_fold.LeakError, match="without a label: P1"):
         run([], labels=without)
 
 
 def test_rows_of_two_folds_are_refused():
     bags, labels, _ = cohort()
     both = pd.concat([fold_of(bags, labels, 1), fold_of(bags, labels, 2)])
-    with pytest.raises(oof.PredictionsError, match=r"\[1, 2\]"):
+    with pytest.raises(out_of_fold.PredictionsError, match=r"\[1, 2\]"):
         run([], fold=both)
 
 
 def test_training_patients_without_an_inner_fold_are_refused():
     bags, labels, _ = cohort()
     fold = fold_of(bags, labels).assign(inner=-1)
-    with pytest.raises(oof.PredictionsError, match="no inner fold"):
+    with pytest.raises(out_of_fold.PredictionsError, match="no inner fold"):
         run([], fold=fold)
 
 
@@ -154,14 +158,14 @@ def predictions_of(validation: dict[str, float], inner: dict[str, float]) -> pd.
     rows = [(p, "inner", 0, int(p[1:]) % 2, q) for p, q in inner.items()]
     rows += [(p, "validation", -1, int(p[1:]) % 2, q) for p, q in validation.items()]
     rows += [("T1", "test", -1, -1, 0.4)]
-    return pd.DataFrame(rows, columns=oof.COLUMNS)
+    return pd.DataFrame(rows, columns=out_of_fold.COLUMNS)
 
 
 def test_decisions_use_a_threshold_of_the_inner_rows_alone():
     inner = {"P1": 0.8, "P2": 0.2, "P3": 0.6, "P4": 0.3}
     table = predictions_of({"P5": 0.44, "P6": 0.46}, inner)
     settings = {"model": "m", "fold": 3, "repeat": 1, "rule": "balanced_accuracy"}
-    decided = oof.decisions(table, **settings)
+    decided = out_of_fold.decision_table(table, **settings)
     assert decided["threshold"].unique() == pytest.approx([0.45])
     assert dict(zip(decided["patient"], decided["decision"], strict=True)) == {
         "P5": 0,
@@ -169,7 +173,7 @@ def test_decisions_use_a_threshold_of_the_inner_rows_alone():
         "T1": 0,
     }
     swapped = table.assign(label=table["label"].where(table["part"] == "inner", 0))
-    assert oof.decisions(swapped, **settings)["threshold"].equals(decided["threshold"])
+    assert out_of_fold.decision_table(swapped, **settings)["threshold"].equals(decided["threshold"])
 
 
 def test_the_out_of_fold_table_is_validation_only_and_averages_repeats():
@@ -177,7 +181,7 @@ def test_the_out_of_fold_table_is_validation_only_and_averages_repeats():
     second = predictions_of({"P10": 0.7}, {"P1": 0.01, "P2": 0.01})
     again = predictions_of({"P1": 0.4}, {"P2": 0.99, "P10": 0.99})
     patients = ["P1", "P2", "P10"]
-    table = oof.assemble({"m": [first, second, again], "k": [first]}, patients)
+    table = out_of_fold.out_of_fold_table({"m": [first, second, again], "k": [first]}, patients)
     assert table.columns.tolist() == ["patient", "label", "m", "k"]
     assert table["patient"].tolist() == patients
     assert table["label"].tolist() == [1, 0, 0]
@@ -187,17 +191,17 @@ def test_the_out_of_fold_table_is_validation_only_and_averages_repeats():
 
 def test_predictions_of_other_patients_are_refused():
     table = predictions_of({"P1": 0.2}, {"P2": 0.4})
-    with pytest.raises(oof.PredictionsError, match="no prediction of: P9"):
-        oof.assemble({"m": [table]}, ["P1", "P2", "P9"])
-    with pytest.raises(oof.PredictionsError, match="not training patients: P2"):
-        oof.assemble({"m": [table]}, ["P1"])
+    with pytest.raises(out_of_fold.PredictionsError, match="no prediction of: P9"):
+        out_of_fold.out_of_fold_table({"m": [table]}, ["P1", "P2", "P9"])
+    with pytest.raises(out_of_fold.PredictionsError, match="not training patients: P2"):
+        out_of_fold.out_of_fold_table({"m": [table]}, ["P1"])
 
 
 @pytest.mark.parametrize("wrong", [np.nan, 1.2, -0.1])
 def test_a_probability_outside_its_range_names_the_patient(wrong):
     table = predictions_of({"P1": wrong}, {"P2": 0.4})
-    with pytest.raises(oof.PredictionsError, match="P1"):
-        oof.assemble({"m": [table]}, ["P1", "P2"])
+    with pytest.raises(out_of_fold.PredictionsError, match="P1"):
+        out_of_fold.out_of_fold_table({"m": [table]}, ["P1", "P2"])
 
 
 def test_predictions_survive_their_file_bit_for_bit(tmp_path):
@@ -205,14 +209,14 @@ def test_predictions_survive_their_file_bit_for_bit(tmp_path):
     table.loc[0, "patient"] = "NA"
     table.loc[1, "patient"] = "007"
     table.to_csv(tmp_path / "predictions.csv", index=False)
-    read = oof.read_predictions(tmp_path / "predictions.csv")
+    read = out_of_fold.read_predictions(tmp_path / "predictions.csv")
     assert read["patient"].tolist() == table["patient"].tolist()
     assert read["probability"].tolist() == table["probability"].tolist()
 
 
 def test_the_evidence_of_who_was_fitted_on_is_what_the_models_were_handed():
     log: list[tuple[str, tuple[str, ...]]] = []
-    fits: list[oof.Fit] = []
+    fits: list[out_of_fold.Fit] = []
     run(log, fits=fits)
     handed = [ids for what, ids in log if what == "fit"]
     asked = [ids for what, ids in log if what == "predict"]

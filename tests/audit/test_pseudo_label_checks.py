@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphokit.audit.pseudo_labels import Chains, check_pseudo_labels
+from lymphokit.audit.pseudo_label_checks import PseudoLabelRecord, check_pseudo_labels
 from lymphokit.pseudo_labels.rounds import WHOLE, State
 from lymphokit.pseudo_labels.selection import probability
 from tests.pseudo_labels import test_lineage as lineage
@@ -19,15 +19,15 @@ LOG_ODDS = np.random.default_rng(0).normal(size=(3, 12))
 BY = [1] * 4 + [2] * 4 + [0] * 4
 
 
-def honest() -> Chains:
+def honest() -> PseudoLabelRecord:
     added = lineage.honest()
     last = State(added, np.array([WHOLE, 0, 1]), LOG_ODDS, np.ones(3))
     bank = probability(LOG_ODDS[BY, range(12)]).astype(np.float32)
     receipt = {**lineage.checked(added), "added_sha256": SHA}
-    return Chains(receipt, added, SHA, [], ["A", "B", "C", "D"], last, bank)
+    return PseudoLabelRecord(receipt, added, SHA, [], ["A", "B", "C", "D"], last, bank)
 
 
-def told(chains: Chains) -> str:
+def told(chains: PseudoLabelRecord) -> str:
     check = check_pseudo_labels(
         {1: chains}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=lineage.SIZES, exact=True
     )
@@ -38,23 +38,23 @@ def told(chains: Chains) -> str:
     return "\n".join(fault.finding for fault in check.faults)
 
 
-def with_receipt(**changes: Any) -> Chains:
+def with_receipt(**changes: Any) -> PseudoLabelRecord:
     chains = honest()
     return replace(chains, receipt={**(chains.receipt or {}), **changes})
 
 
-def from_a_stranger() -> Chains:
+def from_a_stranger() -> PseudoLabelRecord:
     added = lineage.with_row(0, patient="V", cell=8)()
     chains = honest()
     return replace(chains, added=added, last=replace(chains.last, added=added))
 
 
-def judged_by_an_insider() -> Chains:
+def judged_by_an_insider() -> PseudoLabelRecord:
     bank = probability(LOG_ODDS[[0] * 12, range(12)]).astype(np.float32)
     return replace(honest(), bank=bank)
 
 
-def learned_from_others() -> Chains:
+def learned_from_others() -> PseudoLabelRecord:
     chains = honest()
     return replace(chains, last=replace(chains.last, added=chains.added.iloc[:-1]))
 
@@ -83,7 +83,7 @@ def test_an_honest_chain_passes_and_is_counted() -> None:
         (judged_by_an_insider, "A, B, C, D"),
     ],
 )
-def test_a_planted_fault_is_found(plant: Callable[[], Chains], finding: str) -> None:
+def test_a_planted_fault_is_found(plant: Callable[[], PseudoLabelRecord], finding: str) -> None:
     assert finding in told(plant())
 
 

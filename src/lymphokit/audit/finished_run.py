@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lymphokit.audit.choices import Blended, check_blends, check_thresholds, with_blends
+from lymphokit.audit.choice_checks import BlendRecord, check_blends, check_thresholds, with_blends
 from lymphokit.audit.findings import Check
-from lymphokit.audit.folds import Tables, check_folds, check_predictions
-from lymphokit.audit.images import Known, check_images
-from lymphokit.audit.pseudo_labels import Chains, check_pseudo_labels
-from lymphokit.audit.records import Records, check_features, check_records
+from lymphokit.audit.fold_checks import Tables, check_folds, check_predictions
+from lymphokit.audit.image_checks import AcceptedPair, check_images
+from lymphokit.audit.pseudo_label_checks import PseudoLabelRecord, check_pseudo_labels
+from lymphokit.audit.record_checks import Records, check_features, check_records
 from lymphokit.cohort.tables import read_table
 from lymphokit.ensemble.fold import Recipe
-from lymphokit.evaluation.oof import read_predictions
+from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.provenance import file_sha256
 from lymphokit.pseudo_labels.state_files import read_state
 
 
 @dataclass(frozen=True)
-class Run:
+class FinishedRun:
     """A finished run of the workflow: its folder, results/<cohort>, and what it was to do.
 
     models: their names; sizes: cells of each label that the rounds of pseudo-labelling add, None
@@ -55,27 +55,27 @@ class Run:
             for model in self.models
         }
 
-    def blends(self, folds: Sequence[int]) -> dict[int, Blended]:
+    def blends(self, folds: Sequence[int]) -> dict[int, BlendRecord]:
         """What the blends of every fold left behind."""
         return {
-            fold: Blended(
+            fold: BlendRecord(
                 read_predictions(self.home / f"fold{fold}/blends/predictions.csv"),
                 read_json(self.home / f"fold{fold}/blends/chosen.json") or {},
             )
             for fold in folds
         }
 
-    def chains(self, folds: Sequence[int]) -> dict[int, Chains]:
+    def chains(self, folds: Sequence[int]) -> dict[int, PseudoLabelRecord]:
         """What the pseudo-labelling of every fold left behind."""
         if self.sizes is None:
             return {}
         return {fold: self._chains(fold, len(self.sizes)) for fold in folds}
 
-    def _chains(self, fold: int, last: int) -> Chains:
+    def _chains(self, fold: int, last: int) -> PseudoLabelRecord:
         home = self.home / f"fold{fold}" / "pseudo_label"
         rounds = [home / f"round{number}" for number in range(last + 1)]
         added = rounds[-1] / "added.csv"
-        return Chains(
+        return PseudoLabelRecord(
             read_json(home / "lineage.json"),
             read_state(added, rounds[-1] / "judged.npz").added,
             file_sha256(added),
@@ -91,8 +91,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def find_leaks(
-    run: Run,
+def run_checks(
+    run: FinishedRun,
     *,
     known_duplicates: Sequence[dict[str, Any]],
     threshold: str | float,
@@ -113,7 +113,7 @@ def find_leaks(
         cells,
         patients,
         n_candidates=duplicates["n_candidates"],
-        known=Known.of(known_duplicates),
+        known=AcceptedPair.from_settings(known_duplicates),
     )
     all_predictions = with_blends(predictions, blends)
     checks = [

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from lymphokit.audit.findings import Check, Gathered, counted
+from lymphokit.audit.findings import Check, FindingsByModel, counted
 from lymphokit.errors import Fault
 
 PARTS = ("train", "validation")
@@ -76,7 +76,7 @@ def check_predictions(predictions: Tables, folds: pd.DataFrame, patients: pd.Dat
 
     predictions: the table of each (fold, model).
     """
-    found = Gathered(_FIT)
+    found = FindingsByModel(_FIT)
     expected = {int(str(number)): _roles(fold, patients) for number, fold in folds.groupby("fold")}
     for (fold, model), table in predictions.items():
         for patient, finding in _unlike(table, expected.get(fold, {})):

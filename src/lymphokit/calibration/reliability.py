@@ -15,9 +15,9 @@ from natsort import natsorted
 
 from lymphokit.calibration.calibrators import Floats, Labels, Method, fit_calibrator
 from lymphokit.calibration.measures import Measure, ece_of_perfect, in_bins, measures
-from lymphokit.evaluation import oof
-from lymphokit.evaluation.proportions import wilson
-from lymphokit.evaluation.uncertainty import central, patient_draws
+from lymphokit.evaluation import out_of_fold
+from lymphokit.evaluation.intervals import percentile_interval, wilson_interval
+from lymphokit.evaluation.uncertainty import patient_draws
 
 STAGES = {"before": "probability", "after": "calibrated"}  # columns of the calibrated table
 
@@ -31,7 +31,7 @@ def calibrate(
     from one that was not fitted on them; inner rows only show where the calibrator moves them.
     Rows `fold, repeat, patient, part, label, model, probability, calibrated`.
     """
-    inner = oof.check(predictions).query("part == 'inner'")
+    inner = out_of_fold.validate(predictions).query("part == 'inner'")
     calibrator = fit_calibrator(
         method, inner["label"].to_numpy(np.int64), inner["probability"].to_numpy(np.float64)
     )
@@ -120,7 +120,7 @@ def calibration_table(
             drawn["change"] = drawn["after"] - drawn["before"]
             row = {"model": model, "measure": name, "n_patients": len(labels)}
             for key, value in found.items():
-                low, high = central(drawn[key], level)
+                low, high = percentile_interval(drawn[key], level)
                 row |= {key: value, f"{key}_low": low, f"{key}_high": high}
             if name == "ece":
                 row |= {
@@ -131,7 +131,7 @@ def calibration_table(
     return pd.DataFrame(rows)
 
 
-def in_words(table: pd.DataFrame, model: str, stage: str) -> str:
+def miscalibration(table: pd.DataFrame, model: str, stage: str) -> str:
     """What the intervals of slope and intercept show against a model; table as above."""
     rows = table[table["model"] == model].set_index("measure")
     low, high = rows[f"{stage}_low"], rows[f"{stage}_high"]
@@ -151,7 +151,7 @@ def most_changed(table: pd.DataFrame, first: Sequence[str], n: int) -> list[str]
     return list(dict.fromkeys([*first, *ranked]))[:n]
 
 
-def reliability(
+def reliability_bins(
     calibrated: pd.DataFrame, models: Sequence[str], *, n_bins: int, level: float
 ) -> pd.DataFrame:
     """Said against true in bins of equally many patients, before and after calibration.
@@ -167,7 +167,7 @@ def reliability(
             probabilities = said.mean()
             for number, members in enumerate(in_bins(probabilities, n_bins).T.astype(bool)):
                 n, tumoral = int(members.sum()), int(said.labels[members].sum())
-                share = wilson(tumoral, n, level)
+                share = wilson_interval(tumoral, n, level)
                 rows.append(
                     {
                         "model": model,
@@ -184,7 +184,7 @@ def reliability(
     return pd.DataFrame(rows)
 
 
-def wanted_sensitivities(
+def sensitivity_table(
     predictions: Mapping[str, Mapping[int, pd.DataFrame]],
     repeat_of: Mapping[int, int],
     *,
@@ -201,7 +201,7 @@ def wanted_sensitivities(
     for model, folds in predictions.items():
         for share in wanted:
             decided = pd.concat(
-                oof.decisions(
+                out_of_fold.decision_table(
                     table,
                     model=model,
                     fold=fold,
@@ -220,8 +220,8 @@ def _achieved(decided: pd.DataFrame, model: str, level: float) -> dict[str, floa
     called, tumoral = said.mean(), said.labels == 1
     n_tumoral, n_reactive = int(tumoral.sum()), int((~tumoral).sum())
     shares = {
-        "sensitivity": wilson(float(called[tumoral].sum()), n_tumoral, level),
-        "specificity": wilson(float((1 - called[~tumoral]).sum()), n_reactive, level),
+        "sensitivity": wilson_interval(float(called[tumoral].sum()), n_tumoral, level),
+        "specificity": wilson_interval(float((1 - called[~tumoral]).sum()), n_reactive, level),
     }
     row: dict[str, float] = {}
     for name, share in shares.items():
