@@ -45,7 +45,7 @@ from embedding import (
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.projection import Projection
 from lymphokit.errors import LymphokitError
-from lymphokit.models.mi_svm import MiSvm
+from lymphokit.models.mi_svm import MiSvm, MiSvmSettings
 from lymphokit.progress import track
 from radial import RadialMiSvm
 from subsample import thin
@@ -151,16 +151,19 @@ def tests_of(problem: Problem, folds: int, repeats: int) -> Booleans:
 
 
 def linear(problem: Problem, C: float) -> Decide:
-    machine = MiSvm(
+    settings = MiSvmSettings(
+        kind="mi_svm",
+        enabled=True,
+        features="",
         scale=True,
         pca=None,
         C=C,
         scale_C=False,
         max_iterations=MAX_ITERATIONS,
         restarts=0,
-        backend="own",
-        seed=0,
+        backend="exact",
     )
+    machine = MiSvm(settings, seed=0)
     nothing = np.ones(len(problem.labels))
     return machine.fit(problem.bags, problem.labels, Clinical(nothing, nothing)).decision_function
 

@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 from coverage_figure import PANELS, coverage_figure, coverage_terminal_table
 from coverage_study import in_words, misses_of_cohorts, naive_in_words
 from lymphokit import config
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort.folds import make_folds
@@ -52,7 +52,7 @@ from lymphokit.imaging.labelled import Photographs
 from lymphokit.imaging.read import read_images
 from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import Stain, moments, stain_of
-from lymphokit.models.registry import KINDS, create
+from lymphokit.models.registry import create, kind_of
 from lymphokit.provenance import settings_digest
 from lymphokit.pseudo_labels.head import FrozenTrunk
 from lymphokit.pseudo_labels.instance_network import HeadOnBank, instance_probabilities
@@ -187,9 +187,8 @@ def predict(
     for _, fold in drawn.folds.groupby("fold"):
         banks = banks_of_fold(drawn, fold, settings, seed)
         for name, block in models.items():
-            given = {key: block[key] for key in block.keys() - {"enabled", "features"}}
             table, _ = cross_predict(
-                partial(made, given),
+                partial(made, block),
                 bags_of(patients, banks[block["features"]] if "features" in block else None),
                 labels_of(patients),
                 clinical_of(patients),
@@ -201,8 +200,8 @@ def predict(
     return predictions
 
 
-def made(given: Mapping[str, Any], seed: int) -> BagModel:
-    return create(seed=seed, **given)
+def made(block: Mapping[str, Any], seed: int) -> AnyModel:
+    return create(block, seed=seed)
 
 
 def blends_of(models: Mapping[str, Any], ensemble: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,7 +213,7 @@ def blends_of(models: Mapping[str, Any], ensemble: Mapping[str, Any]) -> dict[st
     }
     return {
         "blended": blended,
-        "image_models": [name for name in blended if KINDS[models[name]["kind"]].uses_images],
+        "image_models": [name for name in blended if kind_of(models[name]["kind"]).uses_images],
         "best": ensemble["best"],
         "stack_C": ensemble["stack_C"],
         "choices": {name: among for name, among in wanted.items() if len(among) > 1},

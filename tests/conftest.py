@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from lymphokit.bags.contract import ModelSettings
+from lymphokit.config import read_yaml
+from lymphokit.models.registry import settings_of
 
 ROOT = Path(__file__).parents[1]
-NOT_SETTINGS = {"kind", "enabled", "features"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,17 +20,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Callable[..., dict[str, Any]]:
-    """The settings of a model in config.yaml, with changes: `settings("mi_svm", C=1.0)`."""
-    models = yaml.safe_load((ROOT / "config.yaml").read_text())["models"]
+def settings() -> Callable[..., Any]:
+    """Settings of a model in config.yaml, with changes: `settings("mi_svm", C=1.0)`."""
+    models = read_yaml(ROOT / "config.yaml")["models"]
 
-    def of(name: str, **changes: Any) -> dict[str, Any]:
-        block = {key: value for key, value in models[name].items() if key not in NOT_SETTINGS}
-        unknown = set(changes) - set(block)
-        assert not unknown, f"{name} has no settings {unknown}"
-        return block | changes
+    def settings_with(name: str, **changes: Any) -> ModelSettings:
+        return settings_of(models[name] | changes)
 
-    return of
+    return settings_with
 
 
 @pytest.fixture(scope="session")

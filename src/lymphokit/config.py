@@ -5,36 +5,28 @@ Nothing here has a default, so that each is written once, where people change it
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, Union, get_args
 
 import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
+    SerializeAsAny,
     Tag,
     ValidationError,
+    create_model,
     model_validator,
 )
 
+from lymphokit.bags.contract import ModelSettings
 from lymphokit.errors import ConfigError
+from lymphokit.models import registry
+from lymphokit.settings import Count, NonNegative, OpenShare, Positive, Settings, Share
 
-Share = Annotated[float, Field(ge=0, le=1)]
-OpenShare = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[int, Field(ge=0)]
-ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # of a column, and in paths
-
-
-class Settings(BaseModel):
-    """A block of the configuration: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a column name, and in paths
 
 
 class CohortSettings(Settings):
@@ -161,183 +153,6 @@ class InstanceNetworkSettings(Settings):
     ridge: Positive
     px: Count
     sgd: TrainingSettings
-
-
-class ModelSettings(Settings):
-    """What every model's block has; a `scored` model is in the table and in no blend."""
-
-    enabled: bool | Literal["scored"]
-
-
-class ClinicalLogisticSettings(ModelSettings):
-    """Logistic regression on age and log count."""
-
-    kind: Literal["clinical_logistic"]
-    C: Positive
-
-
-class BoostingSettings(ModelSettings):
-    """XGBoost, as report 5.1.2 sets it."""
-
-    trees: Count
-    learning_rate: Positive
-    max_depth: Count
-    scale_pos_weight: Positive | Literal["balanced"]
-
-
-class ClinicalXgboostSettings(BoostingSettings):
-    """XGBoost on age and count."""
-
-    kind: Literal["clinical_xgboost"]
-
-
-class MaxMarginSettings(ModelSettings):
-    """MI-SVM, as report 5.1.1 sets it."""
-
-    features: str
-    scale: bool
-    pca: Count | None
-    C: Positive
-    scale_C: bool
-    max_iterations: Count
-    restarts: NonNegative
-    backend: Literal["own", "misvm"]
-
-
-class MiSvmSettings(MaxMarginSettings):
-    """MI-SVM alone."""
-
-    kind: Literal["mi_svm"]
-
-
-class MiSvmXgboostSettings(MaxMarginSettings, BoostingSettings):
-    """The rate of cells that MI-SVM calls positive, with age and count, in XGBoost."""
-
-    kind: Literal["mi_svm_xgboost"]
-    cross_fit: NonNegative
-
-
-class DMilSettings(ModelSettings):
-    """The network of report 5.2."""
-
-    kind: Literal["d_mil"]
-    features: str
-    scale: bool
-    pca: Count | None
-    aggregation: Literal["attention", "gated_attention", "dual_stream", "max", "mean_std"]
-    attention_width: Count
-    hidden: list[Count]
-    clinical_hidden: list[Count]
-    fusion: Literal["joined", "experts"]
-    normalisation: Literal["layer", "none"]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    learning_rate: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
-    batch_bags: Count
-    schedule_factor: Share
-    schedule_patience: Count
-    weighted_loss: bool
-    max_epochs: Count
-    early_stopping: Count
-    members: Count
-
-
-class EndToEndSettings(ModelSettings):
-    """D-MIL from pixels on, the autoencoder trained with it."""
-
-    kind: Literal["end_to_end"]
-    features: Literal["pixels_raw", "pixels_segmented"]
-    scheme: Literal["joint", "two_phase"]
-    latent: Annotated[int, Field(ge=64, multiple_of=64)]
-    side: Annotated[int, Field(ge=16, le=128, multiple_of=16)]
-    attention_width: Count
-    hidden: list[Count]
-    clinical_hidden: list[Count]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    learning_rate: Positive
-    autoencoder_learning_rate: Positive
-    reconstruction_weight: Annotated[float, Field(ge=0)]
-    frozen_epochs: NonNegative
-    epochs: Count
-    batch_bags: Count
-    cells_per_bag: Count
-    flips: Share
-    weighted_loss: bool
-
-
-class CellCountsXgboostSettings(BoostingSettings):
-    """XGBoost on numbers or shares of cells called 0 and 1, age and count."""
-
-    kind: Literal["cell_counts_xgboost"]
-    features: Literal["pseudo_label", "round_zero"]
-    matrix: Literal["counts", "shares"]
-
-
-class CellCountsLightgbmSettings(ModelSettings):
-    """LightGBM on the same table."""
-
-    kind: Literal["cell_counts_lightgbm"]
-    features: Literal["pseudo_label", "round_zero"]
-    matrix: Literal["counts", "shares"]
-    trees: Count
-    learning_rate: Positive
-    leaves: Annotated[int, Field(ge=2)]
-    least_patients: Count
-    scale_pos_weight: Positive | Literal["balanced"]
-
-
-class PooledLogisticSettings(ModelSettings):
-    """Mean and deviation of each bag's cells in a logistic regression."""
-
-    kind: Literal["pooled_logistic"]
-    features: str
-    pca: Count
-    C: Positive
-
-
-class OneClassSettings(ModelSettings):
-    """A one-class SVM around the cells of reactive patients (report, appendix)."""
-
-    kind: Literal["one_class_svm"]
-    features: str
-    scale: bool
-    pca: Count | None
-    nu: OpenShare
-    gamma: Positive | Literal["scale"]
-    cross_fit: Annotated[int, Field(ge=2)]
-
-
-class BagAverageSettings(ModelSettings):
-    """The mean or the highest of a network's probabilities of a patient's cells."""
-
-    kind: Literal["bag_average"]
-    features: Literal["instance_network", "pseudo_label", "round_zero"]
-    aggregation: Literal["mean", "max"]
-
-
-class BagAverageXgboostSettings(BoostingSettings):
-    """The same with age and count, in XGBoost."""
-
-    kind: Literal["bag_average_xgboost"]
-    features: Literal["instance_network", "pseudo_label", "round_zero"]
-    aggregation: Literal["mean", "max"]
-
-
-AnyModelSettings = Annotated[
-    ClinicalLogisticSettings
-    | ClinicalXgboostSettings
-    | MiSvmSettings
-    | MiSvmXgboostSettings
-    | DMilSettings
-    | EndToEndSettings
-    | CellCountsXgboostSettings
-    | CellCountsLightgbmSettings
-    | PooledLogisticSettings
-    | OneClassSettings
-    | BagAverageSettings
-    | BagAverageXgboostSettings,
-    Field(discriminator="kind"),
-]
 
 
 class WantedSensitivity(Settings):
@@ -481,7 +296,7 @@ class Config(Settings):
     blood_cells: BloodCellSettings
     pseudo_label: PseudoLabelSettings
     instance_network: InstanceNetworkSettings
-    models: dict[ModelName, AnyModelSettings]
+    models: dict[ModelName, SerializeAsAny[ModelSettings]]
     decision: DecisionSettings
     ensemble: EnsembleSettings
     uncertainty: UncertaintySettings
@@ -591,9 +406,27 @@ LABELLED_BANKS = ("pseudo_label", "round_zero")
 CELL_BANKS = (*LABELLED_BANKS, "instance_network")
 
 
+class _NoDuplicateKeys(yaml.SafeLoader):
+    """YAML's safe loader, except that a key given twice in one mapping is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key in (key for key in keys if keys.count(key) > 1):
+            raise ConfigError(f"{key} is given twice in one block, line {node.start_mark.line + 1}")
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ConfigError where it holds something else."""
-    content = yaml.safe_load(path.read_text())
+    """The mapping in a YAML file.
+
+    Raises ConfigError where the file holds something else, is no YAML, or gives a key twice.
+    """
+    try:
+        content = yaml.load(path.read_text(), _NoDuplicateKeys)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no `key: value` lines")
     return content
@@ -610,32 +443,69 @@ def merge(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def validate(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, checked, as plain JSON-able values.
+def check(settings: Mapping[str, Any]) -> Config:
+    """The settings as a checked object.
 
     Raises ConfigError that lists every fault, an unknown key with its nearest neighbour.
     """
+    models, faults = _check_models(settings.get("models"))
     try:
-        checked = Config.model_validate(settings)
+        checked = Config.model_validate({**settings, "models": models})
     except ValidationError as error:
-        raise ConfigError("\n".join(["config.yaml:", *map(_explain, error.errors())])) from error
-    return checked.model_dump(mode="json")
+        # Names of models cannot be looked up while some of the models have faults themselves.
+        found = [_explain(Config, fault) for fault in error.errors() if fault["loc"] or not faults]
+        raise ConfigError("\n".join(["config.yaml:", *faults, *found])) from error
+    if faults:
+        raise ConfigError("\n".join(["config.yaml:", *faults]))
+    return checked
+
+
+def validate(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, checked, as plain JSON-able values. Raises as `check` does."""
+    checked = check(settings).model_dump(mode="json")
+    for name, block in checked["models"].items():
+        block["kind"] = settings["models"][name]["kind"]  # with its file, where it names one
+    return checked
 
 
 def schema() -> str:
     """The JSON schema of config.yaml, for editors that complete and check it."""
-    return json.dumps(Config.model_json_schema(), indent=2) + "\n"
+    kinds = tuple(kind.settings for kind in registry.kinds().values())
+    any_model = Annotated[Union[kinds], Field(discriminator="kind")]  # type: ignore[valid-type]  # noqa: UP007
+    shown = create_model(
+        "Config", __base__=Config, __doc__=Config.__doc__, models=(dict[ModelName, any_model], ...)
+    )
+    return json.dumps(shown.model_json_schema(), indent=2) + "\n"
 
 
-def _explain(fault: Any) -> str:
-    # A model's block is located as models.<name>.<kind>.<key>; people wrote models.<name>.<key>.
-    place = [str(part) for part in fault["loc"]]
-    # A threshold's likewise, by the form it was written in.
-    if len(place) > 2 and (place[0] == "models" or place[:2] == ["decision", "threshold"]):
-        del place[2]
+def _check_models(blocks: Any) -> tuple[dict[str, ModelSettings], list[str]]:
+    """The settings objects of all models, and the faults of those that have some."""
+    models: dict[str, ModelSettings] = {}
+    faults: list[str] = []
+    for name, block in blocks.items() if isinstance(blocks, Mapping) else ():
+        if not isinstance(block, Mapping) or "kind" not in block:
+            faults.append(f"  models.{name}: a model is a block of settings with a `kind`")
+            continue
+        try:
+            models[name] = registry.settings_of(block)
+        except ConfigError as error:
+            faults.append(f"  models.{name}.kind: {error}")
+        except ValidationError as error:
+            settings = registry.kind_of(block["kind"]).settings
+            faults += [_explain(settings, fault, "models", name) for fault in error.errors()]
+    return models, faults
+
+
+def _explain(settings: type[Settings], fault: Any, *above: str) -> str:
+    """One fault in a line: the dotted key, the finding, and the value that was given."""
+    location = fault["loc"]
+    # A threshold is located with the form in which it was written; that is no key in the file.
+    if location[:2] == ("decision", "threshold"):
+        location = (*location[:2], *location[3:])
+    place = [*above, *map(str, location)]
     dotted = ".".join(place)
     if fault["type"] == "extra_forbidden":
-        return f"  {dotted}: {_unknown(place[-1], _known_keys(fault['loc'][:-1]))}"
+        return f"  {dotted}: {_unknown(place[-1], _known_keys(settings, location[:-1]))}"
     given = "" if fault["type"] == "missing" or not place else f", got {fault['input']!r}"
     place_and_colon = f"{dotted}: " if dotted else ""
     return f"  {place_and_colon}{fault['msg'].removeprefix('Value error, ')}{given}"
@@ -647,19 +517,16 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"{name} is unknown; {hint}"
 
 
-def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    schemas = Config.model_json_schema()
-    kinds = {
-        definition["properties"]["kind"]["const"]: definition
-        for definition in schemas["$defs"].values()
-        if "kind" in definition["properties"]
-    }
-    node: dict[str, Any] = schemas
+def _known_keys(settings: type[Settings], location: Sequence[str | int]) -> list[str]:
+    """The keys of the block at this place; keys of mappings and indices of lists are no fields."""
     for part in location:
-        if part in kinds or part in schemas["$defs"]:
-            node = kinds[part] if part in kinds else schemas["$defs"][part]
-            continue
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or {}
-        if "$ref" in node:
-            node = schemas["$defs"][node["$ref"].rpartition("/")[2]]
-    return list(node.get("properties", {}))
+        if field := settings.model_fields.get(str(part)):
+            settings = _settings_in(field.annotation) or settings
+    return list(settings.model_fields)
+
+
+def _settings_in(annotation: Any) -> type[Settings] | None:
+    """The settings class in a type such as `dict[str, Block]` or `list[Block]`."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _settings_in(part))), None)

@@ -1,7 +1,6 @@
 """What every model promises, whatever it is: one suite over all kinds of the registry."""
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from lymphokit.bags.contract import BagModel, ScoresCells
+from lymphokit.bags.contract import AnyModel, ScoresCells
 from lymphokit.bags.packed import Bags
 from lymphokit.errors import EmptyBagError, NotFittedError
-from lymphokit.models.registry import KINDS, create, kind_of
+from lymphokit.models.registry import kind_of, kinds
 from tests.bags.toys import Patients, doubled, judged, patients, pictured, sized
 
-Make = Callable[[], BagModel]
+Make = Callable[[], AnyModel]
 BLOCKS = {  # the block of config.yaml that each kind takes its settings from, and what is quick
     "clinical_logistic": ("clinical", {}),
     "clinical_xgboost": ("clinical_xgb", {}),
@@ -70,17 +69,17 @@ SCORING = ["mi_svm", "mi_svm_xgboost", "d_mil", "one_class_svm", *JUDGED]
 AGGREGATING = ["d_mil:gated_attention", "d_mil:dual_stream", "d_mil:max", "d_mil:mean_std"]
 
 
-@pytest.fixture(scope="module", params=[*KINDS, *AGGREGATING])
+@pytest.fixture(scope="module", params=[*kinds(), *AGGREGATING])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def make(kind: str, settings: Callable[..., dict[str, Any]]) -> Make:
+def make(kind: str, settings: Callable[..., Any]) -> Make:
     name, _, aggregation = kind.partition(":")
     block, quick = BLOCKS[name]
     changes = quick | ({"aggregation": aggregation, "pca": None} if aggregation else {})
-    return lambda: create(name, seed=5, **settings(block, **changes))
+    return lambda: kind_of(name).model(settings(block, **changes), seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +96,15 @@ def toy(kind: str) -> Callable[[int, int], Patients]:
 
 
 @pytest.fixture(scope="module")
-def trained(make: Make, toy: Callable[[int, int], Patients]) -> BagModel:
+def trained(make: Make, toy: Callable[[int, int], Patients]) -> AnyModel:
     return fitted(make(), toy(24, 0))
 
 
-def fitted(model: BagModel, on: Patients) -> BagModel:
+def fitted(model: AnyModel, on: Patients) -> AnyModel:
     return model.fit(on.bags, on.labels, on.clinical)
 
 
-def predicted(model: BagModel, of: Patients) -> NDArray[np.float64]:
+def predicted(model: AnyModel, of: Patients) -> NDArray[np.float64]:
     return model.predict_proba(of.bags, of.clinical)
 
 
@@ -130,7 +129,7 @@ def test_the_same_seed_gives_the_same_scores(
 
 
 def test_fitting_again_forgets_what_was_learned_before(
-    make: Make, trained: BagModel, toy: Callable[[int, int], Patients]
+    make: Make, trained: AnyModel, toy: Callable[[int, int], Patients]
 ) -> None:
     again = fitted(fitted(make(), toy(16, 7)), toy(24, 0))
     np.testing.assert_array_equal(predicted(again, toy(9, 1)), predicted(trained, toy(9, 1)))
@@ -147,7 +146,7 @@ def test_fit_returns_the_model_and_leaves_its_patients_alone(
 
 
 def test_probabilities_lie_between_0_and_1(
-    trained: BagModel, toy: Callable[[int, int], Patients]
+    trained: AnyModel, toy: Callable[[int, int], Patients]
 ) -> None:
     probabilities = predicted(trained, toy(30, 1))
     assert probabilities.shape == (30,)
@@ -158,7 +157,7 @@ def test_probabilities_lie_between_0_and_1(
 
 
 def test_the_order_of_new_cells_does_not_matter(
-    trained: BagModel, toy: Callable[[int, int], Patients]
+    trained: AnyModel, toy: Callable[[int, int], Patients]
 ) -> None:
     new = toy(9, 1)
     np.testing.assert_allclose(
@@ -167,7 +166,7 @@ def test_the_order_of_new_cells_does_not_matter(
 
 
 def test_the_order_of_training_cells_does_not_matter(
-    make: Make, trained: BagModel, toy: Callable[[int, int], Patients]
+    make: Make, trained: AnyModel, toy: Callable[[int, int], Patients]
 ) -> None:
     other = fitted(make(), cells_shuffled(toy(24, 0)))
     np.testing.assert_allclose(
@@ -176,7 +175,7 @@ def test_the_order_of_training_cells_does_not_matter(
 
 
 def test_a_bags_score_does_not_hang_on_the_bags_beside_it(
-    trained: BagModel, toy: Callable[[int, int], Patients]
+    trained: AnyModel, toy: Callable[[int, int], Patients]
 ) -> None:
     new = toy(9, 1)
     together = predicted(trained, new)
@@ -194,7 +193,7 @@ def test_bags_of_one_cell_work(make: Make, toy: Callable[[int, int], Patients]) 
 
 
 def test_the_same_cells_twice_over_change_nothing_unless_cells_are_said_to_be_counted(
-    kind: str, make: Make, trained: BagModel, toy: Callable[[int, int], Patients]
+    kind: str, make: Make, trained: AnyModel, toy: Callable[[int, int], Patients]
 ) -> None:
     if uses_bag_size(kind, make()):
         pytest.skip("it says that it counts cells: see the next test")
@@ -205,17 +204,17 @@ def test_the_same_cells_twice_over_change_nothing_unless_cells_are_said_to_be_co
 @pytest.mark.parametrize("matrix", ["counts", "shares"])
 @pytest.mark.parametrize("name", ["cell_counts_xgboost", "cell_counts_lightgbm"])
 def test_bag_size_alone_is_learned_by_models_that_say_that_they_use_it_and_by_no_others(
-    name: str, matrix: str, settings: Callable[..., dict[str, Any]]
+    name: str, matrix: str, settings: Callable[..., Any]
 ) -> None:
     block, quick = BLOCKS[name]
-    model = create(name, seed=5, **settings(block, **quick, matrix=matrix))
+    model = kind_of(name).model(settings(block, **quick, matrix=matrix), seed=5)
     training, fresh = sized(60, seed=0), sized(60, seed=1)
     auc = roc_auc_score(fresh.labels, predicted(fitted(model, training), fresh))
     assert (auc > 0.9) == uses_bag_size(name, model)
 
 
-def uses_bag_size(kind: str, model: BagModel) -> bool:
-    return kind_of(kind.partition(":")[0]).uses_bag_size(vars(model))
+def uses_bag_size(kind: str, model: AnyModel) -> bool:
+    return kind_of(kind.partition(":")[0]).uses_bag_size(model.settings.model_dump())
 
 
 def test_an_empty_bag_never_reaches_a_model() -> None:
@@ -244,7 +243,7 @@ def test_scoring_cells_before_fitting_is_refused(
 
 @pytest.mark.parametrize("kind", [*SCORING, *AGGREGATING], indirect=True)
 def test_cell_scores_are_one_a_cell_and_higher_for_abnormal_cells(
-    kind: str, trained: BagModel, toy: Callable[[int, int], Patients]
+    kind: str, trained: AnyModel, toy: Callable[[int, int], Patients]
 ) -> None:
     assert isinstance(trained, ScoresCells)
     new = toy(30, 1)
@@ -257,9 +256,8 @@ def test_cell_scores_are_one_a_cell_and_higher_for_abnormal_cells(
 
 
 def test_the_others_have_no_cell_scores() -> None:
-    classes = [kind_of(name).path.split(":") for name in KINDS if name not in SCORING]
-    for module, name in classes:
-        assert not hasattr(getattr(import_module(module), name), "cell_scores")
+    others = [kind.model for name, kind in kinds().items() if name not in SCORING]
+    assert [model for model in others if hasattr(model, "cell_scores")] == []
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -272,7 +270,7 @@ def test_patients_of_one_label_alone_are_refused(
 
 
 def test_a_saved_model_predicts_what_it_predicted(
-    trained: BagModel, toy: Callable[[int, int], Patients], tmp_path: Path
+    trained: AnyModel, toy: Callable[[int, int], Patients], tmp_path: Path
 ) -> None:
     joblib.dump(trained, tmp_path / "model.joblib")
     loaded = joblib.load(tmp_path / "model.joblib")

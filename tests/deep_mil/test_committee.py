@@ -32,8 +32,8 @@ SCHEDULE = Schedule(
     learning_rate=0.01,
     weight_decay=0.0,
     batch_bags=4,
-    schedule_factor=0.8,
-    schedule_patience=4,
+    lr_factor=0.8,
+    lr_patience=4,
     max_epochs=12,
     early_stopping=5,
 )

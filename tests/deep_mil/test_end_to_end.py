@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.deep_mil.end_to_end import EndToEnd
+from lymphokit.deep_mil.end_to_end import EndToEndNetwork
+from lymphokit.deep_mil.settings import EndToEndSettings
 from lymphokit.imaging.pixels import SIDE
 
 Settings = dict[str, Any]
@@ -46,8 +47,13 @@ def cohort(n: int, seed: int) -> tuple[Bags, NDArray[np.int64], Clinical]:
     return Bags.pack(bags, [f"P{patient}" for patient in range(n)]), labels, clinical
 
 
-def fitted(**changes: Any) -> EndToEnd:
-    return EndToEnd(**{**SMALL, **changes}, seed=3).fit(*cohort(20, 0))
+def network(seed: int = 3, **changes: Any) -> EndToEndNetwork:
+    settings = EndToEndSettings.model_construct(**{**SMALL, **changes})  # no epochs, to look at
+    return EndToEndNetwork(settings, seed=seed)
+
+
+def fitted(**changes: Any) -> EndToEndNetwork:
+    return network(**changes).fit(*cohort(20, 0))
 
 
 @pytest.mark.parametrize("scheme", ["joint", "two_phase"])
@@ -90,7 +96,7 @@ def test_a_step_of_the_first_phase_leaves_the_autoencoder_and_the_second_the_cla
 
 
 def test_no_step_holds_more_cells_than_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, seen = EndToEnd(**{**SMALL, "cells_per_bag": 2, "epochs": 1}, seed=3), []
+    model, seen = network(cells_per_bag=2, epochs=1), []
     lessons = model._lessons
 
     def watched(*given: Any) -> Any:
@@ -108,7 +114,7 @@ def test_features_that_are_no_images_are_refused() -> None:
     bags = Bags.pack([np.zeros((2, 5)), np.zeros((1, 5))], ["A", "B"])
     clinical = Clinical(np.array([50.0, 60.0]), np.array([5.0, 9.0]))
     with pytest.raises(ValueError, match="pixels_raw"):
-        EndToEnd(**SMALL, seed=0).fit(bags, np.array([0, 1]), clinical)
+        network(seed=0).fit(bags, np.array([0, 1]), clinical)
 
 
 def test_memory_of_training_does_not_change_what_prediction_sees(

@@ -25,7 +25,7 @@ def small(settings: Callable[..., Settings]) -> Callable[..., Settings]:
             "learning_rate": 0.01, "batch_bags": 6, "max_epochs": 12, "early_stopping": 4,
             "members": 1,
         }  # fmt: skip
-        return settings("d_mil", **(quick | changes))
+        return settings("d_mil", **(quick | changes)).model_dump()
 
     return of
 

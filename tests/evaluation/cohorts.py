@@ -16,8 +16,14 @@ FOLD_SETTINGS = {
     "count_edge_giga_per_litre": "median",
 }
 CHOSEN = {
-    "clinical": {"kind": "clinical_logistic", "C": 1.0},
-    "pooled": {"kind": "pooled_logistic", "features": "drawn", "pca": 4, "C": 1.0},
+    "clinical": {"kind": "clinical_logistic", "enabled": True, "C": 1.0},
+    "pooled": {
+        "kind": "pooled_logistic",
+        "enabled": True,
+        "features": "drawn",
+        "pca": 4,
+        "C": 1.0,
+    },
 }
 
 

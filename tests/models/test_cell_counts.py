@@ -46,14 +46,14 @@ def test_features_that_are_no_probability_are_refused() -> None:
     ],
 )
 def test_with_shares_the_number_of_images_changes_nothing(
-    make: Callable[..., Any], block: str, settings: Callable[..., dict[str, Any]]
+    make: Callable[..., Any], block: str, settings: Callable[..., Any]
 ) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(80) % 2
     shares = rng.integers(0, 5, 80) + 4 * labels
     own = bags(*[[0.9] * int(n) + [0.1] * int(10 - n) for n in shares])
     clinical = Clinical(rng.uniform(40, 90, 80), rng.uniform(4, 60, 80))
-    model = make(seed=0, **settings(block)).fit(own, labels, clinical)
+    model = make(settings(block), seed=0).fit(own, labels, clinical)
     doubled = bags(*[[0.9] * 2 * int(n) + [0.1] * 2 * int(10 - n) for n in shares])
     first, second = (model.predict_proba(these, clinical) for these in (own, doubled))
     np.testing.assert_array_equal(first, second)

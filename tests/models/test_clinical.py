@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from lymphokit.models.clinical import ClinicalLogistic, ClinicalXgboost
+from lymphokit.models.clinical import ClinicalLogistic, ClinicalLogisticSettings, ClinicalXgboost
 from tests.bags.toys import Patients, patients
 
-Settings = Callable[..., dict[str, Any]]
+Settings = Callable[..., Any]
+
+
+def logistic(C: float) -> ClinicalLogistic:
+    settings = ClinicalLogisticSettings(kind="clinical_logistic", enabled=True, C=C)
+    return ClinicalLogistic(settings, seed=0)
 
 
 @pytest.fixture(params=["clinical", "clinical_xgb"])
 def model(request: pytest.FixtureRequest, settings: Settings) -> ClinicalLogistic | ClinicalXgboost:
     kinds = {"clinical": ClinicalLogistic, "clinical_xgb": ClinicalXgboost}
-    return kinds[request.param](seed=0, **settings(request.param))
+    return kinds[request.param](settings(request.param), seed=0)
 
 
 def test_the_bags_are_not_looked_at(model: ClinicalLogistic | ClinicalXgboost) -> None:
@@ -41,7 +46,7 @@ def test_regression_is_the_ridge_optimum_on_standardised_age_and_log_count() -> 
         return float(0.5 * plane[:2] @ plane[:2] + C * losses.sum())
 
     best = minimize(cost, np.zeros(3), tol=1e-12).x
-    model = ClinicalLogistic(C=C, seed=0).fit(of.bags, of.labels, of.clinical)
+    model = logistic(C).fit(of.bags, of.labels, of.clinical)
     expected = 1.0 / (1.0 + np.exp(-(columns @ best[:2] + best[2])))
     np.testing.assert_allclose(model.predict_proba(of.bags, of.clinical), expected, atol=1e-4)
 
@@ -49,14 +54,14 @@ def test_regression_is_the_ridge_optimum_on_standardised_age_and_log_count() -> 
 def test_mean_probability_is_the_share_of_positives() -> None:
     of = patients(40, seed=0, in_images=False)
     of = of.take(np.flatnonzero((of.labels == 1) | (np.arange(40) < 20)))
-    model = ClinicalLogistic(C=1.0, seed=0).fit(of.bags, of.labels, of.clinical)
+    model = logistic(1.0).fit(of.bags, of.labels, of.clinical)
     mean = model.predict_proba(of.bags, of.clinical).mean()
     assert mean == pytest.approx(of.labels.mean(), abs=1e-4)
 
 
 def test_a_smaller_weight_of_positives_lowers_every_call_for_them(settings: Settings) -> None:
     def mean(weight: float | str, of: Patients) -> float:
-        trees = ClinicalXgboost(seed=0, **settings("clinical_xgb", scale_pos_weight=weight))
+        trees = ClinicalXgboost(settings("clinical_xgb", scale_pos_weight=weight), seed=0)
         return float(
             trees.fit(of.bags, of.labels, of.clinical).predict_proba(of.bags, of.clinical).mean()
         )

@@ -13,14 +13,14 @@ from lymphokit.models.mi_svm import MiSvm
 from lymphokit.models.mi_svm_xgboost import MiSvmXgboost
 from tests.bags.toys import Patients, patients
 
-Settings = Callable[..., dict[str, Any]]
+Settings = Callable[..., Any]
 
 
 @pytest.fixture
 def model(settings: Settings) -> Callable[..., MiSvmXgboost]:
     def of(*, seed: int = 0, **changes: Any) -> MiSvmXgboost:
         quick = {"pca": None, "trees": 20, "C": 500.0}
-        return MiSvmXgboost(seed=seed, **settings("mi_svm_xgb", **(quick | changes)))
+        return MiSvmXgboost(settings("mi_svm_xgb", **(quick | changes)), seed=seed)
 
     return of
 
@@ -75,7 +75,7 @@ def test_new_patients_are_rated_by_the_mi_svm_that_saw_all_training_patients(
 ) -> None:
     of, new = patients(20, seed=0), patients(10, seed=1)
     trees = fitted(model(cross_fit=3), of)
-    alone = MiSvm(seed=0, **settings("mi_svm", pca=None, C=500.0)).fit(
+    alone = MiSvm(settings("mi_svm", pca=None, C=500.0), seed=0).fit(
         of.bags, of.labels, of.clinical
     )
     np.testing.assert_array_equal(trees.cell_scores(new.bags), alone.cell_scores(new.bags))
@@ -110,6 +110,6 @@ def test_one_patient_of_a_label_cannot_be_cross_fitted(
     of = of.take(
         np.concatenate([np.flatnonzero(of.labels == 1), np.flatnonzero(of.labels == 0)[:1]])
     )
-    with pytest.raises(ValueError, match="cross_fit: 0"):
+    with pytest.raises(ValueError, match="cross_fit: 5"):
         fitted(model(cross_fit=5), of)
     assert len(fitted(model(cross_fit=0), of).rates_) == 6

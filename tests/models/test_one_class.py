@@ -18,8 +18,8 @@ Make = Callable[..., OneClass]
 
 
 @pytest.fixture
-def model(settings: Callable[..., dict[str, Any]]) -> Make:
-    return lambda **changes: OneClass(seed=0, **settings("one_class", **{"pca": None} | changes))
+def model(settings: Callable[..., Any]) -> Make:
+    return lambda **changes: OneClass(settings("one_class", **{"pca": None} | changes), seed=0)
 
 
 def fitted(model: OneClass, on: Patients) -> OneClass:

@@ -11,7 +11,7 @@ from lymphokit.bags.packed import Bags
 from lymphokit.models.pooled_logistic import PooledLogistic, pooled
 from tests.bags.toys import patients
 
-Settings = Callable[..., dict[str, Any]]
+Settings = Callable[..., Any]
 
 
 def test_a_bag_is_its_mean_and_its_spread() -> None:
@@ -29,7 +29,7 @@ def test_a_shift_of_all_cells_or_a_wider_spread_is_each_enough(settings: Setting
         ]
         base = patients(40, seed=0)
         bags = Bags.pack(cells, base.bags.ids)
-        model = PooledLogistic(seed=0, **settings("pooled", C=1.0))
+        model = PooledLogistic(settings("pooled", C=1.0), seed=0)
         probabilities = model.fit(bags, labels, base.clinical).predict_proba(bags, base.clinical)
         assert probabilities[labels == 1].min() > probabilities[labels == 0].max()
 
@@ -38,7 +38,7 @@ def test_every_component_is_kept_in_proportion(settings: Settings) -> None:
     """With all components, the ridge on them is the ridge on the standardised features over the
     deviation of their first component: a rotation does not change a length."""
     of = patients(30, seed=0, features=3)
-    model = PooledLogistic(seed=0, **settings("pooled", pca=6, C=0.3))
+    model = PooledLogistic(settings("pooled", pca=6, C=0.3), seed=0)
     model.fit(of.bags, of.labels, of.clinical)
     features = pooled(of.bags)
     standardised = (features - features.mean(axis=0)) / features.std(axis=0)
@@ -51,7 +51,7 @@ def test_every_component_is_kept_in_proportion(settings: Settings) -> None:
 def test_the_same_features_many_times_over_change_nothing(settings: Settings) -> None:
     of = patients(30, seed=0, features=3)
     wide = of.bags.with_instances(np.tile(of.bags.instances, 7))
-    narrow = PooledLogistic(seed=0, **settings("pooled", pca=3))
+    narrow = PooledLogistic(settings("pooled", pca=3), seed=0)
     ours = narrow.fit(of.bags, of.labels, of.clinical).predict_proba(of.bags, of.clinical)
     theirs = narrow.fit(wide, of.labels, of.clinical).predict_proba(wide, of.clinical)
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
@@ -59,7 +59,7 @@ def test_the_same_features_many_times_over_change_nothing(settings: Settings) ->
 
 def test_components_are_no_more_than_the_patients_allow(settings: Settings) -> None:
     of = patients(10, seed=0, features=50)
-    model = PooledLogistic(seed=0, **settings("pooled", pca=500))
+    model = PooledLogistic(settings("pooled", pca=500), seed=0)
     assert model.fit(of.bags, of.labels, of.clinical).pca_.n_components_ == 9
 
 
@@ -67,6 +67,6 @@ def test_components_are_no_more_than_the_patients_allow(settings: Settings) -> N
 def test_a_feature_that_never_changes_stays_finite(settings: Settings) -> None:
     of = patients(12, seed=0)
     constant = of.bags.with_instances(np.ones_like(of.bags.instances))
-    model = PooledLogistic(seed=0, **settings("pooled"))
+    model = PooledLogistic(settings("pooled"), seed=0)
     probabilities = model.fit(constant, of.labels, of.clinical).predict_proba(constant, of.clinical)
     assert probabilities == pytest.approx(np.full(12, 0.5))

@@ -55,12 +55,12 @@ SCHEMES = {"split": folds(1), "folds": folds(2)}
 
 
 @pytest.fixture(scope="module")
-def model(settings: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+def model(settings: Callable[..., Any]) -> dict[str, Any]:
     quick = {
         "pca": 3, "attention_width": 4, "hidden": [6], "clinical_hidden": [4],
         "learning_rate": 0.01, "batch_bags": 8, "max_epochs": 4, "members": 1,
     }  # fmt: skip
-    return {**settings("d_mil", **quick), "kind": "d_mil", "enabled": True, "features": "raw"}
+    return settings("d_mil", **quick, features="raw").model_dump()
 
 
 def ablated(model: dict[str, Any], cohort: Labelled) -> pd.DataFrame:

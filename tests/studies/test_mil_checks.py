@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.segments import segment_max, segment_mean
 from lymphokit.evaluation.metrics import score
@@ -92,7 +92,7 @@ class Guess(Learner):
 
 
 def results_of(model: type[Learner]) -> dict[str, CheckResult]:
-    def make(seed: int) -> BagModel:
+    def make(seed: int) -> AnyModel:
         assert seed >= 0
         return model()
 

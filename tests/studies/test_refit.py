@@ -27,10 +27,10 @@ RULE = "midpoint"
 
 def the_long_way(patients, bank, folds, name):
     """predictions.csv of a model in every fold, as the workflow's own rule makes them."""
-    block = {key: value for key, value in CHOSEN[name].items() if key != "features"}
+    block = CHOSEN[name]
     return [
         cross_predict(
-            lambda seed: create(seed=seed, **block),
+            lambda seed: create(block, seed=seed),
             bags_of(patients, bank),
             labels_of(patients),
             clinical_of(patients),
@@ -103,10 +103,10 @@ def test_shuffled_bags_are_bags_that_others_have():
     said = refit(cohort.models, batch)["pooled"][0]
     bags = bags_of(patients, bank).take(order)
     others = Bags(bags.instances, bags.offsets, tuple(cohort.patients["patient"]))
-    block = {key: value for key, value in CHOSEN["pooled"].items() if key != "features"}
+    block = CHOSEN["pooled"]
     for number, fold in folds.groupby("fold"):
         expected, _ = cross_predict(
-            lambda seed: create(seed=seed, **block),
+            lambda seed: create(block, seed=seed),
             others,
             cohort.labels,
             clinical_of(cohort.patients),

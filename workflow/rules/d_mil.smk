@@ -9,7 +9,7 @@ use rule mi_svm as d_mil with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.deep_mil.d_mil"),
+        code=code_of("fit.py", "lymphokit.models.d_mil"),
 
 
 use rule mi_svm as end_to_end with:
@@ -21,4 +21,4 @@ use rule mi_svm as end_to_end with:
     params:
         settings=model_settings,
         seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.deep_mil.end_to_end"),
+        code=code_of("fit.py", "lymphokit.models.end_to_end"),

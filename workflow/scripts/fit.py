@@ -16,7 +16,6 @@ from lymphokit.models.registry import create
 
 with job(snakemake.log[0], snakemake.threads):
     settings = dict(snakemake.params.settings)
-    constructor = {key: settings[key] for key in settings.keys() - {"enabled", "features"}}
     patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
     folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
     fold = folds[folds["fold"] == int(snakemake.wildcards.fold)]
@@ -24,7 +23,7 @@ with job(snakemake.log[0], snakemake.threads):
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None
     fits: list[Fit] = []
     predictions, model = cross_predict(
-        lambda seed: create(seed=seed, **constructor),
+        lambda seed: create(settings, seed=seed),
         bags_of(patients, bank.features if bank else None),
         labels_of(patients),
         clinical_of(patients),

@@ -1,5 +1,7 @@
 """Every model that looks at images on the three multiple-instance checks; no patient is needed."""
 
+from functools import partial
+
 from rich.console import Console
 
 from lymphokit.figures.tables import checks_terminal_table
@@ -13,9 +15,8 @@ TRAINING_BAGS, TEST_BAGS = 200, 400
 with job(snakemake.log[0], snakemake.threads):
     results = {}
     for name, settings in track(snakemake.params.models.items(), "checks of models"):
-        constructor = {key: settings[key] for key in settings.keys() - {"enabled", "features"}}
         results[name] = run_checks(
-            lambda seed, own=constructor: create(seed=seed, **own),
+            partial(create, settings),
             seed=snakemake.params.seed,
             n_train=TRAINING_BAGS,
             n_test=TEST_BAGS,

@@ -1,36 +1,63 @@
-"""The contract that every model keeps, so that folds, blends and audits need to know only it.
+"""The contract of every model, so that folds, blends and audits need to know nothing else.
 
-Constructors only store their settings (keyword-only, no defaults: config.yaml holds those); what
-is learned ends in `_`; randomness comes from an explicit `seed`. The scores of a bag do not
-depend on the order of its cells, nor on which other bags are predicted beside it.
+A model stores its settings and a seed; what it learns ends in `_`. Randomness comes from the seed
+alone. The prediction for a bag does not depend on the order of its cells, nor on which other bags
+are predicted with it.
 """
 
-from typing import Protocol, Self, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.settings import Settings
 
 
-class BagModel(Protocol):
-    """Predicts, from a patient's bag and clinical attributes, the probability of a malignancy."""
+class ModelSettings(Settings):
+    """The settings that every model's block in config.yaml has.
 
+    A subclass narrows `kind` to a Literal; a model that reads cells has a field `features`, the
+    feature bank.
+    """
+
+    kind: str
+    enabled: bool | Literal["scored"]
+    """`scored`: in the score table and in no blend."""
+
+
+SettingsT = TypeVar("SettingsT", bound=ModelSettings)
+
+
+class BagModel(ABC, Generic[SettingsT]):
+    """Predicts the probability of a malignancy from a bag of cells and clinical attributes."""
+
+    def __init__(self, settings: SettingsT, *, seed: int) -> None:
+        self.settings = settings
+        self.seed = seed
+
+    @abstractmethod
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
-        """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}."""
-        ...
+        """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}.
 
+        Raises ValueError unless both labels occur.
+        """
+
+    @abstractmethod
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:
         """Probability of a tumoral lymphocytosis for each bag: (n_bags,) in [0, 1].
 
         Raises NotFittedError before `fit`.
         """
-        ...
+
+
+AnyModel = BagModel[Any]
 
 
 @runtime_checkable
 class ScoresCells(Protocol):
-    """A model that can also say which cells made it think so."""
+    """A model that also scores single cells."""
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
         """A score for each cell, higher is more tumoral: (n_cells,)."""

@@ -4,8 +4,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
-from sklearn.decomposition import PCA
 
 from lymphokit.errors import NotFittedError
 
@@ -55,6 +53,8 @@ class Projection:
         return np.where(deviation > 1e-6, deviation, np.float32(1.0))
 
     def _leading(self, centred: NDArray[np.float32], wanted: int) -> NDArray[np.float32]:
+        from sklearn.decomposition import PCA
+
         rank = max(1, min(len(centred) - 1, centred.shape[1]))
         if wanted < _FEW * rank:
             pca = PCA(wanted, svd_solver="randomized", iterated_power=4, random_state=self.seed)
@@ -69,6 +69,8 @@ def exact_components(centred: NDArray[np.float32], k: int) -> NDArray[np.float32
     the same axes as a singular value decomposition for a fraction of its cost. Each axis points
     where its largest entry is positive, so that the answer is unique.
     """
+    from scipy.linalg import eigh
+
     n_cells, n_features = centred.shape
     if n_cells < n_features:
         gram = (centred @ centred.T).astype(np.float64)

@@ -95,8 +95,8 @@ class Schedule:
     learning_rate: float
     weight_decay: float
     batch_bags: int
-    schedule_factor: float
-    schedule_patience: int
+    lr_factor: float
+    lr_patience: int
     max_epochs: int
     early_stopping: int
 
@@ -152,7 +152,7 @@ def train(
     Raises LymphokitError where a network's loss on what it held out never was a number.
     """
     optimizer = MemberAdam(network, schedule.learning_rate, schedule.weight_decay)
-    watch = Watch(len(plan.group_of), schedule.schedule_patience, schedule.early_stopping)
+    watch = Watch(len(plan.group_of), schedule.lr_patience, schedule.early_stopping)
     taught = [np.flatnonzero(own) for own in _by_group(plan.learned, plan.group_of)]
     present = np.arange(len(plan.group_of))
     kept = optimizer.weights.clone()
@@ -171,7 +171,7 @@ def train(
         improved, slow = watch.look(epoch, line[2])
         kept[improved] = optimizer.weights[improved[present]]
         logits[improved] = seen.numpy()[improved[present]]
-        optimizer.slow(slow[present], schedule.schedule_factor)
+        optimizer.slow(slow[present], schedule.lr_factor)
         running = watch.running[present]
         if not running.any():
             break

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Self
 from zlib import crc32
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from lymphokit.bags.checks import require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.deep_mil.settings import EndToEndSettings
 from lymphokit.features.autoencoder import Autoencoder
 from lymphokit.features.compute import best_device, repeatable
 from lymphokit.imaging.augment import training_transforms
@@ -21,7 +22,6 @@ from lymphokit.imaging.pixels import SIDE
 
 _CHUNK_CELLS = 128  # encoded at once when nothing is learned
 _EDGE = 1e-6  # colours are kept so far from 0 and 1, where their cross-entropy has no end
-Scheme = Literal["joint", "two_phase"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Lesson:
     costs: Tensor
 
 
-class EndToEnd:
+class EndToEndNetwork:
     """Encoder, attention and both MLPs as one network, with the decoder's loss beside the label's.
 
     The bags' cells are pixels: (n_cells, 128 * 128 * 3) of 0 to 255, shrunk to `side` a side.
@@ -72,43 +72,8 @@ class EndToEnd:
     head_: nn.Module
     losses_: NDArray[np.float64]
 
-    def __init__(
-        self,
-        *,
-        scheme: Scheme,
-        latent: int,
-        side: int,
-        attention_width: int,
-        hidden: Sequence[int],
-        clinical_hidden: Sequence[int],
-        dropout: float,
-        learning_rate: float,
-        autoencoder_learning_rate: float,
-        reconstruction_weight: float,
-        frozen_epochs: int,
-        epochs: int,
-        batch_bags: int,
-        cells_per_bag: int,
-        flips: float,
-        weighted_loss: bool,
-        seed: int,
-    ) -> None:
-        self.scheme = scheme
-        self.latent = latent
-        self.side = side
-        self.attention_width = attention_width
-        self.hidden = hidden
-        self.clinical_hidden = clinical_hidden
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.autoencoder_learning_rate = autoencoder_learning_rate
-        self.reconstruction_weight = reconstruction_weight
-        self.frozen_epochs = frozen_epochs
-        self.epochs = epochs
-        self.batch_bags = batch_bags
-        self.cells_per_bag = cells_per_bag
-        self.flips = flips
-        self.weighted_loss = weighted_loss
+    def __init__(self, settings: EndToEndSettings, *, seed: int) -> None:
+        self.settings = settings
         self.seed = seed
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
@@ -122,7 +87,7 @@ class EndToEnd:
         self.clinical_mean_, deviation = attributes.mean(axis=0), attributes.std(axis=0)
         self.clinical_deviation_ = np.where(deviation > 1e-6, deviation, 1.0)
         share = float(labels.mean())
-        self.costs_ = np.array([1.0 - share, share] if self.weighted_loss else [1.0, 1.0])
+        self.costs_ = np.array([1.0 - share, share] if self.settings.weighted_loss else [1.0, 1.0])
         device = best_device()
         forked = [device] if device.type == "cuda" else []
         with repeatable(torch.get_num_threads()), torch.random.fork_rng(devices=forked):
@@ -130,7 +95,10 @@ class EndToEnd:
             self._build(bags, device)
             optimizers = self._optimizers()
             patients = _Patients(bags, _by_content(bags), labels, clinical)
-            lines = [self._run_epoch(epoch, patients, optimizers) for epoch in range(self.epochs)]
+            lines = [
+                self._run_epoch(epoch, patients, optimizers)
+                for epoch in range(self.settings.epochs)
+            ]
         self.losses_ = np.array(lines)
         self.autoencoder_.eval()
         self.head_.eval()
@@ -148,11 +116,17 @@ class EndToEnd:
         return np.asarray(torch.cat(logits).double().sigmoid().cpu().numpy())
 
     def _build(self, bags: Bags, device: torch.device) -> None:
-        self.autoencoder_ = Autoencoder(latent=self.latent)
+        self.autoencoder_ = Autoencoder(latent=self.settings.latent)
         self.autoencoder_.start_at(_mean_colour(bags))
-        cell = self.autoencoder_.encode(torch.zeros(2, 3, self.side, self.side))[0].numel()
+        cell = self.autoencoder_.encode(torch.zeros(2, 3, self.settings.side, self.settings.side))[
+            0
+        ].numel()
         self.head_ = _Head(
-            cell, self.attention_width, self.hidden, self.clinical_hidden, self.dropout
+            cell,
+            self.settings.attention_width,
+            self.settings.hidden,
+            self.settings.clinical_hidden,
+            self.settings.dropout,
         )
         self.autoencoder_.to(device)
         self.head_.to(device)
@@ -160,11 +134,11 @@ class EndToEnd:
     def _optimizers(self) -> list[torch.optim.Adam]:
         """One for both parts, or one for the classifier and one for the autoencoder."""
         classifier, autoencoder = self.head_.parameters(), self.autoencoder_.parameters()
-        if self.scheme == "joint":
-            return [torch.optim.Adam([*classifier, *autoencoder], lr=self.learning_rate)]
+        if self.settings.scheme == "joint":
+            return [torch.optim.Adam([*classifier, *autoencoder], lr=self.settings.learning_rate)]
         return [
-            torch.optim.Adam(classifier, lr=self.learning_rate),
-            torch.optim.Adam(autoencoder, lr=self.autoencoder_learning_rate),
+            torch.optim.Adam(classifier, lr=self.settings.learning_rate),
+            torch.optim.Adam(autoencoder, lr=self.settings.autoencoder_learning_rate),
         ]
 
     def _run_epoch(
@@ -175,9 +149,9 @@ class EndToEnd:
         self.head_.train()
         losses = []
         for lesson in self._lessons(epoch, patients):
-            if self.scheme == "joint":
+            if self.settings.scheme == "joint":
                 losses.append(self._step_both(lesson, optimizers[0]))
-            elif epoch < self.frozen_epochs:
+            elif epoch < self.settings.frozen_epochs:
                 losses.append(self._step_reconstruction(lesson, optimizers[1]))
             else:
                 losses.append(self._step_in_turn(lesson, *optimizers))
@@ -187,17 +161,19 @@ class EndToEnd:
     def _lessons(self, epoch: int, patients: _Patients) -> Iterator[_Lesson]:
         """The bags in an order, with cells and flips, that seed and epoch alone decide."""
         rng = np.random.default_rng([self.seed, epoch])
-        transforms = training_transforms(flips=self.flips, seed=self.seed, epoch=epoch)
+        transforms = training_transforms(flips=self.settings.flips, seed=self.seed, epoch=epoch)
         attributes, device = self._attributes(patients.clinical), best_device()
         order = rng.permutation(len(patients.bags))
-        for start in range(0, len(order), self.batch_bags):
-            chosen = order[start : start + self.batch_bags]
+        for start in range(0, len(order), self.settings.batch_bags):
+            chosen = order[start : start + self.settings.batch_bags]
             labels = patients.labels[chosen]
-            drawn = [_some(patients.cells_of[bag], self.cells_per_bag, rng) for bag in chosen]
+            drawn = [
+                _some(patients.cells_of[bag], self.settings.cells_per_bag, rng) for bag in chosen
+            ]
             images = _as_images(patients.bags.instances[np.concatenate(drawn)])
             flipped = np.stack([transforms(image=image)["image"] for image in images])
             yield _Lesson(
-                _pixels(flipped, self.side).to(device),
+                _pixels(flipped, self.settings.side).to(device),
                 tuple(map(len, drawn)),
                 attributes[torch.from_numpy(chosen)],
                 torch.from_numpy(labels.astype(np.float32)).to(device),
@@ -208,7 +184,7 @@ class EndToEnd:
         latents = self.autoencoder_.encode(lesson.images)
         classification = self._classification(latents, lesson)
         reconstruction = self._reconstruction(latents, lesson)
-        _move(optimizer, classification + self.reconstruction_weight * reconstruction)
+        _move(optimizer, classification + self.settings.reconstruction_weight * reconstruction)
         return classification.item(), reconstruction.item()
 
     def _step_reconstruction(
@@ -225,7 +201,7 @@ class EndToEnd:
         _move(classifier, self._classification(latents.detach(), lesson))
         classification = self._classification(latents, lesson)
         reconstruction = self._reconstruction(latents, lesson)
-        _move(autoencoder, classification + self.reconstruction_weight * reconstruction)
+        _move(autoencoder, classification + self.settings.reconstruction_weight * reconstruction)
         return classification.item(), reconstruction.item()
 
     def _classification(self, latents: Tensor, lesson: _Lesson) -> Tensor:
@@ -243,7 +219,7 @@ class EndToEnd:
         parts = []
         with repeatable(torch.get_num_threads()), torch.inference_mode():
             for start in range(0, len(bags.instances), _CHUNK_CELLS):
-                some = _pixels(bags.instances[start : start + _CHUNK_CELLS], self.side)
+                some = _pixels(bags.instances[start : start + _CHUNK_CELLS], self.settings.side)
                 parts.append(self.autoencoder_.encode(some.to(device)).flatten(1))
         return torch.cat(parts)
 

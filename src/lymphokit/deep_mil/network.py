@@ -1,8 +1,8 @@
 """The network of the report's section 5.2, many of them side by side."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,14 @@ class Architecture:
     clinical_hidden: Sequence[int]
     fusion: Fusion
     normalisation: Normalisation
+
+
+Part = TypeVar("Part")
+
+
+def pick(what: type[Part], settings: Mapping[str, Any]) -> Part:
+    """A dataclass from the settings of its field names."""
+    return what(**{field.name: settings[field.name] for field in fields(what)})  # type: ignore[arg-type]
 
 
 class Committee(nn.Module):

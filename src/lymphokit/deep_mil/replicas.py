@@ -18,9 +18,8 @@ from scipy.special import expit
 from lymphokit.bags.checks import require_both_classes
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.committee import Examples, History, Inputs, Plan, Schedule, train
-from lymphokit.deep_mil.d_mil import pick
 from lymphokit.deep_mil.draws import hold_out
-from lymphokit.deep_mil.network import Architecture, Committee
+from lymphokit.deep_mil.network import Architecture, Committee, pick
 from lymphokit.deep_mil.preparation import Preparation
 
 Booleans = NDArray[np.bool_]

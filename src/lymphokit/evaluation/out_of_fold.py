@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.cohort.tables import read_table
 from lymphokit.errors import LymphokitError
@@ -67,8 +67,8 @@ class _Patients:
     clinical: Clinical
 
     def fit_and_predict(
-        self, model: BagModel, training: Positions, scored: Mapping[str, Positions], inner: int
-    ) -> tuple[BagModel, list[pd.DataFrame], Fit]:
+        self, model: AnyModel, training: Positions, scored: Mapping[str, Positions], inner: int
+    ) -> tuple[AnyModel, list[pd.DataFrame], Fit]:
         """Fit at the positions `training`, predict each part in `scored`: rows of predictions.csv.
 
         Only the bags of one step are in memory at a time. Fit records the ids of the bags that the
@@ -104,7 +104,7 @@ class _Patients:
 
 
 def cross_predict(
-    make_model: Callable[[int], BagModel],
+    make_model: Callable[[int], AnyModel],
     bags: Bags,
     labels: Labels,
     clinical: Clinical,
@@ -113,7 +113,7 @@ def cross_predict(
     seed: int,
     *,
     fits: list[Fit] | None = None,
-) -> tuple[pd.DataFrame, BagModel]:
+) -> tuple[pd.DataFrame, AnyModel]:
     """Predict all patients of one fold, and return the model fitted on its whole training part.
 
     make_model takes a seed. bags, labels (n,) and clinical hold all patients, label -1 for a test

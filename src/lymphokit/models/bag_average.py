@@ -1,7 +1,7 @@
-"""A patient as the mean, or the highest, of a network's probabilities of the patient's cells.
+"""A patient as the mean, or the maximum, of a network's probabilities of the patient's cells.
 
-The cells' single feature is P(1) by a network that took every cell for what its patient is
-(`instance_network`), or by any other that judges cells one by one.
+The cells' single feature is P(1) by a network that was trained with every cell labelled as its
+patient (`instance_network`), or by any other network that predicts single cells.
 """
 
 from typing import Any, Literal, Self
@@ -11,40 +11,38 @@ from numpy.typing import NDArray
 
 from lymphokit.bags import segments
 from lymphokit.bags.checks import cell_probabilities, require_both_classes, require_fitted
+from lymphokit.bags.contract import BagModel, ModelSettings
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.models import boosting
+from lymphokit.models.registry import register
 
 Aggregation = Literal["mean", "max"]
+CellBank = Literal["instance_network", "pseudo_label", "round_zero"]
 
 _REDUCTIONS = {"mean": segments.segment_mean, "max": segments.segment_max}
 _BANK = "instance_network"
 
 
-def aggregated(bags: Bags, aggregation: Aggregation) -> NDArray[np.float64]:
-    """The mean or the highest P(1) of each bag's cells: (n_bags,).
+class BagAverageSettings(ModelSettings):
+    """Settings of `BagAverage`."""
 
-    Raises ValueError where the cells have more than one feature.
-    """
-    probabilities = cell_probabilities(bags, _BANK)
-    return np.asarray(_REDUCTIONS[aggregation](probabilities, bags.offsets), dtype=np.float64)
+    kind: Literal["bag_average"]
+    features: CellBank
+    aggregation: Aggregation
 
 
-class BagAverage:
+@register(BagAverageSettings)
+class BagAverage(BagModel[BagAverageSettings]):
     """The prediction for a bag is the mean, or the maximum, of those for its cells.
 
-    There is nothing to learn from bags, and `seed` changes nothing; `classes_` says that `fit` has
-    seen both labels.
+    `fit` learns nothing and the seed changes nothing; `classes_` records the labels that `fit` saw.
     Source: report, appendix, "Naive Instance-Level deep MIL".
     """
 
     classes_: NDArray[np.int64]
 
-    def __init__(self, *, aggregation: Aggregation, seed: int) -> None:
-        self.aggregation = aggregation
-        self.seed = seed
-
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:  # noqa: ARG002
-        """Look at labels (n_bags,) in {0 reactive, 1 tumoral}, and learn nothing else.
+        """Check labels (n_bags,) in {0 reactive, 1 tumoral}.
 
         Raises ValueError unless both classes occur.
         """
@@ -55,7 +53,7 @@ class BagAverage:
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:  # noqa: ARG002
         """Probability of a tumoral lymphocytosis: (n_bags,). Raises NotFittedError before `fit`."""
         require_fitted(self, "classes_")
-        return aggregated(bags, self.aggregation)
+        return aggregated(bags, self.settings.aggregation)
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
         """The network's probability of each cell: (n_cells,).
@@ -66,32 +64,23 @@ class BagAverage:
         return cell_probabilities(bags, _BANK)
 
 
-class BagAverageXgboost:
-    """XGBoost on the bag's mean or highest probability, the age and the count.
+class BagAverageXgboostSettings(boosting.XgboostSettings):
+    """Settings of `BagAverageXgboost`."""
 
-    trees, learning_rate, max_depth, scale_pos_weight: of `boosting.boosted_trees`.
+    kind: Literal["bag_average_xgboost"]
+    features: CellBank
+    aggregation: Aggregation
+
+
+@register(BagAverageXgboostSettings)
+class BagAverageXgboost(BagModel[BagAverageXgboostSettings]):
+    """XGBoost on the mean or maximum probability of a bag, the age and the lymphocyte count.
+
     Fitted on the training patients: `trees_`.
     Source: report, appendix, which notes that it overfits the clinical data.
     """
 
     trees_: Any
-
-    def __init__(
-        self,
-        *,
-        aggregation: Aggregation,
-        trees: int,
-        learning_rate: float,
-        max_depth: int,
-        scale_pos_weight: float | Literal["balanced"],
-        seed: int,
-    ) -> None:
-        self.aggregation = aggregation
-        self.trees = trees
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.scale_pos_weight = scale_pos_weight
-        self.seed = seed
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
         """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}.
@@ -99,21 +88,14 @@ class BagAverageXgboost:
         Raises ValueError unless both classes occur.
         """
         require_both_classes(labels)
-        self.trees_ = boosting.boosted_trees(
-            self._table(bags, clinical),
-            labels,
-            trees=self.trees,
-            learning_rate=self.learning_rate,
-            max_depth=self.max_depth,
-            scale_pos_weight=self.scale_pos_weight,
-            seed=self.seed,
-        )
+        table = self._table(bags, clinical)
+        self.trees_ = boosting.fit_xgboost(table, labels, self.settings, self.seed)
         return self
 
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:
         """Probability of a tumoral lymphocytosis: (n_bags,). Raises NotFittedError before `fit`."""
         require_fitted(self, "trees_")
-        return boosting.probabilities(self.trees_, self._table(bags, clinical))
+        return boosting.positive_probability(self.trees_, self._table(bags, clinical))
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
         """The network's probability of each cell: (n_cells,).
@@ -124,11 +106,20 @@ class BagAverageXgboost:
         return cell_probabilities(bags, _BANK)
 
     def _table(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:
-        """The bag's probability, age in years, lymphocytes in 10^9/L: (n_bags, 3)."""
+        """Probability of the bag, age in years, lymphocytes in 10^9/L: (n_bags, 3)."""
         return np.column_stack(
             [
-                aggregated(bags, self.aggregation),
+                aggregated(bags, self.settings.aggregation),
                 clinical.age_years,
                 clinical.lymphocytes_giga_per_litre,
             ]
         )
+
+
+def aggregated(bags: Bags, aggregation: Aggregation) -> NDArray[np.float64]:
+    """The mean or the maximum P(1) of each bag's cells: (n_bags,).
+
+    Raises ValueError where the cells have more than one feature.
+    """
+    probabilities = cell_probabilities(bags, _BANK)
+    return np.asarray(_REDUCTIONS[aggregation](probabilities, bags.offsets), dtype=np.float64)

@@ -1,47 +1,93 @@
-"""Boosted trees as the report sets them, for tables of a few columns and a hundred patients."""
+"""Boosted trees on tables of a few columns and a hundred patients: XGBoost and LightGBM."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
-from xgboost import XGBClassifier
+from pydantic import Field
+
+from lymphokit.bags.contract import ModelSettings
+from lymphokit.settings import Count, Positive
+
+if TYPE_CHECKING:
+    from lightgbm import LGBMClassifier
+    from xgboost import XGBClassifier
 
 
-def boosted_trees(
-    table: NDArray[np.floating],
-    labels: NDArray[np.int64],
-    *,
-    trees: int,
-    learning_rate: float,
-    max_depth: int,
-    scale_pos_weight: float | Literal["balanced"],
-    seed: int,
-) -> XGBClassifier:
-    """Trees fitted on a table (n_patients, n_columns).
+class XgboostSettings(ModelSettings):
+    """XGBoost with the settings of report 5.1.2."""
 
-    scale_pos_weight: the weight of a positive patient; `balanced` is the share of positives, the
-    report's 98 / 142. One thread, so that the trees are the same wherever they grow.
+    trees: Count
+    learning_rate: Positive
+    max_depth: Count
+    scale_pos_weight: Positive | Literal["balanced"]
+    """Weight of a positive patient; `balanced` is the share of positives, the report's 98/142."""
+
+
+class LightgbmSettings(ModelSettings):
+    """LightGBM with its default settings: report 4.4.3 gives none."""
+
+    trees: Count
+    learning_rate: Positive
+    leaves: Annotated[int, Field(ge=2)]
+    """Leaves of a tree at most."""
+    least_patients: Count
+    """Patients in a leaf at least."""
+    scale_pos_weight: Positive | Literal["balanced"]
+
+
+def fit_xgboost(
+    table: NDArray[np.floating], labels: NDArray[np.int64], settings: XgboostSettings, seed: int
+) -> "XGBClassifier":
+    """XGBoost fitted on a table (n_patients, n_columns).
+
+    On one thread, so that sums have one order and the trees are the same on every machine.
     Source: report 5.1.2.
     """
+    from xgboost import XGBClassifier
+
     model = XGBClassifier(
-        n_estimators=trees,
-        learning_rate=learning_rate,
-        max_depth=max_depth,
-        scale_pos_weight=positive_weight(scale_pos_weight, labels),
+        n_estimators=settings.trees,
+        learning_rate=settings.learning_rate,
+        max_depth=settings.max_depth,
+        scale_pos_weight=_positive_weight(settings.scale_pos_weight, labels),
         random_state=seed,
         n_jobs=1,
     )
     return model.fit(table, labels)
 
 
-def positive_weight(
+def fit_lightgbm(
+    table: NDArray[np.floating], labels: NDArray[np.int64], settings: LightgbmSettings, seed: int
+) -> "LGBMClassifier":
+    """LightGBM fitted on a table (n_patients, n_columns).
+
+    On one thread and with sums in one order, so that the trees are the same on every machine.
+    Source: report 4.4.3.
+    """
+    from lightgbm import LGBMClassifier
+
+    model = LGBMClassifier(
+        n_estimators=settings.trees,
+        learning_rate=settings.learning_rate,
+        num_leaves=settings.leaves,
+        min_child_samples=settings.least_patients,
+        scale_pos_weight=_positive_weight(settings.scale_pos_weight, labels),
+        random_state=seed,
+        n_jobs=1,
+        deterministic=True,
+        force_col_wise=True,
+        verbose=-1,
+    )
+    return model.fit(table, labels)
+
+
+def positive_probability(model: Any, table: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The probability of label 1 for each row of a table by a fitted classifier: (n_patients,)."""
+    return np.asarray(model.predict_proba(table)[:, 1], dtype=np.float64)
+
+
+def _positive_weight(
     scale_pos_weight: float | Literal["balanced"], labels: NDArray[np.int64]
 ) -> float:
-    """The weight of a positive patient: as set or, if balanced, the share of positives."""
     return float(labels.mean()) if scale_pos_weight == "balanced" else scale_pos_weight
-
-
-def probabilities(model: ClassifierMixin, table: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The probability of label 1 for each row: (n_patients,)."""
-    return np.asarray(model.predict_proba(table)[:, 1], dtype=np.float64)

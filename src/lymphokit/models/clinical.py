@@ -1,40 +1,52 @@
 """Models on age and lymphocyte count alone: what images have to beat."""
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from xgboost import XGBClassifier
 
 from lymphokit.bags.checks import require_both_classes, require_fitted
+from lymphokit.bags.contract import BagModel, ModelSettings
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.models.boosting import boosted_trees, probabilities
+from lymphokit.models.boosting import XgboostSettings, fit_xgboost, positive_probability
+from lymphokit.models.registry import register
+from lymphokit.settings import Positive
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+    from xgboost import XGBClassifier
 
 
-class ClinicalLogistic:
-    """Logistic regression on standardised age and log count; the bags are not looked at.
+class ClinicalLogisticSettings(ModelSettings):
+    """Settings of `ClinicalLogistic`."""
 
-    C: inverse strength of the ridge. Classes are not reweighted, so that probabilities stay
-    frequencies. `seed` changes nothing: the optimum is unique.
+    kind: Literal["clinical_logistic"]
+    C: Positive
+    """Inverse strength of the ridge."""
+
+
+@register(ClinicalLogisticSettings)
+class ClinicalLogistic(BagModel[ClinicalLogisticSettings]):
+    """Logistic regression on standardised age and log count; reads no cells.
+
+    Classes are not reweighted, so that probabilities stay frequencies. The optimum is unique: the
+    seed changes nothing.
     Fitted on the training patients: `pipeline_`, scaler and regression.
     """
 
-    pipeline_: Pipeline
-
-    def __init__(self, *, C: float, seed: int) -> None:
-        self.C = C
-        self.seed = seed
+    pipeline_: "Pipeline"
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:  # noqa: ARG002
         """Learn from clinical attributes with labels (n_bags,) in {0 reactive, 1 tumoral}.
 
         Raises ValueError unless both classes occur.
         """
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         require_both_classes(labels)
-        regression = LogisticRegression(C=self.C, tol=1e-8, max_iter=1000)
+        regression = LogisticRegression(C=self.settings.C, tol=1e-8, max_iter=1000)
         self.pipeline_ = make_pipeline(StandardScaler(), regression)
         self.pipeline_.fit(clinical.matrix(), labels)
         return self
@@ -42,33 +54,24 @@ class ClinicalLogistic:
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:  # noqa: ARG002
         """Probability of a tumoral lymphocytosis: (n_bags,). Raises NotFittedError before `fit`."""
         require_fitted(self, "pipeline_")
-        return np.asarray(self.pipeline_.predict_proba(clinical.matrix())[:, 1], dtype=np.float64)
+        return positive_probability(self.pipeline_, clinical.matrix())
 
 
-class ClinicalXgboost:
-    """Boosted trees on age and count; the bags are not looked at.
+class ClinicalXgboostSettings(XgboostSettings):
+    """Settings of `ClinicalXgboost`."""
 
-    trees, learning_rate, max_depth: of XGBoost; scale_pos_weight: of `boosted_trees`.
+    kind: Literal["clinical_xgboost"]
+
+
+@register(ClinicalXgboostSettings)
+class ClinicalXgboost(BagModel[ClinicalXgboostSettings]):
+    """XGBoost on age and log count; reads no cells.
+
     Fitted on the training patients: `booster_`.
     Source: report 5.1.2, "with only clinical data".
     """
 
-    booster_: XGBClassifier
-
-    def __init__(
-        self,
-        *,
-        trees: int,
-        learning_rate: float,
-        max_depth: int,
-        scale_pos_weight: float | Literal["balanced"],
-        seed: int,
-    ) -> None:
-        self.trees = trees
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.scale_pos_weight = scale_pos_weight
-        self.seed = seed
+    booster_: "XGBClassifier"
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:  # noqa: ARG002
         """Learn from clinical attributes with labels (n_bags,) in {0 reactive, 1 tumoral}.
@@ -76,18 +79,10 @@ class ClinicalXgboost:
         Raises ValueError unless both classes occur.
         """
         require_both_classes(labels)
-        self.booster_ = boosted_trees(
-            clinical.matrix(),
-            labels,
-            trees=self.trees,
-            learning_rate=self.learning_rate,
-            max_depth=self.max_depth,
-            scale_pos_weight=self.scale_pos_weight,
-            seed=self.seed,
-        )
+        self.booster_ = fit_xgboost(clinical.matrix(), labels, self.settings, self.seed)
         return self
 
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:  # noqa: ARG002
         """Probability of a tumoral lymphocytosis: (n_bags,). Raises NotFittedError before `fit`."""
         require_fitted(self, "booster_")
-        return probabilities(self.booster_, clinical.matrix())
+        return positive_probability(self.booster_, clinical.matrix())

@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from lymphokit.bags.checks import require_both_classes, require_fitted
+from lymphokit.bags.contract import BagModel, ModelSettings
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_argmax, segment_max, segment_mean, segment_sum
-from lymphokit.errors import ConfigError
 from lymphokit.models.misvm_backend import fit_misvm
-from lymphokit.solvers.max_margin import MaxMargin, Separation
+from lymphokit.models.registry import register
+from lymphokit.settings import Count, NonNegative, Positive
+
+if TYPE_CHECKING:
+    from lymphokit.solvers.max_margin import Separation
 
 _SAME = 1e-9  # margins by which another cell must be higher to take a cell's place
 
@@ -27,7 +30,7 @@ class Alternation:
     witnesses (n_positive_bags,): the highest cell of each positive bag, among all its bags' cells.
     """
 
-    separation: Separation
+    separation: "Separation"
     objectives: tuple[float, ...]
     witnesses: NDArray[np.int64]
     converged: bool
@@ -47,6 +50,8 @@ def alternate(
     Means among many negative cells are often in that case. Source: Andrews et al. 2002.
     Departs: what follows from such a tie is left to rounding there.
     """
+    from lymphokit.solvers.max_margin import MaxMargin
+
     margin = MaxMargin(negatives.instances, negatives.offsets, C)
     representatives, witnesses = start, None
     objectives: list[float] = []
@@ -73,23 +78,45 @@ def _highest(
     return np.where(scores[moved] <= scores[standing] + _SAME, standing, moved)
 
 
-class MiSvm:
-    """MI-SVM on standardised, projected cells; a patient is as tumoral as the highest cell.
+class MaxMarginSettings(ModelSettings):
+    """Settings that MI-SVM and models built on it share (report 5.1.1)."""
 
-    Minimises 1/2 |w|^2 + C' (sum over positive bags of the hinge of one representative + sum over
-    negative bags of one slack, the hinge of the highest cell) in turns over the plane, exactly,
-    and the representatives, which start as the bags' means.
+    features: str
+    scale: bool
+    """Standardise the features over the training cells."""
+    pca: Count | None
+    """Principal components, fitted on the training cells; None keeps the features."""
+    C: Positive
+    """Penalty of a unit of slack."""
+    scale_C: bool
+    """Divide C by the number of starting examples: negative cells + positive bags."""
+    max_iterations: Count
+    """Hyperplanes fitted at most from one start."""
+    restarts: NonNegative
+    """Further starts from random convex combinations of each bag's cells."""
+    backend: Literal["exact", "misvm"]
+    """`exact`: this package's solver; `misvm`: the original package, where it is installed."""
 
-    scale, pca: of `Projection`, fitted on the training cells. C: the penalty; scale_C divides it
-    by the number of starting examples (negative cells + positive bags). max_iterations: planes
-    fitted at most from one start. restarts: further starts from random convex combinations of
-    each bag's cells; the lowest objective wins. backend: `own`, or `misvm` for the original
-    package where it is installed.
 
-    Fitted: `projection_`, `weights_`, `bias_`; by the own backend also `objectives_` of every
-    iteration of the winning start, `witnesses_` (n_positive_bags,) the highest training cell of
-    each positive bag, `n_iterations_`, `converged_`, and `gap_`, the proven relative distance of
-    the last objective from the optimum for its representatives.
+class MiSvmSettings(MaxMarginSettings):
+    """Settings of `MiSvm`."""
+
+    kind: Literal["mi_svm"]
+
+
+@register(MiSvmSettings)
+class MiSvm(BagModel[MaxMarginSettings]):
+    """MI-SVM on standardised, projected cells; a bag's margin is that of its highest cell.
+
+    Minimises 1/2 |w|^2 + C' (sum over positive bags of the hinge loss of one representative + sum
+    over negative bags of one slack, the hinge loss of the highest cell). It alternates between the
+    hyperplane, solved exactly, and the representatives, which start as the bags' means. Of several
+    starts the lowest objective wins.
+
+    Fitted: `projection_`, `weights_`, `bias_`; with the exact backend also `objectives_` of every
+    iteration of the best start, `witnesses_` (n_positive_bags,) the highest training cell of each
+    positive bag, `n_iterations_`, `converged_`, and `gap_`, the proven relative distance of the
+    last objective from the optimum for its representatives.
 
     Source: Andrews et al. 2002; report 5.1, Algorithm 2; options of Doran's `misvm`.
     Departs: the probability is 1 / (1 + exp(-margin)), without parameters. A map fitted on
@@ -106,49 +133,27 @@ class MiSvm:
     converged_: bool
     gap_: float
 
-    def __init__(
-        self,
-        *,
-        scale: bool,
-        pca: int | None,
-        C: float,
-        scale_C: bool,
-        max_iterations: int,
-        restarts: int,
-        backend: str,
-        seed: int,
-    ) -> None:
-        self.scale = scale
-        self.pca = pca
-        self.C = C
-        self.scale_C = scale_C
-        self.max_iterations = max_iterations
-        self.restarts = restarts
-        self.backend = backend
-        self.seed = seed
-
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:  # noqa: ARG002
         """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}.
 
-        Raises ValueError unless both classes occur, ConfigError for a backend that cannot serve.
+        Raises ValueError unless both classes occur, ConfigError where misvm cannot be used.
         """
         require_both_classes(labels)
-        self.projection_ = Projection(scale=self.scale, pca=self.pca, seed=self.seed)
+        settings = self.settings
+        self.projection_ = Projection(scale=settings.scale, pca=settings.pca, seed=self.seed)
         cells = self.projection_.fit(bags.instances).transform(bags.instances)
         projected = bags.with_instances(cells.astype(np.float64))
-        if self.backend == "own":
-            self._fit_own(projected, labels)
-        elif self.backend == "misvm":
-            self.weights_, self.bias_ = fit_misvm(
-                projected,
-                labels,
-                C=self.C,
-                scale_C=self.scale_C,
-                max_iters=self.max_iterations,
-                restarts=self.restarts,
-            )
-        else:
-            raise ConfigError(f"mi_svm has no backend {self.backend!r}: choose own or misvm")
+        if settings.backend == "exact":
+            self._fit_exact(projected, labels)
+            return self
+        self.weights_, self.bias_ = fit_misvm(
+            projected,
+            labels,
+            C=settings.C,
+            scale_C=settings.scale_C,
+            max_iters=settings.max_iterations,
+            restarts=settings.restarts,
+        )
         return self
 
     def decision_function(self, bags: Bags) -> NDArray[np.float64]:
@@ -156,10 +161,12 @@ class MiSvm:
         return np.asarray(segment_max(self.cell_scores(bags), bags.offsets), dtype=np.float64)
 
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:  # noqa: ARG002
-        """1 / (1 + exp(-margin)) of each bag, 0.5 on the plane: (n_bags,).
+        """1 / (1 + exp(-margin)) of each bag, 0.5 on the hyperplane: (n_bags,).
 
         Raises NotFittedError before `fit`.
         """
+        from scipy.special import expit
+
         return np.asarray(expit(self.decision_function(bags)), dtype=np.float64)
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
@@ -170,15 +177,16 @@ class MiSvm:
         require_fitted(self, "weights_")
         return self.projection_.transform(bags.instances) @ self.weights_ + self.bias_
 
-    def _fit_own(self, bags: Bags, labels: NDArray[np.int64]) -> None:
+    def _fit_exact(self, bags: Bags, labels: NDArray[np.int64]) -> None:
+        settings = self.settings
         positive_bags = np.flatnonzero(labels == 1)
         positives, negatives = bags.take(positive_bags), bags.take(np.flatnonzero(labels == 0))
         examples = len(negatives.instances) + len(positives)
-        penalty = self.C / examples if self.scale_C else self.C
+        penalty = settings.C / examples if settings.scale_C else settings.C
         best = min(
             (
-                alternate(positives, negatives, start, penalty, self.max_iterations)
-                for start in _starts(positives, self.restarts, self.seed)
+                alternate(positives, negatives, start, penalty, settings.max_iterations)
+                for start in _starts(positives, settings.restarts, self.seed)
             ),
             key=lambda alternation: alternation.objectives[-1],
         )

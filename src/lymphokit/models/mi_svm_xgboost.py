@@ -1,26 +1,39 @@
 """MI-SVM's share of tumoral cells, beside the clinical attributes, into boosted trees."""
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
-from xgboost import XGBClassifier
 
 from lymphokit.bags.checks import require_both_classes, require_fitted
+from lymphokit.bags.contract import BagModel
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.segments import segment_mean
-from lymphokit.models.boosting import boosted_trees, probabilities
-from lymphokit.models.mi_svm import MiSvm
+from lymphokit.models.boosting import XgboostSettings, fit_xgboost, positive_probability
+from lymphokit.models.cross_fit import held_out_parts
+from lymphokit.models.mi_svm import MaxMarginSettings, MiSvm
+from lymphokit.models.registry import register
+from lymphokit.settings import NonNegative
+
+if TYPE_CHECKING:
+    from xgboost import XGBClassifier
 
 
-class MiSvmXgboost:
-    """Boosted trees on the rate of cells that MI-SVM calls tumoral, age and count.
+class MiSvmXgboostSettings(MaxMarginSettings, XgboostSettings):
+    """Settings of `MiSvmXgboost`."""
 
-    scale to backend: of `MiSvm`; trees to scale_pos_weight: of `boosted_trees`.
-    cross_fit: parts, stratified by label, in turn left out of an MI-SVM that then rates them, so
-    that the trees learn from rates as they will meet them; 0 takes the rates of the MI-SVM that
-    was fitted on the very same patients. At most as many parts as the rarer class has patients.
+    kind: Literal["mi_svm_xgboost"]
+    cross_fit: NonNegative
+    """Parts, stratified by label; 0 takes the rates of the MI-SVM fitted on the same patients."""
+
+
+@register(MiSvmXgboostSettings)
+class MiSvmXgboost(BagModel[MiSvmXgboostSettings]):
+    """XGBoost on the rate of cells that MI-SVM calls tumoral, age and lymphocyte count.
+
+    With `cross_fit`, each part of the training patients gets its rates from an MI-SVM fitted on
+    the other parts, so that the trees learn from rates like those of new patients. There are at
+    most as many parts as the rarer class has patients.
 
     Fitted on the training patients: `mi_svm_` on all of them, `rates_` (n_bags,) that the trees
     learned from, `booster_`.
@@ -31,38 +44,7 @@ class MiSvmXgboost:
 
     mi_svm_: MiSvm
     rates_: NDArray[np.float64]
-    booster_: XGBClassifier
-
-    def __init__(
-        self,
-        *,
-        scale: bool,
-        pca: int | None,
-        C: float,
-        scale_C: bool,
-        max_iterations: int,
-        restarts: int,
-        backend: str,
-        trees: int,
-        learning_rate: float,
-        max_depth: int,
-        scale_pos_weight: float | Literal["balanced"],
-        cross_fit: int,
-        seed: int,
-    ) -> None:
-        self.scale = scale
-        self.pca = pca
-        self.C = C
-        self.scale_C = scale_C
-        self.max_iterations = max_iterations
-        self.restarts = restarts
-        self.backend = backend
-        self.trees = trees
-        self.learning_rate = learning_rate
-        self.max_depth = max_depth
-        self.scale_pos_weight = scale_pos_weight
-        self.cross_fit = cross_fit
-        self.seed = seed
+    booster_: "XGBClassifier"
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
         """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}.
@@ -70,27 +52,20 @@ class MiSvmXgboost:
         Raises ValueError unless both classes occur, twice each where rates are cross-fitted.
         """
         require_both_classes(labels)
-        self.mi_svm_ = self._mi_svm().fit(bags, labels, clinical)
-        if self.cross_fit:
+        self.mi_svm_ = self._fit_mi_svm(bags, labels, clinical)
+        if self.settings.cross_fit:
             self.rates_ = self._cross_fitted(bags, labels, clinical)
         else:
             self.rates_ = _rates(self.mi_svm_, bags)
-        self.booster_ = boosted_trees(
-            np.column_stack([self.rates_, clinical.matrix()]),
-            labels,
-            trees=self.trees,
-            learning_rate=self.learning_rate,
-            max_depth=self.max_depth,
-            scale_pos_weight=self.scale_pos_weight,
-            seed=self.seed,
-        )
+        table = np.column_stack([self.rates_, clinical.matrix()])
+        self.booster_ = fit_xgboost(table, labels, self.settings, self.seed)
         return self
 
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:
         """Probability of a tumoral lymphocytosis: (n_bags,). Raises NotFittedError before `fit`."""
         require_fitted(self, "booster_")
         attributes = np.column_stack([_rates(self.mi_svm_, bags), clinical.matrix()])
-        return probabilities(self.booster_, attributes)
+        return positive_probability(self.booster_, attributes)
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
         """The MI-SVM margin of each cell, positive on the tumoral side: (n_cells,).
@@ -100,34 +75,17 @@ class MiSvmXgboost:
         require_fitted(self, "booster_")
         return self.mi_svm_.cell_scores(bags)
 
-    def _mi_svm(self) -> MiSvm:
-        return MiSvm(
-            scale=self.scale,
-            pca=self.pca,
-            C=self.C,
-            scale_C=self.scale_C,
-            max_iterations=self.max_iterations,
-            restarts=self.restarts,
-            backend=self.backend,
-            seed=self.seed,
-        )
+    def _fit_mi_svm(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> MiSvm:
+        return MiSvm(self.settings, seed=self.seed).fit(bags, labels, clinical)
 
     def _cross_fitted(
         self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical
     ) -> NDArray[np.float64]:
-        """The rate of each patient by an MI-SVM that was fitted without them."""
-        parts = min(self.cross_fit, int(np.bincount(labels).min()))
-        if parts < 2:
-            raise ValueError(
-                f"cross_fit: {self.cross_fit} needs at least 2 parts and 2 training patients of "
-                "each label; set cross_fit: 0 to rate patients by an MI-SVM that saw them"
-            )
-        by_name = np.argsort(np.array(bags.ids), kind="stable")  # the parts ignore the bags' order
-        folds = StratifiedKFold(parts, shuffle=True, random_state=self.seed)
+        """The rate of each patient by an MI-SVM that was fitted without them: (n_bags,)."""
         rates = np.empty(len(bags))
-        for seen, unseen in folds.split(by_name, labels[by_name]):
-            kept, rated = np.sort(by_name[seen]), by_name[unseen]
-            model = self._mi_svm().fit(bags.take(kept), labels[kept], clinical.take(kept))
+        parts = self.settings.cross_fit
+        for kept, rated in held_out_parts(bags.ids, labels, parts=parts, seed=self.seed):
+            model = self._fit_mi_svm(bags.take(kept), labels[kept], clinical.take(kept))
             rates[rated] = _rates(model, bags.take(rated))
         return rates
 

@@ -1,4 +1,4 @@
-"""MI-SVM by the original `misvm` package, for those who have it and want to compare."""
+"""MI-SVM by the original `misvm` package, where it is installed, for comparison."""
 
 from importlib import import_module
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lymphokit.bags.packed import Bags
 from lymphokit.errors import ConfigError
 
-_REMEDY = "set backend: own, which solves the same problem"
+_REMEDY = "set backend: exact, which solves the same problem"
 
 
 def fit_misvm(
@@ -22,10 +22,10 @@ def fit_misvm(
 ) -> tuple[NDArray[np.float64], float]:
     """The weights (d,) and bias of `misvm.MISVM` fitted to these bags.
 
-    The plane is read off from scores of the origin and of the unit vectors, each as a bag of its
-    own, so the fitted model needs the package no more.
-    Raises ConfigError where the package is not installed, or comes back without a model, which
-    is how it ends when its solver fails: under NumPy 2 it always does, without a word.
+    The hyperplane is read from the scores of the origin and of the unit vectors, each as a bag
+    with one cell, so that prediction does not need the package.
+    Raises ConfigError where the package is not installed, or returns no model, as it does when its
+    solver fails: under NumPy 2 it always does, silently.
     """
     try:
         package = import_module("misvm")
@@ -37,13 +37,13 @@ def fit_misvm(
     model = package.MISVM(
         kernel="linear", C=C, scale_C=scale_C, max_iters=max_iters, restarts=restarts, verbose=False
     )
-    parts = np.split(np.asarray(bags.instances, dtype=np.float64), bags.offsets[1:-1])
-    model.fit(parts, np.where(labels == 1, 1.0, -1.0))
-    return _plane(model, bags.instances.shape[1])
+    cells_of_bags = np.split(np.asarray(bags.instances, dtype=np.float64), bags.offsets[1:-1])
+    model.fit(cells_of_bags, np.where(labels == 1, 1.0, -1.0))
+    return _hyperplane(model, bags.instances.shape[1])
 
 
-def _plane(model: object, n_features: int) -> tuple[NDArray[np.float64], float]:
-    """Weights and bias of a fitted model, from what it predicts."""
+def _hyperplane(model: object, n_features: int) -> tuple[NDArray[np.float64], float]:
+    """Weights and bias of a fitted model, from its predictions."""
     probes = [*np.zeros((1, 1, n_features)), *np.eye(n_features)[:, None, :]]
     try:
         scores = np.asarray(model.predict(probes), dtype=np.float64).ravel()  # type: ignore[attr-defined]

@@ -1,54 +1,70 @@
 """A bag as the mean and spread of its cells' features, into logistic regression."""
 
 from itertools import pairwise
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
 from lymphokit.bags.checks import require_both_classes, require_fitted
+from lymphokit.bags.contract import BagModel, ModelSettings
 from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.models.registry import register
+from lymphokit.settings import Count, Positive
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
 
 
-class PooledLogistic:
+class PooledLogisticSettings(ModelSettings):
+    """Settings of `PooledLogistic`."""
+
+    kind: Literal["pooled_logistic"]
+    features: str
+    pca: Count
+    """Principal components kept, at most one fewer than there are patients."""
+    C: Positive
+    """Inverse strength of the ridge, in units of the leading component."""
+
+
+@register(PooledLogisticSettings)
+class PooledLogistic(BagModel[PooledLogisticSettings]):
     """Mean and standard deviation of every feature, principal components, logistic regression.
 
-    All 2 d pooled features are standardised over the training patients and `pca` components kept,
-    at most one fewer than there are patients. The components are then divided by the deviation of
-    the first: they keep their proportions, so the ridge spares the leading ones, and C, its
-    inverse strength, means the same for a bank of any width. Classes are not reweighted, so that
-    probabilities stay frequencies. `seed` changes nothing: every step is exact.
+    All 2 d pooled features are standardised over the training patients before the PCA. The
+    components are divided by the standard deviation of the first: they keep their proportions, so
+    the ridge shrinks the leading ones least, and C means the same for a bank of any width. Classes
+    are not reweighted, so that probabilities stay frequencies. Every step is exact: the seed
+    changes nothing.
 
     Fitted on the training patients: `scaler_`, `pca_`, `unit_`, `regression_`.
     Source: the (mean, std) aggregation of the report's table 1, without a network behind it.
     """
 
-    scaler_: StandardScaler
-    pca_: PCA
+    scaler_: "StandardScaler"
+    pca_: "PCA"
     unit_: float
-    regression_: LogisticRegression
-
-    def __init__(self, *, pca: int, C: float, seed: int) -> None:
-        self.pca = pca
-        self.C = C
-        self.seed = seed
+    regression_: "LogisticRegression"
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:  # noqa: ARG002
         """Learn from bags with labels (n_bags,) in {0 reactive, 1 tumoral}.
 
         Raises ValueError unless both classes occur.
         """
+        from sklearn.decomposition import PCA
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.preprocessing import StandardScaler
+
         require_both_classes(labels)
         features = pooled(bags)
         self.scaler_ = StandardScaler().fit(features)
-        components = max(1, min(self.pca, len(bags) - 1, features.shape[1]))
+        components = max(1, min(self.settings.pca, len(bags) - 1, features.shape[1]))
         self.pca_ = PCA(components, svd_solver="full").fit(self.scaler_.transform(features))
         leading = float(np.sqrt(self.pca_.explained_variance_[0]))
         self.unit_ = leading if leading > 0 else 1.0
-        regression = LogisticRegression(C=self.C, tol=1e-8, max_iter=1000)
+        regression = LogisticRegression(C=self.settings.C, tol=1e-8, max_iter=1000)
         self.regression_ = regression.fit(self._coordinates(features), labels)
         return self
 

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.evaluation.metrics import score
 from lymphokit.evaluation.out_of_fold import derive_seed
@@ -103,9 +103,9 @@ PROBLEMS: tuple[Callable[[np.random.Generator, bool, bool], Counts], ...] = (
 
 
 def run_checks(
-    make: Callable[[int], BagModel], *, seed: int, n_train: int, n_test: int
+    make: Callable[..., AnyModel], *, seed: int, n_train: int, n_test: int
 ) -> list[CheckResult]:
-    """Fit and test an unfitted model of `make(seed)` on each of the three problems.
+    """Fit and test an unfitted model of `make(seed=...)` on each of the three problems.
 
     n_train, n_test: bags, half of them positive. The clinical attributes are the same for all.
     The problems depend on `seed` alone, so that models can be compared.
@@ -114,7 +114,7 @@ def run_checks(
     for number, problem in enumerate(PROBLEMS):
         training, labels = draw_bags(number, n_train, seed=seed, testing=False)
         test, test_labels = draw_bags(number, n_test, seed=seed, testing=True)
-        model = make(derive_seed(seed, number)).fit(training, labels, _same_for_all(n_train))
+        model = make(seed=derive_seed(seed, number)).fit(training, labels, _same_for_all(n_train))
         train_auc = _auc(model, training, labels)
         test_auc = _auc(model, test, test_labels)
         verdict = judge(train_auc, test_auc, clear_of_chance(labels), clear_of_chance(test_labels))
@@ -184,6 +184,6 @@ def _same_for_all(n: int) -> Clinical:
     return Clinical(np.full(n, AGE_YEARS), np.full(n, LYMPHOCYTES_GIGA_PER_LITRE))
 
 
-def _auc(model: BagModel, bags: Bags, labels: NDArray[np.int64]) -> float:
+def _auc(model: AnyModel, bags: Bags, labels: NDArray[np.int64]) -> float:
     probabilities = model.predict_proba(bags, _same_for_all(len(bags)))
     return score("auc", labels, np.zeros_like(labels), probabilities)

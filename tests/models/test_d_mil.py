@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.deep_mil.d_mil import DMil
 from lymphokit.errors import NotFittedError
+from lymphokit.models.d_mil import DMil
 
-Settings = Callable[..., dict[str, Any]]
+Settings = Callable[..., Any]
 Cohort = tuple[Bags, NDArray[np.int64], Clinical]
 
 
@@ -42,14 +42,14 @@ def quick(settings: Settings) -> Callable[..., DMil]:
             "pca": None, "attention_width": 8, "hidden": [12], "clinical_hidden": [5],
             "learning_rate": 0.01, "batch_bags": 6, "max_epochs": 8, "members": 2,
         }  # fmt: skip
-        return DMil(**settings("d_mil", **(small | changes)), seed=3)
+        return DMil(settings("d_mil", **(small | changes)), seed=3)
 
     return model
 
 
 def test_the_reports_constants_reach_the_network(settings: Settings) -> None:
     bags, labels, clinical = cohort(n_bags=12)
-    model = DMil(**settings("d_mil", pca=5, max_epochs=1), seed=0).fit(bags, labels, clinical)
+    model = DMil(settings("d_mil", pca=5, max_epochs=1), seed=0).fit(bags, labels, clinical)
     shapes = {name: tuple(each.shape) for name, each in model.network_.named_parameters()}
     assert shapes["aggregation.V"] == (4, 64, 5)
     assert shapes["aggregation.w"] == (4, 64)
@@ -58,16 +58,16 @@ def test_the_reports_constants_reach_the_network(settings: Settings) -> None:
     assert shapes["clinical_mlp.linears.0.weight"] == (4, 128, 2)
     assert shapes["clinical_mlp.linears.1.weight"] == (4, 128, 128)
     assert shapes["last.weight"] == (4, 1, 256)
-    assert (model.aggregation, model.normalisation) == ("attention", "layer")
-    assert (model.learning_rate, model.dropout) == (1e-6, 0.05)
-    assert (model.schedule_factor, model.schedule_patience) == (0.8, 4)
+    assert (model.settings.aggregation, model.settings.normalisation) == ("attention", "layer")
+    assert (model.settings.learning_rate, model.settings.dropout) == (1e-6, 0.05)
+    assert (model.settings.lr_factor, model.settings.lr_patience) == (0.8, 4)
 
 
 def test_a_step_of_the_report_moves_a_weight_by_its_learning_rate(settings: Settings) -> None:
     bags, labels, clinical = cohort(n_bags=8)
     changes = {"pca": None, "max_epochs": 1, "members": 1, "batch_bags": 8, "dropout": 0.0}
     slow, still = (
-        DMil(**settings("d_mil", **changes, **rate), seed=0)
+        DMil(settings("d_mil", **changes).model_copy(update=rate), seed=0)
         .fit(bags, labels, clinical)
         .network_.get_parameter("aggregation.w")
         for rate in ({}, {"learning_rate": 0.0})
@@ -213,7 +213,7 @@ def test_bags_in_many_chunks_get_what_they_get_in_one(
     model = quick().fit(bags, labels, clinical)
     whole = model.predict_proba(bags, clinical), model.shares(bags)
     monkeypatch.setattr(
-        "lymphokit.deep_mil.d_mil.chunks",
+        "lymphokit.deep_mil.draws.chunks",
         lambda sizes: np.split(np.arange(len(sizes)), [1, 5, 6, 20]),
     )
     np.testing.assert_allclose(model.predict_proba(bags, clinical), whole[0], rtol=1e-5)
