@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.end_to_end import EndToEndNetwork
-from lymphokit.deep_mil.settings import EndToEndSettings
+from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.imaging.pixels import SIDE
 
 Settings = dict[str, Any]

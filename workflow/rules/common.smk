@@ -18,7 +18,7 @@ from lymphokit.cohort import raw as raw_data
 from lymphokit.errors import LymphokitError
 from lymphokit.studies.shuffles import shuffles_for
 from lymphokit.pseudo_labels.selection import Schedule
-from lymphokit.models.registry import KINDS
+from lymphokit.models.registry import kind_of
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
 from lymphokit.resume import take_over
@@ -196,7 +196,7 @@ def blend_settings():
     kinds = {name: config["models"][name]["kind"] for name in BLENDED}
     return {
         "blended": BLENDED,
-        "image_models": [name for name in BLENDED if KINDS[kinds[name]].uses_images],
+        "image_models": [name for name in BLENDED if kind_of(kinds[name]).uses_images],
         "best": config["ensemble"]["best"],
         "stack_C": config["ensemble"]["stack_C"],
         "choices": CHOICES,

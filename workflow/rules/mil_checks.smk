@@ -16,7 +16,7 @@ rule mil_checks:
         seed=config["seed"],
         code=code_of(
             "mil_checks.py",
-            *(KINDS[kind].path.split(":")[0] for kind in kinds_that_read_features()),
+            *(kind_of(kind).model.__module__ for kind in kinds_that_read_features()),
         ),
     script:
         "../scripts/mil_checks.py"

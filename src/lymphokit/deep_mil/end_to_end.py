@@ -14,7 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from lymphokit.bags.checks import require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.deep_mil.settings import EndToEndSettings
+from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.features.autoencoder import Autoencoder
 from lymphokit.features.compute import best_device, repeatable
 from lymphokit.imaging.augment import training_transforms

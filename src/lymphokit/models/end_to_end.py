@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lymphokit.bags.checks import require_fitted
 from lymphokit.bags.contract import BagModel
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.deep_mil.settings import EndToEndSettings
+from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.models.registry import register
 
 if TYPE_CHECKING:
