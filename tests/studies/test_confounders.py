@@ -16,7 +16,7 @@ from lymphokit.studies.nuisance_columns import (
     column_differences,
     suspect_table,
 )
-from tests.evaluation.planted import TRIAL, folds_of, honest_table
+from tests.studies.planted import TRIAL, folds_of, honest_table
 
 
 def scores_of(table: pd.DataFrame) -> pd.DataFrame:

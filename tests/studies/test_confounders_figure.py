@@ -18,7 +18,7 @@ from lymphokit.studies.confounders_text import (
     shift_sentence,
 )
 from lymphokit.studies.nuisance_columns import SUSPECTS, column_differences
-from tests.evaluation.planted import TRIAL, folds_of, honest_table
+from tests.studies.planted import TRIAL, folds_of, honest_table
 
 Page = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 

@@ -5,26 +5,30 @@ import pandas as pd
 import pytest
 
 from lymphokit.cohort.folds import make_folds
-from lymphokit.studies.permutation import exchanged, null_scores, permutation_table
+from lymphokit.studies.permutation import (
+    permutation_scores,
+    permutation_table,
+    shuffle_similar,
+)
 from lymphokit.studies.refit import Batch, refit
 from lymphokit.studies.refit_scores import (
-    Labelled,
+    RefitCohort,
     RefitError,
     decide,
-    score_as_it_is,
-    stacked,
+    observed_scores,
+    stack_name,
 )
 from lymphokit.studies.shuffles import SHUFFLES, shuffles_for
-from tests.evaluation.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
+from tests.studies.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
 
 RULE = "midpoint"
-STACK = stacked("pooled")
+STACK = stack_name("pooled")
 SHUFFLED = 39
 LEAST = 1 / (SHUFFLED + 1)
 
 
 def null(cohort, folds, shuffle, numbers, neighbours=6):
-    return null_scores(
+    return permutation_scores(
         cohort,
         shuffle,
         numbers,
@@ -37,7 +41,7 @@ def null(cohort, folds, shuffle, numbers, neighbours=6):
 
 
 def p_values(cohort, folds, shuffle, n=SHUFFLED):
-    observed = score_as_it_is(cohort, cohort.plan(folds), RULE)
+    observed = observed_scores(cohort, cohort.plan(folds), RULE)
     table = permutation_table(observed, null(cohort, folds, shuffle, range(1, n + 1)))
     return table.set_index(["model", "metric"])["p"]
 
@@ -65,47 +69,47 @@ def test_a_link_of_images_is_found_and_is_not_given_to_age_and_count():
     assert p["clinical", "auc"] > 0.05
 
 
-def test_images_that_add_nothing_to_a_strong_clinical_link_are_not_said_to():
+def test_images_that_add_nothing_to_a_strong_clinical_link_are_not_significant():
     cohort, folds = labelled(clinical=1.5)
     assert p_values(cohort, folds, "labels")[STACK, "auc"] == LEAST
     assert p_values(cohort, folds, "images")[STACK, "auc"] > 0.05
 
 
 @pytest.mark.parametrize("shuffle", [name for name in SHUFFLES if name != "labels"])
-def test_images_that_add_something_are_said_to(shuffle):
+def test_images_that_add_something_are_significant(shuffle):
     assert p_values(*labelled(clinical=0.7, images=1.5), shuffle)[STACK, "auc"] <= 0.05
 
 
-def test_images_that_are_only_many_say_nothing_among_bags_of_a_size():
+def test_bag_size_alone_is_not_significant_among_bags_of_the_same_size():
     patients, bank = patients_and_bank(n_test=0)
     label, rng = patients["label"].to_numpy(), np.random.default_rng(0)
-    # Sizes tell the label of 8 of 10, and features tell the size and nothing else.
+    # Sizes predict the label of 8 of 10 patients; features predict the size and nothing else.
     sizes = np.where(label == 1, 8, 4)
-    for own, number in ((0, 4), (1, 8)):
-        exceptions = rng.choice(np.flatnonzero(label == own), number, replace=False)
+    for value, number in ((0, 4), (1, 8)):
+        exceptions = rng.choice(np.flatnonzero(label == value), number, replace=False)
         sizes[exceptions] = 12 - sizes[exceptions]
     bank = rng.normal(size=(sizes.sum(), 6)) + np.repeat(sizes, sizes)[:, None]
     patients = patients.assign(n_cells=sizes)
-    cohort = Labelled.of(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
+    cohort = RefitCohort.from_tables(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
     folds = make_folds(patients, seed=1, **FOLD_SETTINGS)
     assert p_values(cohort, folds, "images")[STACK, "auc"] == LEAST
     assert p_values(cohort, folds, "images_of_size")[STACK, "auc"] > 0.05
 
 
-def test_without_a_link_p_is_as_often_low_as_it_says():
+def test_without_a_link_p_is_uniform():
     """The observed labels are one more shuffle, so p is uniform: here its mean over cohorts."""
     p = []
     for seed in range(14):
         patients, _ = patients_and_bank(seed=seed)
         clinical = {"clinical": CHOSEN["clinical"]}
-        cohort = Labelled.of(patients, clinical, {}, stack_C=0.1)
+        cohort = RefitCohort.from_tables(patients, clinical, {}, stack_C=0.1)
         folds = make_folds(patients, seed=3, **FOLD_SETTINGS)
         p.append(p_values(cohort, folds, "labels", n=9)["clinical", "auc"])
     assert abs(np.mean(p) - 0.55) < 3 * np.sqrt(1 / 12 / 14)
 
 
-def test_shuffled_labels_on_old_folds_would_look_worse_than_chance():
-    """Why the folds are drawn anew: stratified folds fit only the labels they were drawn by."""
+def test_shuffled_labels_on_old_folds_look_worse_than_chance():
+    """Why the folds are drawn again: they are stratified by the labels they were drawn with."""
     cohort, folds = labelled()
     n, n_shuffles = len(cohort.labels), 200
     plan = cohort.plan(folds)
@@ -113,12 +117,13 @@ def test_shuffled_labels_on_old_folds_would_look_worse_than_chance():
     batch = Batch(
         np.stack(draws), np.tile(np.arange(n), (n_shuffles, 1)), np.tile(plan.inner, (200, 1, 1))
     )
-    said = refit({"clinical": cohort.models["clinical"]}, batch)["clinical"]
-    old = np.mean([own.scores(plan.repeat)["auc"] for own in decide(batch, said, RULE)])
+    probabilities = refit({"clinical": cohort.models["clinical"]}, batch)["clinical"]
+    decided = decide(batch, probabilities, RULE)
+    old = np.mean([each.scores(plan.repeat)["auc"] for each in decided])
     drawn = null(cohort, folds, "labels", range(1, 61))
-    anew = drawn.loc[drawn["model"] == "clinical", "auc"].mean()
+    new = drawn.loc[drawn["model"] == "clinical", "auc"].mean()
     assert old < 0.47
-    assert abs(anew - 0.5) < 0.04
+    assert abs(new - 0.5) < 0.04
 
 
 def test_a_division_into_jobs_changes_no_shuffle():
@@ -141,18 +146,18 @@ def test_shuffles_of_images_leave_age_and_count_with_the_label():
     assert of_images["auc"].min() > 0.7  # what age and count give is still there
 
 
-def test_patients_exchange_bags_with_those_like_them_alone():
+def test_only_similar_patients_exchange_bags():
     sizes = np.array([5.0, 5, 5, 5, 9, 9, 9, 9])
     for seed in range(20):
-        order = exchanged(sizes, 4, np.random.default_rng(seed))
+        order = shuffle_similar(sizes, 4, np.random.default_rng(seed))
         np.testing.assert_array_equal(np.sort(order), np.arange(8))
         np.testing.assert_array_equal(sizes[order], sizes)
 
 
-def test_of_equal_patients_it_is_chance_who_is_in_a_group_not_their_place():
-    alike = np.array([1.0] * 6 + [2.0] * 2)
+def test_ties_of_similarity_are_grouped_at_random():
+    similarity = np.array([1.0] * 6 + [2.0] * 2)
     partners = {
-        int(exchanged(alike, 4, np.random.default_rng(seed)).tolist().index(0))
+        int(shuffle_similar(similarity, 4, np.random.default_rng(seed)).tolist().index(0))
         for seed in range(200)
     }
     assert partners == set(range(8))  # of the first patient: all, the last two by way of a tie
@@ -167,7 +172,7 @@ def test_kinds_of_models_say_which_shuffles_make_sense():
 def test_risk_needs_a_clinical_model():
     patients, bank = patients_and_bank()
     chosen = {"pooled": CHOSEN["pooled"]}
-    cohort = Labelled.of(patients, chosen, {"drawn": bank}, stack_C=0.1)
+    cohort = RefitCohort.from_tables(patients, chosen, {"drawn": bank}, stack_C=0.1)
     folds = make_folds(patients, seed=1, **FOLD_SETTINGS)
-    with pytest.raises(RefitError, match=r"add one to permutation\.models"):
+    with pytest.raises(RefitError, match=r"permutation\.models"):
         null(cohort, folds, "images_of_risk", [1])

@@ -1,4 +1,4 @@
-"""The short cuts arrive where the long way does."""
+"""Stacked refits give what the models' classes give."""
 
 import numpy as np
 import pandas as pd
@@ -11,27 +11,25 @@ from lymphokit.ensemble.blend import Stack
 from lymphokit.evaluation.out_of_fold import cross_predict, decision_table
 from lymphokit.evaluation.uncertainty import score_table
 from lymphokit.models.registry import create
-from lymphokit.studies import refit as refits
-from lymphokit.studies.refit import Batch, Table, refit
+from lymphokit.studies.refit import TOLERANCE, Batch, principal_components, refit
 from lymphokit.studies.refit_scores import (
-    Labelled,
+    RefitCohort,
     RefitError,
     decide,
+    observed_scores,
     require_agreement,
-    score_as_it_is,
 )
-from tests.evaluation.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
+from tests.studies.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
 
 RULE = "midpoint"
 
 
-def the_long_way(patients, bank, folds, name):
-    """predictions.csv of a model in every fold, as the workflow's own rule makes them."""
-    block = CHOSEN[name]
+def predictions_of_class(name, bags, patients, folds):
+    """predictions.csv of a model in every fold, as the workflow's rule makes them."""
     return [
         cross_predict(
-            lambda seed: create(block, seed=seed),
-            bags_of(patients, bank),
+            lambda seed: create(CHOSEN[name], seed=seed),
+            bags,
             labels_of(patients),
             clinical_of(patients),
             fold,
@@ -49,126 +47,104 @@ def in_order(tables, patients):
 
 
 @pytest.fixture(scope="module")
-def cohort_and_long_way():
+def cohort_and_run():
     patients, bank = patients_and_bank(clinical=1.0, images=0.5)
     folds = make_folds(patients, seed=1, **FOLD_SETTINGS)
-    cohort = Labelled.of(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
-    return cohort, folds, {name: the_long_way(patients, bank, folds, name) for name in CHOSEN}
+    cohort = RefitCohort.from_tables(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
+    bags = bags_of(patients, bank)
+    return cohort, folds, {n: predictions_of_class(n, bags, patients, folds) for n in CHOSEN}
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_a_refit_says_what_the_models_own_class_says(cohort_and_long_way, name):
-    cohort, folds, long_way = cohort_and_long_way
-    said = refit(cohort.models, Batch.single(cohort.labels, cohort.plan(folds)))[name][0]
-    expected = in_order(long_way[name], cohort.patients["patient"])
-    np.testing.assert_allclose(said, expected, atol=refits.TOLERANCE)
+def test_a_refit_predicts_what_the_models_class_predicts(cohort_and_run, name):
+    cohort, folds, run = cohort_and_run
+    found = refit(cohort.models, Batch.unshuffled(cohort.labels, cohort.plan(folds)))[name][0]
+    expected = in_order(run[name], cohort.patients["patient"])
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("stack_C", [0.1, 10.0])
 @pytest.mark.parametrize("images", [0.5, -0.5])
-def test_a_stack_says_what_the_ensembles_stack_says(images, stack_C):
+def test_a_stack_predicts_what_the_ensembles_stack_predicts(images, stack_C):
     patients, bank = patients_and_bank(clinical=1.0, images=images, n=45)
-    chosen = {
-        "pooled": {**CHOSEN["pooled"], "C": 50.0}
-    }  # overconfident, so that some weights are 0
-    cohort = Labelled.of(patients, chosen, {"drawn": bank}, stack_C=stack_C)
+    # Overconfident, so that some weights are 0.
+    chosen = {"pooled": {**CHOSEN["pooled"], "C": 50.0}}
+    cohort = RefitCohort.from_tables(patients, chosen, {"drawn": bank}, stack_C=stack_C)
     plan = cohort.plan(make_folds(patients, seed=1, **FOLD_SETTINGS))
     rng = np.random.default_rng(5)
     labels = np.stack([cohort.labels, *(rng.permutation(cohort.labels) for _ in range(3))])
-    own_bags = np.tile(np.arange(45), (4, 1))
-    batch = Batch(labels, own_bags, np.tile(plan.inner, (4, 1, 1)))
-    said = refit(cohort.models, batch)
+    unshuffled = np.tile(np.arange(45), (4, 1))
+    batch = Batch(labels, unshuffled, np.tile(plan.inner, (4, 1, 1)))
+    refitted = refit(cohort.models, batch)
     clinical = clinical_of(cohort.patients)
     weights = []
-    for label, of_image, of_stack in zip(labels, *said.values(), strict=True):
-        for inner, own, found in zip(plan.inner, of_image, of_stack, strict=True):
-            for held_out in (0, 1, 2, None):
-                training = (inner >= 0) if held_out is None else (inner >= 0) & (inner != held_out)
-                of = (inner < 0) if held_out is None else inner == held_out
+    for fold in range(len(plan.inner)):
+        pooled, found = (each[:, fold] for each in refitted.values())
+        for masks in batch.fits(fold):
+            for at, label in enumerate(labels):
+                fitted, predicted = (np.flatnonzero(mask[at]) for mask in masks)
                 stack = Stack(models=["pooled"], image_models=["pooled"], C=stack_C)
-                stack.fit(own[training, None], label[training], clinical.take(training))
-                expected = stack.predict_proba(own[of, None], clinical.take(of))
-                np.testing.assert_allclose(found[of], expected, atol=refits.TOLERANCE)
+                stack.fit(pooled[at, fitted, None], label[fitted], clinical.take(fitted))
+                expected = stack.predict_proba(
+                    pooled[at, predicted, None], clinical.take(predicted)
+                )
+                np.testing.assert_allclose(found[at, predicted], expected, atol=TOLERANCE)
                 weights.append(stack.weights_[0])
     assert min(weights) == 0.0 < max(weights)  # both sides of the bound were met
 
 
-def test_shuffled_bags_are_bags_that_others_have():
-    patients, bank = patients_and_bank(images=1.0)
-    cohort = Labelled.of(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
+def test_shuffled_bags_are_bags_of_other_patients():
+    patients, bank = patients_and_bank(images=1.0, n_test=0)
+    cohort = RefitCohort.from_tables(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
     folds = make_folds(patients, seed=1, **FOLD_SETTINGS)
-    plan, n = cohort.plan(folds), len(cohort.labels)
-    order = np.random.default_rng(2).permutation(n)
+    plan = cohort.plan(folds)
+    order = np.random.default_rng(2).permutation(len(cohort.labels))
     batch = Batch(cohort.labels[None], order[None], plan.inner[None])
-    said = refit(cohort.models, batch)["pooled"][0]
-    bags = bags_of(patients, bank).take(order)
-    others = Bags(bags.instances, bags.offsets, tuple(cohort.patients["patient"]))
-    block = CHOSEN["pooled"]
-    for number, fold in folds.groupby("fold"):
-        expected, _ = cross_predict(
-            lambda seed: create(block, seed=seed),
-            others,
-            cohort.labels,
-            clinical_of(cohort.patients),
-            fold,
-            np.array([], dtype=np.int64),
-            1,
-        )
-        expected = expected.set_index("patient")["probability"].loc[list(others.ids)]
-        np.testing.assert_allclose(said[number - 1], expected, atol=refits.TOLERANCE)
+    found = refit(cohort.models, batch)["pooled"][0]
+    taken = bags_of(patients, bank).take(order)
+    names = tuple(patients["patient"])
+    shuffled = Bags(taken.instances, taken.offsets, names)
+    expected = in_order(predictions_of_class("pooled", shuffled, patients, folds), list(names))
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
 
 
-def test_scores_and_decisions_are_the_score_tables(cohort_and_long_way):
-    cohort, folds, long_way = cohort_and_long_way
+def test_scores_and_decisions_are_those_of_the_score_table(cohort_and_run):
+    cohort, folds, run = cohort_and_run
     decided = pd.concat(
         decision_table(table, model=name, fold=fold, repeat=1, rule=RULE)
-        for name, tables in long_way.items()
+        for name, tables in run.items()
         for fold, table in enumerate(tables, start=1)
     )
     expected = score_table(decided, list(CHOSEN), resamples=100, level=0.95, seed=0)
-    found = score_as_it_is(cohort, cohort.plan(folds), RULE).set_index("model").loc[list(CHOSEN)]
+    found = observed_scores(cohort, cohort.plan(folds), RULE).set_index("model").loc[list(CHOSEN)]
     for metric in ("balanced_accuracy", "auc"):
         np.testing.assert_allclose(found[metric], expected[metric], atol=1e-12)
 
 
-def test_thresholds_do_not_see_who_is_in_validation():
+def test_thresholds_do_not_depend_on_validation_patients():
     cohort, folds = labelled(images=1.0)
     plan = cohort.plan(folds)
-    batch = Batch.single(cohort.labels, plan)
-    said = refit(cohort.models, batch)["pooled"]
-    other = np.where(plan.inner < 0, 0.5, said)
-    before, after = decide(batch, said, RULE)[0], decide(batch, other, RULE)[0]
+    batch = Batch.unshuffled(cohort.labels, plan)
+    found = refit(cohort.models, batch)["pooled"]
+    other = np.where(plan.inner < 0, 0.5, found)
+    before, after = decide(batch, found, RULE)[0], decide(batch, other, RULE)[0]
     np.testing.assert_array_equal(before.thresholds, after.thresholds)
 
 
 @pytest.mark.parametrize("width", [3, 300])
-def test_components_that_are_not_there_are_zero_and_do_no_harm(width):
+def test_components_beyond_the_rank_are_zero(width):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(20, 2)) @ rng.normal(size=(2, width))
-    prepared = Table(rows, 8).prepared(np.arange(12))
-    assert prepared.shape == (20, 8)
-    np.testing.assert_array_equal(prepared[:, 2:], 0.0)
-    np.testing.assert_allclose(prepared[:12, 0].std(ddof=1), 1.0)
+    found = principal_components(rows, np.arange(12), 8)
+    assert found.shape == (20, 8)
+    np.testing.assert_array_equal(found[:, 2:], 0.0)
+    np.testing.assert_allclose(found[:12, 0].std(ddof=1), 1.0)
 
 
-def test_what_is_free_of_labels_is_computed_once(monkeypatch):
-    cohort, folds = labelled()
-    plan, made = cohort.plan(folds), []
-    original = Table._prepare
-    monkeypatch.setattr(
-        Table, "_prepare", lambda table, on: made.append(len(on)) or original(table, on)
-    )
-    n, n_cohorts = len(cohort.labels), 5
-    labels = np.stack([np.random.default_rng(i).permutation(cohort.labels) for i in range(5)])
-    bags, inner = np.tile(np.arange(n), (5, 1)), np.tile(plan.inner, (n_cohorts, 1, 1))
-    cohort.models["pooled"].probabilities(Batch(labels, bags, inner))
-    assert len(made) == 3 * (3 + 1)
-
-
-def test_a_run_with_other_settings_is_noticed(cohort_and_long_way):
-    cohort, folds, long_way = cohort_and_long_way
+def test_a_run_with_other_settings_is_noticed(cohort_and_run):
+    cohort, folds, run = cohort_and_run
     plan = cohort.plan(folds)
-    require_agreement(cohort, plan, long_way)
-    other = long_way["pooled"][1].assign(probability=lambda t: t["probability"] * 0.99)
-    with pytest.raises(RefitError, match=r"pooled: in fold 2 .* other settings"):
-        require_agreement(cohort, plan, {"pooled": [long_way["pooled"][0], other]})
+    require_agreement(cohort, plan, run)
+    other = run["pooled"][1].assign(probability=lambda t: t["probability"] * 0.99)
+    with pytest.raises(RefitError, match=r"pooled: in fold 2 "):
+        require_agreement(cohort, plan, {"pooled": [run["pooled"][0], other]})

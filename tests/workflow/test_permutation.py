@@ -11,8 +11,8 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
     printed = copied.run("permutation", "spread")
-    assert "Could it be chance? n = 36 patients, 99 shuffles each" in printed
-    assert "What a single split would have told, n = 36 patients" in printed
+    assert "n = 36 patients, 99 shuffles" in printed
+    assert "single splits, n = 36 patients" in printed
     folder = copied.folder / "results/demo"
     with (folder / "permutation/table.csv").open() as file:
         rows = list(csv.DictReader(file))

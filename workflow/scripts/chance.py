@@ -9,14 +9,14 @@ from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
 from lymphokit.studies.permutation import permutation_table
-from lymphokit.studies.permutation_figure import chance_figure, chance_table
-from lymphokit.studies.refit_scores import Labelled, require_agreement, score_as_it_is
+from lymphokit.studies.permutation_figure import permutation_figure, permutation_terminal_table
+from lymphokit.studies.refit_scores import RefitCohort, observed_scores, require_agreement
 
 with job(snakemake.log[0], snakemake.threads):
     models = snakemake.params.models
     patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
     n_cells = patients["n_cells"].sum()
-    cohort = Labelled.of(
+    cohort = RefitCohort.from_tables(
         patients,
         models,
         {
@@ -34,12 +34,12 @@ with job(snakemake.log[0], snakemake.threads):
     require_agreement(cohort, plan, run)
 
     null = pd.concat(map(pd.read_csv, snakemake.input.null), ignore_index=True)
-    observed = score_as_it_is(cohort, plan, snakemake.params.threshold)
+    observed = observed_scores(cohort, plan, snakemake.params.threshold)
     table = permutation_table(observed, null)
     table.to_csv(snakemake.output.table, index=False)
     clinical = [name for name, model in models.items() if model["kind"] == "clinical_logistic"]
     without_images = clinical[0] if clinical else None
     n_patients = len(cohort.labels)
-    figure = chance_figure(table, null, n_patients=n_patients, clinical=without_images)
+    figure = permutation_figure(table, null, n_patients=n_patients, clinical=without_images)
     figure.savefig(snakemake.output.figure, dpi=150)
-    Console(width=140).print(chance_table(table, n_patients=n_patients))
+    Console(width=140).print(permutation_terminal_table(table, n_patients=n_patients))

@@ -7,14 +7,14 @@ from rich.console import Console
 
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
-from lymphokit.studies.refit_scores import Labelled
-from lymphokit.studies.spread import Spread
-from lymphokit.studies.spread_figure import spread_figure, spread_table
+from lymphokit.studies.refit_scores import RefitCohort
+from lymphokit.studies.spread import split_scores, spread_decisions, spread_table
+from lymphokit.studies.spread_figure import spread_figure, spread_terminal_table
 
 with job(snakemake.log[0], snakemake.threads):
     patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
     n_cells, uncertainty = patients["n_cells"].sum(), snakemake.params.uncertainty
-    cohort = Labelled.of(
+    cohort = RefitCohort.from_tables(
         patients,
         snakemake.params.models,
         {
@@ -23,17 +23,18 @@ with job(snakemake.log[0], snakemake.threads):
         },
         stack_C=snakemake.params.stack_C,
     )
-    spread = Spread.of(
+    decisions = spread_decisions(
         cohort,
         repeats=snakemake.params.repeats,
         fold_settings=snakemake.params.fold_settings,
         rule=snakemake.params.threshold,
         seed=snakemake.params.seed,
     )
-    splits, table = spread.parts(), spread.table(seed=snakemake.params.seed, **uncertainty)
+    splits = split_scores(decisions)
+    table = spread_table(decisions, seed=snakemake.params.seed, **uncertainty)
     splits.to_csv(snakemake.output.splits, index=False)
     table.to_csv(snakemake.output.table, index=False)
     shown = {"n_patients": len(cohort.labels), "level": uncertainty["level"]}
     figure = spread_figure(table, splits, **shown)
     figure.savefig(snakemake.output.figure, dpi=150)
-    Console(width=140).print(spread_table(table, **shown))
+    Console(width=140).print(spread_terminal_table(table, **shown))

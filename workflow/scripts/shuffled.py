@@ -1,4 +1,4 @@
-"""Refit the models on some of the shuffles; every job takes every so-manieth."""
+"""Refit the models on some of the shuffles; jobs take turns."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ import pandas as pd
 
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
-from lymphokit.studies.permutation import null_scores
-from lymphokit.studies.refit_scores import Labelled
+from lymphokit.studies.permutation import permutation_scores
+from lymphokit.studies.refit_scores import RefitCohort
 
 with job(snakemake.log[0], snakemake.threads):
     settings = snakemake.params.settings
     patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
     n_cells = patients["n_cells"].sum()
-    cohort = Labelled.of(
+    cohort = RefitCohort.from_tables(
         patients,
         snakemake.params.models,
         {
@@ -23,7 +23,7 @@ with job(snakemake.log[0], snakemake.threads):
         stack_C=snakemake.params.stack_C,
     )
     first = int(snakemake.wildcards.job)
-    null = null_scores(
+    null = permutation_scores(
         cohort,
         snakemake.wildcards.shuffle,
         range(first, settings["shuffles"] + 1, settings["jobs"]),

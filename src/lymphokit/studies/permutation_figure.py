@@ -1,4 +1,4 @@
-"""What chance alone would score, beside what was scored: data in, picture and table out."""
+"""The figure and the terminal table of the permutation test."""
 
 from collections.abc import Hashable
 from math import ceil, log10
@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
 
-from lymphokit.figures.style import BLUE, DARK, PALE, VERMILION
+from lymphokit.figures.scores import PANELS
+from lymphokit.figures.style import BLUE, CAPTION, VERMILION, clean_axes
 
-NAMES = {"balanced_accuracy": "Balanced accuracy", "auc": "Area under the ROC curve"}
 SHUFFLED = {
     "labels": "labels",
     "images": "images, among all patients",
@@ -21,104 +21,108 @@ SHUFFLED = {
     "images_of_risk": "images, among patients of\nlike risk by age and count",
 }
 SIGNIFICANT = 0.05
-INCHES_A_ROW, INCHES_OF_TEXT = 1.15, 2.1
+INCHES_PER_ROW, INCHES_OF_TEXT = 1.15, 2.1
 BINS = 75
-LEFT = 0.2  # edge of the panels, unless a shuffle scores less
-CAPTION = (
-    "Grey: every fold model refitted after a shuffle, thresholds chosen anew on inner folds; "
-    "{shuffles:,} shuffles a row, n = {n_patients} patients. Orange: as it is.\n"
-    "Labels are shuffled with the folds drawn anew; images as whole bags, label, age and count "
-    "staying. Blue, dotted: {clinical}, without images.\n"
+LEFT = 0.2  # left edge of the panels, unless a shuffle scores less
+METHOD = (
+    "Labels are shuffled and the folds drawn again; images are shuffled as whole bags, while "
+    "label, age and count stay."
+)
+NOTE = (
+    "Grey: every fold model refitted after a shuffle, thresholds chosen again on inner folds; "
+    "{shuffles:,} shuffles a row, n = {n_patients} patients. Orange: without a shuffle.\n"
+    "{method} Blue, dotted: {clinical}, without images.\n"
     "p: (1 + shuffles that score as high) / (1 + shuffles), one-sided."
 )
 
 
-def chance_figure(
+def permutation_figure(
     table: pd.DataFrame, null: pd.DataFrame, *, n_patients: int, clinical: str | None
 ) -> Figure:
-    """A row a model and shuffle: the scores of shuffles as a histogram, the real one as a line.
+    """A row for each model and shuffle: a histogram of shuffles, the observed score as a line.
 
-    table, null: as of `evaluation.permutation`; clinical: the model of age and count alone, whose
-    scores are drawn where images are shuffled.
+    table, null: as of `studies.permutation`; clinical: the model of age and count, whose scores
+    are drawn where images are shuffled.
     """
     kinds = table.drop_duplicates(["model", "shuffle"])
     tests = list(zip(kinds["model"].astype(str), kinds["shuffle"].astype(str), strict=True))
-    size = (9.5, INCHES_A_ROW * len(tests) + INCHES_OF_TEXT)
+    size = (9.5, INCHES_PER_ROW * len(tests) + INCHES_OF_TEXT)
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(tests), len(NAMES), sharex="col", squeeze=False)
-    alone = table[(table["model"] == clinical) & (table["shuffle"] == "labels")]
+    axes = figure.subplots(len(tests), len(PANELS), sharex="col", squeeze=False)
+    clinical_rows = table[(table["model"] == clinical) & (table["shuffle"] == "labels")]
+    clinical_scores = clinical_rows.set_index("metric")["observed"]
     for panels, (model, shuffle) in zip(axes, tests, strict=True):
-        own = null[(null["model"] == model) & (null["shuffle"] == shuffle)]
+        scores = null[(null["model"] == model) & (null["shuffle"] == shuffle)]
+        found = table[(table["model"] == model) & (table["shuffle"] == shuffle)]
         panels[0].set_ylabel(
             f"{model}\nshuffled: {SHUFFLED[shuffle]}", rotation=0, ha="right", va="center"
         )
-        for panel, metric in zip(panels, NAMES, strict=True):
-            row = table[(table["model"] == model) & (table["shuffle"] == shuffle)]
-            found = row[row["metric"] == metric].iloc[0]
-            _draw(panel, own[metric].to_numpy(np.float64), found)
-            if shuffle != "labels":
-                for score in alone.loc[alone["metric"] == metric, "observed"]:
-                    panel.axvline(score, color=BLUE, linestyle=":", linewidth=1.6)
-    for panel, (metric, name) in zip(axes[-1], NAMES.items(), strict=True):
+        for panel, (metric, *_) in zip(panels, PANELS, strict=True):
+            row = found[found["metric"] == metric].iloc[0]
+            _draw(panel, scores[metric].to_numpy(np.float64), row)
+            if shuffle != "labels" and metric in clinical_scores:
+                panel.axvline(clinical_scores[metric], color=BLUE, linestyle=":", linewidth=1.6)
+    for panel, (metric, _, _, name) in zip(axes[-1], PANELS, strict=True):
         panel.set_xlim(min(LEFT, float(null[metric].min())), 1.01)
         panel.set_xlabel(f"{name}, out of fold")
     figure.suptitle("\n".join(findings(table)), fontweight="bold")
-    caption = CAPTION.format(
-        shuffles=table["shuffles"].max(), n_patients=n_patients, clinical=clinical or "none"
+    caption = NOTE.format(
+        shuffles=table["shuffles"].max(),
+        n_patients=n_patients,
+        method=METHOD,
+        clinical=clinical or "none",
     )
-    figure.supxlabel(caption, fontsize="small", color=DARK)
+    figure.supxlabel(caption, **CAPTION)
     return figure
 
 
 def findings(table: pd.DataFrame) -> list[str]:
-    """What the tests say, in words, by balanced accuracy.
+    """The results of the tests by balanced accuracy, a sentence each.
 
-    A sentence on chance, and one on each model whose images were shuffled: that they add
-    something is said only where every shuffle of images says so.
+    A sentence on chance, and one on each model whose images were shuffled: images add something
+    only where every shuffle of images is significant.
     """
     rows = table[table["metric"] == "balanced_accuracy"]
     labels, images = rows[rows["shuffle"] == "labels"], rows[rows["shuffle"] != "labels"]
-    said = []
-    for claim, own in (
-        ("Better than chance", labels[labels["p"] < SIGNIFICANT]),
-        ("No better than chance as far as can be told", labels[labels["p"] >= SIGNIFICANT]),
-    ):
-        if len(own):
-            said.append(f"{claim}: {', '.join(own['model'])} ({_range(own)})")
-    for model, own in images.groupby("model", sort=False):
-        add = own["p"].max() < SIGNIFICANT
-        claim = "images add to age and count" if add else "no proof that images add anything"
-        said.append(f"{model}: {claim} ({_range(own)})")
-    return said
+    significant = labels["p"] < SIGNIFICANT
+    sentences = [
+        f"{claim}: {', '.join(tests['model'])} ({_range(tests)})"
+        for claim, tests in (
+            ("Better than chance", labels[significant]),
+            ("Not shown to be better than chance", labels[~significant]),
+        )
+        if len(tests)
+    ]
+    for model, tests in images.groupby("model", sort=False):
+        add = tests["p"].max() < SIGNIFICANT
+        claim = "images add to age and count" if add else "images not shown to add anything"
+        sentences.append(f"{model}: {claim} ({_range(tests)})")
+    return sentences
 
 
-def _range(tests: pd.DataFrame) -> str:
-    """Their p-values from lowest to highest."""
-    ends = (tests["p"].min(), tests["p"].max())
-    low, high = (_p(p, int(tests["shuffles"].min())) for p in ends)
-    return f"p = {low}" if low == high else f"p = {low} to {high}"
-
-
-def chance_table(table: pd.DataFrame, *, n_patients: int) -> Table:
-    """The tests for reading: a row a model and shuffle.
-
-    table: as of `evaluation.permutation.permutation_table`.
-    """
+def permutation_terminal_table(table: pd.DataFrame, *, n_patients: int) -> Table:
+    """The tests for a terminal, a row for each model and shuffle; table: `permutation_table`."""
     shown = Table(
-        title=f"Could it be chance? n = {n_patients} patients, "
-        f"{table['shuffles'].max():,} shuffles each",
-        caption="score vs median of the shuffles (1 of 20 lies above). Labels are shuffled with "
-        "folds drawn anew; images as whole bags, label, age and count staying.",
+        title=f"Permutation test, n = {n_patients} patients, {table['shuffles'].max():,} shuffles "
+        "of each kind",
+        caption=f"score vs median of the shuffles (exceeded by 1 of 20). {METHOD}",
     )
     shown.add_column("model", no_wrap=True)
     shown.add_column("shuffled")
     for name in ("balanced accuracy", "AUC"):
         shown.add_column(name, justify="right", no_wrap=True)
         shown.add_column("p", justify="right", no_wrap=True)
-    for (model, shuffle), own in table.groupby(["model", "shuffle"], sort=False):
-        cells = [cell for row in own.to_dict("records") for cell in _cells(row)]
+    for (model, shuffle), rows in table.groupby(["model", "shuffle"], sort=False):
+        cells = [cell for row in rows.to_dict("records") for cell in _cells(row)]
         shown.add_row(str(model), SHUFFLED[str(shuffle)].replace("\n", " "), *cells)
     return shown
+
+
+def _range(tests: pd.DataFrame) -> str:
+    """The p-values from lowest to highest."""
+    ends = (tests["p"].min(), tests["p"].max())
+    low, high = (_p(p, int(tests["shuffles"].min())) for p in ends)
+    return f"p = {low}" if low == high else f"p = {low} to {high}"
 
 
 def _cells(row: dict[Hashable, Any]) -> tuple[str, str]:
@@ -128,17 +132,17 @@ def _cells(row: dict[Hashable, Any]) -> tuple[str, str]:
 
 
 def _p(value: float, shuffles: int) -> str:
-    """A p-value with as many decimals as so many shuffles can tell apart, three at most."""
-    told_apart = min(3, ceil(log10(shuffles + 1)))
-    return f"{value:.{told_apart if value < 0.1 else 2}f}"
+    """A p-value with as many decimals as so many shuffles can resolve, at most three."""
+    decimals = min(3, ceil(log10(shuffles + 1)))
+    return f"{value:.{decimals if value < 0.1 else 2}f}"
 
 
-def _draw(panel: Axes, chance: NDArray[np.float64], found: "pd.Series[float]") -> None:
+def _draw(panel: Axes, null: NDArray[np.float64], row: "pd.Series[float]") -> None:
     """One test of one score."""
-    panel.hist(chance, BINS, range=(0.0, 1.0), color="#9a9a9a")
-    panel.axvline(found["observed"], color=VERMILION, linewidth=2.4)
+    panel.hist(null, BINS, range=(0.0, 1.0), color="#9a9a9a")
+    panel.axvline(row["observed"], color=VERMILION, linewidth=2.4)
     panel.annotate(
-        f"{found['observed']:.2f}\np = {_p(found['p'], int(found['shuffles']))}",
+        f"{row['observed']:.2f}\np = {_p(row['p'], int(row['shuffles']))}",
         (0.02, 0.95),
         xycoords="axes fraction",
         va="top",
@@ -146,6 +150,4 @@ def _draw(panel: Axes, chance: NDArray[np.float64], found: "pd.Series[float]") -
         fontweight="bold",
     )
     panel.set_yticks([])
-    panel.grid(axis="x", color=PALE, linewidth=0.6)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right", "left"]].set_visible(False)
+    clean_axes(panel, grid="x", categories=True)

@@ -1,17 +1,18 @@
-"""Models with cheap heads, refitted on all folds of many cohorts in milliseconds each.
+"""Stacked refits of cheap models on many cohorts, for the permutation test and the spread study.
 
-What these models do before they look at a label (bag means, scaling, principal components)
-depends on who is in a training part alone, and their heads are strictly convex problems with one
-optimum each. So a refit takes two short cuts to where `out_of_fold.cross_predict` arrives: what is
-label-free is computed once for each training part, and the heads of a whole batch of cohorts are
-found together, by Newton's method. Probabilities agree with those of the models' own classes
-within `TOLERANCE`, which is how near their solvers come to the optimum; tests hold them to it,
-and so does each run, against its own predictions.
+ClinicalLogistic, PooledLogistic and their stack prepare a table without looking at labels and put
+a ridge logistic regression on it. That is a strictly convex problem with one optimum, so the
+regressions of a whole batch of cohorts can be solved together, by Newton's method, and arrive
+where `cross_predict` with the models' classes arrives. Probabilities agree within `TOLERANCE`,
+which is how near the classes' solvers come to the optimum; tests check that, and so does each run.
+
+Own code because one permutation test takes 4,000 refits of all folds: 8 times less CPU time than
+joblib over the models' classes, 2 minutes against 18 (`benchmarks/refit.py` prints both).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -21,16 +22,18 @@ from scipy.special import expit, logit
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.solvers.logistic import fit_stack, log_odds
 
+Booleans = NDArray[np.bool_]
 Positions = NDArray[np.int64]
 
 TOLERANCE = 1e-5  # of a probability
-_SMALLEST_SHARE = 1e-12  # of the leading component's variance: below it a component is rounding
-_MOST_KEPT = 64  # training parts whose preparation is remembered
+_RANK_TOLERANCE = 1e-12  # share of the leading component's variance
+# The weight of the image model is not negative, as in Stack; age and log count have no bound.
+_STACK_BOUNDS = np.array([0.0, -np.inf, -np.inf])
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The folds of n patients as numbers.
+class FoldPlan:
+    """The folds of n patients as arrays.
 
     inner (n_folds, n): each patient's inner fold, -1 in validation; repeat (n_folds,).
     """
@@ -39,7 +42,7 @@ class Plan:
     repeat: Positions
 
     @classmethod
-    def of(cls, folds: pd.DataFrame, patients: tuple[str, ...]) -> Self:
+    def from_table(cls, folds: pd.DataFrame, patients: tuple[str, ...]) -> Self:
         """From the rows of folds.csv, for these patients in this order."""
         inner = folds.pivot(index="fold", columns="patient", values="inner")[list(patients)]
         repeat = folds.groupby("fold")["repeat"].first()
@@ -48,11 +51,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Batch:
-    """Cohorts of the same n patients to refit on, one beside the other.
+    """Shuffled copies of a cohort of n patients, refitted together.
 
-    labels (n_cohorts, n) in {0, 1}; bags (n_cohorts, n): the position of the patient whose bag
-    each has (0 to n - 1 in order: everybody their own); inner (n_cohorts, n_folds, n): the inner
-    fold of each patient in each fold, -1 in validation.
+    labels (n_cohorts, n) in {0, 1}; bags (n_cohorts, n): position of the patient whose bag each
+    patient has, 0 to n - 1 in order where bags are not shuffled; inner (n_cohorts, n_folds, n):
+    inner fold of each patient in each fold, -1 in validation.
     """
 
     labels: Labels
@@ -60,14 +63,14 @@ class Batch:
     inner: Positions
 
     @classmethod
-    def single(cls, labels: Labels, plan: Plan) -> Self:
-        """The cohort as it is: labels (n,), everybody their own bag."""
+    def unshuffled(cls, labels: Labels, plan: FoldPlan) -> Self:
+        """The cohort itself, with labels (n,)."""
         return cls(labels[None], np.arange(len(labels))[None], plan.inner[None])
 
-    def fits(self, fold: int) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-        """Whom each model of a fold is fitted on and whom it predicts: pairs of (n_cohorts, n).
+    def fits(self, fold: int) -> Iterator[tuple[Booleans, Booleans]]:
+        """Who is fitted on and who is predicted by each model of a fold: pairs of (n_cohorts, n).
 
-        A pair for each inner fold, last the whole training part and the validation part.
+        A pair for each inner fold, then the whole training part with the validation part.
         """
         inner = self.inner[:, fold]
         for held_out in range(inner.max() + 1):
@@ -75,149 +78,151 @@ class Batch:
         yield inner >= 0, inner < 0
 
 
-@dataclass(frozen=True)
-class Table:
-    """A row a patient, and how a model prepares the rows before its head: rows (n, d).
+class Refit(Protocol):
+    """A model that is fitted on all cohorts of a batch at once."""
 
-    components: None to standardise alone, as ClinicalLogistic does; else how many principal
-    components are kept and divided by the deviation of the first, as PooledLogistic does.
-    """
+    def fit_predict(self, batch: Batch, fitted: Booleans, earlier: Mapping[str, Floats]) -> Floats:
+        """Probabilities (n_cohorts, n) of all patients after a fit on those in `fitted`.
 
-    rows: Floats
-    components: int | None
-    _kept: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
-
-    def prepared(self, training: Positions) -> Floats:
-        """All rows as the head sees them that is fitted on the rows `training`, in any order.
-
-        (n, d), or (n, components), those that the rows do not have being 0.
+        fitted (n_cohorts, n); earlier: out-of-fold probabilities (n_cohorts, n) of the models
+        before this one, in the same fold.
         """
-        members = np.sort(training)
-        key = members.tobytes()
-        if key not in self._kept:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = self._prepare(members)
-        return self._kept[key]
-
-    def _prepare(self, training: Positions) -> Floats:
-        known = self.rows[training]
-        spread = known.std(axis=0)
-        scaled = (self.rows - known.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-        if self.components is None:
-            return np.asarray(scaled)
-        # Inner products of patients tell the components, however wide the features are.
-        products = scaled @ scaled[training].T
-        squares, directions = np.linalg.eigh(products[training])
-        most = min(self.components, len(training) - 1, scaled.shape[1])
-        squares, directions = squares[::-1][:most], directions[:, ::-1][:, :most]
-        there = squares > max(_SMALLEST_SHARE * squares[0], 0.0)
-        unit = np.sqrt(squares[0] / (len(training) - 1)) if there[0] else 1.0
-        prepared = np.zeros((len(scaled), self.components))
-        lengths = np.sqrt(squares[there]) * unit
-        prepared[:, : there.sum()] = products @ directions[:, there] / lengths
-        return prepared
+        ...
 
 
 @dataclass(frozen=True)
-class TableRefit:
-    """ClinicalLogistic or PooledLogistic: a prepared table and a logistic head.
+class ClinicalRefit:
+    """ClinicalLogistic: clinical (n, 2) age and log count; C inverse ridge strength."""
 
-    of_bags: whether a patient's row goes where the bag goes; C: inverse strength of the ridge.
-    """
-
-    table: Table
+    clinical: Floats
     C: float
-    of_bags: bool
 
-    def probabilities(self, batch: Batch) -> Floats:
-        """What it says of each patient in each fold: (n_cohorts, n_folds, n).
+    def fit_predict(
+        self,
+        batch: Batch,
+        fitted: Booleans,
+        earlier: Mapping[str, Floats],  # noqa: ARG002
+    ) -> Floats:
+        """As `Refit.fit_predict`."""
+        rows = _standardised(_for_each_cohort(self.clinical, batch), fitted)
+        return expit(_log_odds(rows, batch.labels, np.where(fitted, self.C, 0.0)))
 
-        A patient in training is predicted by a model of the other inner folds, one in validation
-        by the model of the whole training part.
-        """
-        said = np.empty(batch.inner.shape)
-        for fold in range(batch.inner.shape[1]):
-            for training, of in batch.fits(fold):
-                rows = self._rows(batch, training)
-                heads = fit_stack(rows, batch.labels, np.where(training, self.C, 0.0), ridge=1.0)
-                said[:, fold][of] = expit(log_odds(heads, rows)[of])
-        return said
 
-    def _rows(self, batch: Batch, training: NDArray[np.bool_]) -> Floats:
-        """The prepared rows of every cohort's patients: (n_cohorts, n, ...)."""
-        whose = (
-            batch.bags
-            if self.of_bags
-            else np.broadcast_to(np.arange(batch.bags.shape[1]), batch.bags.shape)
-        )
-        return np.stack(
+@dataclass(frozen=True)
+class PooledRefit:
+    """PooledLogistic: pooled (n, d) bag features; components kept; C inverse ridge strength.
+
+    A row of `pooled` moves with the patient's bag.
+    """
+
+    pooled: Floats
+    components: int
+    C: float
+
+    def fit_predict(
+        self,
+        batch: Batch,
+        fitted: Booleans,
+        earlier: Mapping[str, Floats],  # noqa: ARG002
+    ) -> Floats:
+        """As `Refit.fit_predict`."""
+        rows = np.stack(
             [
-                self.table.prepared(places[members])[places]
-                for places, members in zip(whose, training, strict=True)
+                principal_components(self.pooled, bags[members], self.components)[bags]
+                for bags, members in zip(batch.bags, fitted, strict=True)
             ]
         )
+        return expit(_log_odds(rows, batch.labels, np.where(fitted, self.C, 0.0)))
 
 
 @dataclass(frozen=True)
 class StackRefit:
-    """The stack of one image model with age and log count, as `ensemble.blend.Stack` is.
+    """`ensemble.blend.Stack` of one image model with age and log count.
 
-    image: the model's name; clinical (n, 2): age and log count; C: of the stack's ridge. It is
-    fitted on the image model's inner predictions, and its own inner predictions come from stacks
-    of the other inner folds."""
+    image_model: name of a model refitted before, on whose out-of-fold probabilities the stack is
+    fitted; clinical (n, 2) age and log count; C inverse ridge strength.
+    """
 
-    image: str
+    image_model: str
     clinical: Floats
     C: float
 
-    def probabilities(self, batch: Batch, of_image: Floats) -> Floats:
-        """What it says of each patient in each fold, as `TableRefit` does, from what the image
-        model said: (n_cohorts, n_folds, n) both.
-        """
-        said = np.empty(of_image.shape)
-        for fold in range(of_image.shape[1]):
-            for training, of in batch.fits(fold):
-                stacked = self._fit_and_predict(of_image[:, fold], batch.labels, training)
-                said[:, fold][of] = stacked[of]
-        return said
-
-    def _fit_and_predict(
-        self, of_image: Floats, labels: Labels, training: NDArray[np.bool_]
-    ) -> Floats:
-        """The probabilities of all patients by stacks fitted on those in training."""
-        n = training.sum(axis=1, keepdims=True)
-        least = 1 / (n + 2)
-        odds = logit(np.clip(of_image, least, 1 - least))
-        clinical = np.broadcast_to(self.clinical, (len(odds), *self.clinical.shape))
-        rows = _standardised(np.concatenate([odds[:, :, None], clinical], axis=2), training)
-        tumoral = (training & (labels == 1)).sum(axis=1, keepdims=True)
-        share = training * n / (2 * np.where(labels == 1, tumoral, n - tumoral))
-        bounds = np.array([0.0, -np.inf, -np.inf])
-        heads = fit_stack(rows, labels, self.C * share, ridge=1.0, lower=bounds)
-        return np.asarray(expit(log_odds(heads, rows) + logit(tumoral / n)))
+    def fit_predict(self, batch: Batch, fitted: Booleans, earlier: Mapping[str, Floats]) -> Floats:
+        """As `Refit.fit_predict`."""
+        labels, n = batch.labels, fitted.sum(axis=1, keepdims=True)
+        least = 1 / (n + 2)  # Laplace's rule of succession, as in Stack
+        odds = logit(np.clip(earlier[self.image_model], least, 1 - least))
+        clinical = _for_each_cohort(self.clinical, batch)
+        rows = _standardised(np.concatenate([odds[:, :, None], clinical], axis=2), fitted)
+        n_tumoral = (fitted & (labels == 1)).sum(axis=1, keepdims=True)
+        # Classes weigh the same; log odds of the prevalence are added to the intercept afterwards.
+        balanced = fitted * n / (2 * np.where(labels == 1, n_tumoral, n - n_tumoral))
+        log_odds_balanced = _log_odds(rows, labels, self.C * balanced, lower=_STACK_BOUNDS)
+        return np.asarray(expit(log_odds_balanced + logit(n_tumoral / n)))
 
 
-def _standardised(rows: Floats, training: NDArray[np.bool_]) -> Floats:
-    """Rows (n_cohorts, n, d) scaled by mean and deviation of those in training."""
-    weights = (training / training.sum(axis=1, keepdims=True))[:, None, :]
+Models = Mapping[str, Refit]
+
+
+def refit(models: Models, batch: Batch) -> dict[str, Floats]:
+    """Probabilities of each patient in each cohort and fold, by model: (n_cohorts, n_folds, n).
+
+    A training patient is predicted by a model fitted on the other inner folds, a validation
+    patient by the model of the whole training part. A stack must come after its image model.
+    """
+    found: dict[str, Floats] = {}
+    for name, model in models.items():
+        probabilities = np.empty(batch.inner.shape)
+        for fold in range(batch.inner.shape[1]):
+            earlier = {other: each[:, fold] for other, each in found.items()}
+            for fitted, predicted in batch.fits(fold):
+                everyone = model.fit_predict(batch, fitted, earlier)
+                probabilities[:, fold][predicted] = everyone[predicted]
+        found[name] = probabilities
+    return found
+
+
+def principal_components(rows: Floats, fitted: Positions, components: int) -> Floats:
+    """Principal components of rows (n, d), as PooledLogistic computes them: (n, components).
+
+    fitted: positions of the rows that scaling and components are fitted on, in any order.
+    Components are divided by the deviation of the first; those beyond the rank are 0.
+    """
+    # Sorted, so that the last bits depend on who is fitted on and not on the order of a shuffle.
+    fitted = np.sort(fitted)
+    spread = rows[fitted].std(axis=0)
+    scaled = (rows - rows[fitted].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    # With K = X X^T = U S^2 U^T the components X V are K U / S: an n x n problem, however large d.
+    products = scaled @ scaled[fitted].T  # (n, n_fitted)
+    squares, vectors = np.linalg.eigh(products[fitted])  # eigenvalues ascend
+    most = min(components, len(fitted) - 1, rows.shape[1])
+    squares, vectors = squares[::-1][:most], vectors[:, ::-1][:, :most]
+    # Rounding leaves small positive eigenvalues beyond the rank; dividing by them adds noise.
+    kept = squares > max(_RANK_TOLERANCE * squares[0], 0.0)
+    unit = np.sqrt(squares[0] / (len(fitted) - 1)) if kept[0] else 1.0
+    found = np.zeros((len(rows), components))
+    found[:, : kept.sum()] = products @ vectors[:, kept] / (np.sqrt(squares[kept]) * unit)
+    return found
+
+
+def _log_odds(
+    rows: Floats, labels: Labels, sample_weight: Floats, *, lower: float | Floats = -np.inf
+) -> Floats:
+    """Log odds (n_cohorts, n) of all rows (n_cohorts, n, d) by a logistic regression each.
+
+    sample_weight (n_cohorts, n): C times the weight of a row, 0 where it is not fitted on.
+    """
+    return log_odds(fit_stack(rows, labels, sample_weight, ridge=1.0, lower=lower), rows)
+
+
+def _standardised(rows: Floats, fitted: Booleans) -> Floats:
+    """Rows (n_cohorts, n, d) scaled by mean and deviation of those in fitted (n_cohorts, n)."""
+    weights = (fitted / fitted.sum(axis=1, keepdims=True))[:, None, :]
     centred = rows - weights @ rows
     spread = np.sqrt(weights @ centred**2)
     return np.asarray(centred / np.where(spread > 0, spread, 1.0))
 
 
-Models = Mapping[str, TableRefit | StackRefit]
-
-
-def refit(models: Models, batch: Batch) -> dict[str, Floats]:
-    """What every model says in every cohort: (n_cohorts, n_folds, n) each.
-
-    models: a stack stands after the image model that it names.
-    """
-    said: dict[str, Floats] = {}
-    for name, model in models.items():
-        if isinstance(model, StackRefit):
-            said[name] = model.probabilities(batch, said[model.image])
-        else:
-            said[name] = model.probabilities(batch)
-    return said
+def _for_each_cohort(rows: Floats, batch: Batch) -> Floats:
+    """The same rows (n, d) in every cohort: (n_cohorts, n, d)."""
+    return np.broadcast_to(rows, (len(batch.labels), *rows.shape))

@@ -1,8 +1,8 @@
-"""Which models are refitted, what they decide, and whether they are those of the run."""
+"""The refitted cohort, the scores of its refits, and a check that they agree with the run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,20 @@ from lymphokit.evaluation import metrics
 from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.metrics import Floats, Labels, Metric
 from lymphokit.evaluation.threshold import Rule
-from lymphokit.models.pooled_logistic import pooled
+from lymphokit.models.clinical import ClinicalLogisticSettings
+from lymphokit.models.pooled_logistic import PooledLogisticSettings, pooled
+from lymphokit.models.registry import settings_of
 from lymphokit.studies.refit import (
     TOLERANCE,
     Batch,
+    Booleans,
+    ClinicalRefit,
+    FoldPlan,
     Models,
-    Plan,
+    PooledRefit,
     Positions,
+    Refit,
     StackRefit,
-    Table,
-    TableRefit,
     refit,
 )
 
@@ -31,15 +35,15 @@ SCORES: tuple[Metric, ...] = ("balanced_accuracy", "auc")
 
 
 class RefitError(LymphokitError):
-    """A refit did not give what the run's own model gave."""
+    """A refit is impossible, or differs from the run's model."""
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """The training patients, as refits see them.
+class RefitCohort:
+    """The training patients and the models that are refitted on them.
 
     patients: their rows of patients.csv; labels (n,); sizes (n,) cells of each bag; models: by
-    name, and by `stacked` the stack of each image model with age and count.
+    name, and by `stack_name` the stack of each image model with age and count.
     """
 
     patients: pd.DataFrame
@@ -48,132 +52,135 @@ class Labelled:
     models: Models
 
     @classmethod
-    def of(
+    def from_tables(
         cls,
         patients: pd.DataFrame,
         chosen: Mapping[str, Mapping[str, Any]],
         banks: Mapping[str, NDArray[np.floating]],
         *,
         stack_C: float,
-    ) -> "Labelled":
+    ) -> Self:
         """From the table of all patients and the models' blocks of config.yaml.
 
         chosen: of kind clinical_logistic or pooled_logistic, by name; banks: features of all cells
         (n_cells, d), by name; stack_C: inverse ridge strength of the stacks.
         """
-        known = np.flatnonzero(patients["part"] == "train")
-        clinical = clinical_of(patients).take(known).matrix()
-        models: dict[str, TableRefit | StackRefit] = {}
+        training = np.flatnonzero(patients["part"] == "train")
+        clinical = clinical_of(patients).take(training).matrix()
+        models: dict[str, Refit] = {}
         for name, block in chosen.items():
-            if block["kind"] == "clinical_logistic":
-                models[name] = TableRefit(Table(clinical, None), block["C"], of_bags=False)
-                continue
-            rows = pooled(bags_of(patients, banks[block["features"]]))[known]
-            models[name] = TableRefit(Table(rows, block["pca"]), block["C"], of_bags=True)
-            models[stacked(name)] = StackRefit(name, clinical, stack_C)
+            settings = settings_of(block)
+            if isinstance(settings, ClinicalLogisticSettings):
+                models[name] = ClinicalRefit(clinical, settings.C)
+            elif isinstance(settings, PooledLogisticSettings):
+                rows = pooled(bags_of(patients, banks[settings.features]))[training]
+                models[name] = PooledRefit(rows, settings.pca, settings.C)
+                models[stack_name(name)] = StackRefit(name, clinical, stack_C)
+            else:
+                raise RefitError(f"{name} is of kind {settings.kind}, which cannot be refitted")
         return cls(
-            patients.iloc[known].reset_index(drop=True),
-            labels_of(patients)[known],
-            patients["n_cells"].to_numpy(np.int64)[known],
+            patients.iloc[training].reset_index(drop=True),
+            labels_of(patients)[training],
+            patients["n_cells"].to_numpy(np.int64)[training],
             models,
         )
 
-    def plan(self, folds: pd.DataFrame) -> Plan:
-        """The rows of folds.csv as numbers."""
-        return Plan.of(folds, tuple(self.patients["patient"]))
+    def plan(self, folds: pd.DataFrame) -> FoldPlan:
+        """The rows of folds.csv as arrays."""
+        return FoldPlan.from_table(folds, tuple(self.patients["patient"]))
 
-    def clinical_risk(self, plan: Plan) -> Floats | None:
-        """The out-of-fold probability of the first model without images: (n,); None without one.
+    def clinical_risk(self, plan: FoldPlan) -> Floats:
+        """Out-of-fold probability of the first clinical model, averaged over repeats: (n,).
 
-        Averaged over repeats; over the folds a patient is in, where none validates on them.
+        Averaged over inner predictions for a patient whom no fold validates on.
+        Raises RefitError without a clinical model.
         """
-        for model in self.models.values():
-            if isinstance(model, TableRefit) and not model.of_bags:
-                said = model.probabilities(Batch.single(self.labels, plan))[0]
+        for name, model in self.models.items():
+            if isinstance(model, ClinicalRefit):
+                batch = Batch.unshuffled(self.labels, plan)
+                probabilities = refit({name: model}, batch)[name][0]
                 validated = plan.inner < 0
                 weights = np.where(validated.any(axis=0), validated, 1.0)
-                return np.asarray(np.average(said, axis=0, weights=weights))
-        return None
+                return np.asarray(np.average(probabilities, axis=0, weights=weights))
+        raise RefitError(
+            "no model of kind clinical_logistic predicts the risk by age and count: "
+            "add one to permutation.models"
+        )
 
 
-def stacked(name: str) -> str:
-    """What the stack of an image model with age and count is called."""
-    return f"{name}+clinical"
+def stack_name(image_model: str) -> str:
+    """The name of the stack of an image model with age and count."""
+    return f"{image_model}+clinical"
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """What a model said and decided in one cohort.
+class RefitDecisions:
+    """Predictions and decisions of a model in one cohort.
 
-    labels (n,); probabilities, decisions, scored (n_folds, n): scored is whether the patient was
-    in validation; what is not scored is not to be looked at.
+    labels (n,); thresholds (n_folds,); probabilities, decisions, scored (n_folds, n): scored is
+    whether the patient is in validation. Only entries with `scored` count.
     """
 
     labels: Labels
     probabilities: Floats
     thresholds: Floats
     decisions: Labels
-    scored: NDArray[np.bool_]
-
-    def score(self, metric: Metric, folds: NDArray[np.bool_]) -> float:
-        """One score of all patients in validation in these folds (n_folds,), pooled."""
-        seen = self.scored & folds[:, None]
-        _, patients = np.nonzero(seen)
-        return metrics.score(
-            metric, self.labels[patients], self.decisions[seen], self.probabilities[seen]
-        )
+    scored: Booleans
 
     def scores(self, repeat: Positions) -> dict[str, float]:
         """Every score of `SCORES`, the mean over repeats; repeat (n_folds,)."""
-        return {
-            metric: float(
-                np.mean([self.score(metric, repeat == number) for number in np.unique(repeat)])
-            )
-            for metric in SCORES
-        }
+        each = [self._scores(repeat == number) for number in np.unique(repeat)]
+        return {metric: float(np.mean([scores[metric] for scores in each])) for metric in SCORES}
+
+    def _scores(self, folds: Booleans) -> dict[Metric, float]:
+        """The scores of all validation patients of these folds (n_folds,), pooled."""
+        scored = self.scored & folds[:, None]
+        _, patients = np.nonzero(scored)
+        outcome = self.labels[patients], self.decisions[scored], self.probabilities[scored]
+        return {metric: metrics.score(metric, *outcome) for metric in SCORES}
 
 
-def decide(batch: Batch, probabilities: Floats, rule: Rule) -> list[Verdicts]:
+def decide(batch: Batch, probabilities: Floats, rule: Rule) -> list[RefitDecisions]:
     """The decisions in each cohort, thresholds chosen on inner predictions alone."""
     found = []
-    for labels, inner, said in zip(batch.labels, batch.inner, probabilities, strict=True):
-        chosen = [
-            thresholds.choose(rule, labels[own >= 0], of_fold[own >= 0])
-            for own, of_fold in zip(inner, said, strict=True)
-        ]
-        cuts = np.array(chosen)
-        found.append(
-            Verdicts(labels, said, cuts, thresholds.decide(said, cuts[:, None]), inner < 0)
+    for labels, inner, predicted in zip(batch.labels, batch.inner, probabilities, strict=True):
+        cuts = np.array(
+            [
+                thresholds.choose(rule, labels[training], fold[training])
+                for training, fold in zip(inner >= 0, predicted, strict=True)
+            ]
         )
+        decisions = thresholds.decide(predicted, cuts[:, None])
+        found.append(RefitDecisions(labels, predicted, cuts, decisions, inner < 0))
     return found
 
 
-def score_as_it_is(cohort: Labelled, plan: Plan, rule: Rule) -> pd.DataFrame:
-    """The scores of the cohort as it is: `model` and a column for each of `SCORES`."""
-    batch = Batch.single(cohort.labels, plan)
+def observed_scores(cohort: RefitCohort, plan: FoldPlan, rule: Rule) -> pd.DataFrame:
+    """The scores without a shuffle: `model` and a column for each of `SCORES`."""
+    batch = Batch.unshuffled(cohort.labels, plan)
     return pd.DataFrame(
         [
-            {"model": name, **decide(batch, said, rule)[0].scores(plan.repeat)}
-            for name, said in refit(cohort.models, batch).items()
+            {"model": name, **decide(batch, probabilities, rule)[0].scores(plan.repeat)}
+            for name, probabilities in refit(cohort.models, batch).items()
         ]
     )
 
 
 def require_agreement(
-    cohort: Labelled, plan: Plan, run: Mapping[str, Sequence[pd.DataFrame]]
+    cohort: RefitCohort, plan: FoldPlan, predictions: Mapping[str, Sequence[pd.DataFrame]]
 ) -> None:
-    """Raise RefitError where a refit says other than the run's own model.
+    """Raise RefitError where a refit differs from the run's model.
 
-    run: of each model to be compared its predictions.csv in every fold.
+    predictions: for each model to be compared its predictions.csv in every fold.
     """
-    said = refit(cohort.models, Batch.single(cohort.labels, plan))
-    for name, folds in run.items():
+    refitted = refit(cohort.models, Batch.unshuffled(cohort.labels, plan))
+    for name, folds in predictions.items():
         for place, table in enumerate(folds):
-            own = table.set_index("patient")["probability"].reindex(cohort.patients["patient"])
-            apart = np.abs(own.to_numpy(np.float64) - said[name][0, place]).max()
-            if not apart <= TOLERANCE:
+            run = table.set_index("patient")["probability"].reindex(cohort.patients["patient"])
+            difference = np.abs(run.to_numpy(np.float64) - refitted[name][0, place]).max()
+            if not difference <= TOLERANCE:
                 raise RefitError(
-                    f"{name}: in fold {place + 1} the refit is {apart:.1g} away from the run's "
-                    "own probabilities: its model was fitted with other settings or features; "
+                    f"{name}: in fold {place + 1} the refit differs by {difference:.1g} from the "
+                    "run's probabilities: its model was fitted with other settings or features; "
                     "delete its folder and run again"
                 )

@@ -1,4 +1,4 @@
-"""The kinds of shuffles, by name: what the workflow has to know before anything is computed."""
+"""The shuffles of the permutation test, by name: what the workflow reads before anything runs."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -8,9 +8,9 @@ SHUFFLES: tuple[Shuffle, ...] = get_args(Shuffle)
 
 
 def shuffles_for(kinds: Sequence[str]) -> tuple[Shuffle, ...]:
-    """The shuffles that say something about models of these kinds.
+    """The shuffles that test something about models of these kinds.
 
-    Shuffled images take a model of images; risk by age and count takes a clinical one.
+    Shuffled images need a model of images; risk by age and count needs a clinical model.
     """
     if "pooled_logistic" not in kinds:
         return ("labels",)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.cohort.folds import make_folds
-from lymphokit.studies.refit_scores import Labelled
+from lymphokit.studies.refit_scores import RefitCohort
 
 FOLD_SETTINGS = {
     "scheme": "kfold",
@@ -54,5 +54,5 @@ def patients_and_bank(*, clinical=0.0, images=0.0, n=60, n_test=4, seed=0):
 def labelled(**drawn):
     """The same as refits take it, with the run's folds."""
     patients, bank = patients_and_bank(**drawn)
-    cohort = Labelled.of(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
+    cohort = RefitCohort.from_tables(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
     return cohort, make_folds(patients, seed=1, **FOLD_SETTINGS)
