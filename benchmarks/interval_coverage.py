@@ -29,7 +29,7 @@ from lymphokit.evaluation.intervals import percentile_interval
 from lymphokit.evaluation.metrics import Metric
 from lymphokit.evaluation.uncertainty import COLUMNS_OF, patient_draws, widening
 from lymphokit.models.cross_fit import held_out_parts
-from lymphokit.pseudo_labels.head import fit_head
+from lymphokit.pseudo_labels.head_learner import fit_head
 from lymphokit.pseudo_labels.selection import probability
 from lymphokit.solvers.logistic import Logistic
 

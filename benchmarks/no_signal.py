@@ -54,10 +54,12 @@ from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import Stain, moments, stain_of
 from lymphokit.models.registry import create, kind_of
 from lymphokit.provenance import settings_digest
-from lymphokit.pseudo_labels.head import FrozenTrunk
-from lymphokit.pseudo_labels.instance_network import HeadOnBank, instance_probabilities
-from lymphokit.pseudo_labels.rounds import WHOLE, Rounds, State, chains_of, unseen
-from lymphokit.pseudo_labels.selection import Choice, Schedule, probability
+from lymphokit.pseudo_labels.head_learner import HeadClassifier, HeadLearner
+from lymphokit.pseudo_labels.instance_network import instance_probabilities
+from lymphokit.pseudo_labels.learner import LabelledSplit
+from lymphokit.pseudo_labels.rounds import SelfTraining, training_subsets
+from lymphokit.pseudo_labels.selection import RoundSizes, SelectionSettings, probability
+from lymphokit.pseudo_labels.state import State, inner_folds_of, out_of_fold_log_odds
 from lymphokit.simulation.cohort import simulate
 
 ROOT = Path(__file__).parents[1]
@@ -137,44 +139,43 @@ def banks_of_fold(
 ) -> dict[str, Floats]:
     """The banks that a fold's models read: (n_cells, d), or one probability of each cell."""
     patients, cells = drawn.cohort.patients, drawn.cohort.cells
-    head = HeadOnBank(drawn.cells, settings["instance_network"]["ridge"])
+    head = HeadClassifier(drawn.cells, settings["instance_network"]["ridge"])
     banks = {
         "morphology": drawn.cells,
         "instance_network": instance_probabilities(cells, patients, fold, head, seed=seed)[:, None],
     }
-    inner_of = cells["patient"].map(fold.set_index("patient")["inner"]).fillna(WHOLE)
+    inner_of = inner_folds_of(cells, fold)
     for name, state in pseudo_labels(drawn, fold, settings, seed).items():
-        banks[name] = probability(unseen(state, inner_of.to_numpy(np.int64)))[:, None]
+        banks[name] = probability(out_of_fold_log_odds(state, inner_of))[:, None]
     return {name: bank.astype(np.float32) for name, bank in banks.items()}
 
 
 def pseudo_labels(
     drawn: Drawn, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
 ) -> dict[str, State]:
-    """Where the fold's chains stand before the first round and after the last phase."""
+    """The state of the fold before the first round and after the last phase."""
     block, cells = settings["pseudo_label"], drawn.cohort.cells
     training = fold.loc[fold["part"] == "train", "patient"]
     own = Stain.of(drawn.moments[cells["patient"].isin(training).to_numpy()])
     moved = replace(drawn.photographs, stain=(stain_of(drawn.photographs), own))
-    learner = FrozenTrunk(
+    learner = HeadLearner(
         drawn.cells,
         measured_cells(moved, settings["segmentation"]),
-        drawn.table["label"].to_numpy(np.int64),
-        (drawn.table["part"] == "train").to_numpy(),
+        LabelledSplit.from_table(drawn.table),
         block["ridge"],
     )
-    rounds = Rounds(
-        chains_of(cells, drawn.cohort.patients, fold),
+    rounds = SelfTraining(
+        training_subsets(cells, drawn.cohort.patients, fold),
         cells,
-        Schedule.of(block["schedule"]),
-        Choice(**{key: block[key] for key in Choice.__dataclass_fields__}),
+        RoundSizes.from_config(block["schedule"]),
+        SelectionSettings(**{key: block[key] for key in SelectionSettings.__dataclass_fields__}),
         learner,
         seed,
         int(fold["fold"].iloc[0]),
     )
-    state = first = rounds.first()
-    for number in range(1, len(rounds.schedule) + 1):
-        state = rounds.next(number, state)
+    state = first = rounds.round_zero()
+    for number in range(1, len(rounds.sizes) + 1):
+        state = rounds.next_round(number, state)
     return {"round_zero": first, "pseudo_label": rounds.last_phase(state)}
 
 

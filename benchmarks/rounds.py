@@ -1,11 +1,11 @@
-"""A round of pseudo-labelling with a frozen trunk: seconds of training, and of starting up.
+"""A round of pseudo-labelling with a frozen backbone: seconds of training, and of starting up.
 
     python benchmarks/rounds.py
 
-One core, CPU seconds. The last round at the competition's size: six chains (one on all training
-patients, one without each of five inner folds), each a head on 390 cells of the cohort and 200
-labelled cells of 1,280 features, then predictions for 6,366 cells. The same head is also fitted
-by scikit-learn's LogisticRegression and by stochastic gradient descent in torch.
+One core, CPU seconds. The last round at the competition's size: six training subsets (all
+training patients, and without each of five inner folds), for each a head on 390 cells of the
+cohort and 200 labelled cells of 1,280 features, then predictions for 6,366 cells. The same head is
+also fitted by scikit-learn's LogisticRegression and by stochastic gradient descent in torch.
 
 Start-up is the time from the start of a process to the end of a round's imports, with and without
 those of scikit-learn, the best of five. A round is one job, so it pays its imports each time.
@@ -27,14 +27,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from lymphokit.pseudo_labels.head import fit_head
+from lymphokit.pseudo_labels.head_learner import fit_head
 
-CHAINS, TRAINING, CELLS, FEATURES = 6, 590, 6366, 1280
+SUBSETS, TRAINING, CELLS, FEATURES = 6, 590, 6366, 1280
 RIDGE, EPOCHS = 0.01, 50
 IMPORTS = (
     "import json, pandas",
-    "import lymphokit.job, lymphokit.pseudo_labels.frozen_trunk",
-    "import lymphokit.pseudo_labels.state_files, lymphokit.pseudo_labels.learner",
+    "import lymphokit.job, lymphokit.pseudo_labels.head_learner",
+    "import lymphokit.pseudo_labels.state, lymphokit.pseudo_labels.learner",
 )
 Floats = NDArray[np.float64]
 Head = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]], Floats]
@@ -76,7 +76,7 @@ def gradient_descent(
 
 
 def simulated() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Features of correlated columns, as a trunk's are, and labels that they half determine."""
+    """Features of correlated columns, as of a backbone, and labels that they partly determine."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, CELLS)
     mixing = rng.normal(size=(60, FEATURES)) / 8
@@ -88,9 +88,9 @@ def simulated() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 def timed(
     head: Head, features: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[float, Floats]:
-    """Seconds for all chains, and the log odds of every cell by the first chain's head."""
+    """Seconds for all training subsets, and the log odds of every cell by the first head."""
     rng = np.random.default_rng(1)
-    chosen = [rng.choice(CELLS, TRAINING, replace=False) for _ in range(CHAINS)]
+    chosen = [rng.choice(CELLS, TRAINING, replace=False) for _ in range(SUBSETS)]
     start = time.process_time()
     predicted = [head(features[rows], labels[rows], features) for rows in chosen]
     return time.process_time() - start, predicted[0]
@@ -113,7 +113,7 @@ def children_seconds() -> float:
 
 def main() -> None:
     features, labels = simulated()
-    table = Table(title=f"{CHAINS} heads on {TRAINING} cells, predictions for {CELLS:,}")
+    table = Table(title=f"{SUBSETS} heads on {TRAINING} cells, predictions for {CELLS:,}")
     for column in ("", "seconds", "times ours", "largest difference in log odds"):
         table.add_column(column, justify="right")
     rivals = (("scikit-learn", scikit_learn), (f"SGD, {EPOCHS} epochs", gradient_descent))

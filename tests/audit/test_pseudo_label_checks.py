@@ -1,4 +1,4 @@
-"""A lineage that is wrong, missing or of other cells is found, and cells judged by an insider."""
+"""A lineage that is wrong, missing or of other cells is found, and so is a leaked score."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from lymphokit.audit.pseudo_label_checks import PseudoLabelRecord, check_pseudo_labels
-from lymphokit.pseudo_labels.rounds import WHOLE, State
 from lymphokit.pseudo_labels.selection import probability
+from lymphokit.pseudo_labels.state import NONE_HELD_OUT, State
 from tests.pseudo_labels import test_lineage as lineage
 
 SHA = "c0ffee"
@@ -21,15 +21,15 @@ BY = [1] * 4 + [2] * 4 + [0] * 4
 
 def honest() -> PseudoLabelRecord:
     added = lineage.honest()
-    last = State(added, np.array([WHOLE, 0, 1]), LOG_ODDS, np.ones(3))
+    last = State(added, np.array([NONE_HELD_OUT, 0, 1]), LOG_ODDS, np.ones(3))
     bank = probability(LOG_ODDS[BY, range(12)]).astype(np.float32)
     receipt = {**lineage.checked(added), "added_sha256": SHA}
     return PseudoLabelRecord(receipt, added, SHA, [], ["A", "B", "C", "D"], last, bank)
 
 
-def told(chains: PseudoLabelRecord) -> str:
+def findings(files: PseudoLabelRecord) -> str:
     check = check_pseudo_labels(
-        {1: chains}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=lineage.SIZES, exact=True
+        {1: files}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=lineage.SIZES, exact=True
     )
     assert {fault.patient for fault in check.faults} <= {"fold1"}
     assert {fault.remedy for fault in check.faults} <= {
@@ -39,27 +39,27 @@ def told(chains: PseudoLabelRecord) -> str:
 
 
 def with_receipt(**changes: Any) -> PseudoLabelRecord:
-    chains = honest()
-    return replace(chains, receipt={**(chains.receipt or {}), **changes})
+    files = honest()
+    return replace(files, receipt={**(files.receipt or {}), **changes})
 
 
 def from_a_stranger() -> PseudoLabelRecord:
     added = lineage.with_row(0, patient="V", cell=8)()
-    chains = honest()
-    return replace(chains, added=added, last=replace(chains.last, added=added))
+    files = honest()
+    return replace(files, added=added, last=replace(files.last, added=added))
 
 
-def judged_by_an_insider() -> PseudoLabelRecord:
+def scored_with_a_leak() -> PseudoLabelRecord:
     bank = probability(LOG_ODDS[[0] * 12, range(12)]).astype(np.float32)
     return replace(honest(), bank=bank)
 
 
-def learned_from_others() -> PseudoLabelRecord:
-    chains = honest()
-    return replace(chains, last=replace(chains.last, added=chains.added.iloc[:-1]))
+def trained_on_other_cells() -> PseudoLabelRecord:
+    files = honest()
+    return replace(files, last=replace(files.last, added=files.added.iloc[:-1]))
 
 
-def test_an_honest_chain_passes_and_is_counted() -> None:
+def test_honest_files_pass_and_are_counted() -> None:
     check = check_pseudo_labels(
         {1: honest()}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=[1, 1], exact=True
     )
@@ -72,25 +72,25 @@ def test_an_honest_chain_passes_and_is_counted() -> None:
 @pytest.mark.parametrize(
     ("plant", "finding"),
     [
-        (from_a_stranger, "chain -1, round 1: V is a validation patient"),
+        (from_a_stranger, "all training patients, round 1: V is a validation patient"),
         (lambda: replace(honest(), stain_patients=["A", "T"]), "stain was measured on T"),
         (lambda: replace(honest(), receipt=None), "lineage.json is missing"),
         (lambda: with_receipt(added_sha256="decaf"), "lineage.json is of another added.csv"),
-        (lambda: with_receipt(label_sources={"-1": ["A"]}), "lineage.json tells other patients"),
-        (lambda: with_receipt(fold=2), "lineage.json tells other patients"),
-        (learned_from_others, "last/added.csv holds other cells"),
-        (judged_by_an_insider, "8 cells not judged by the chain that knows no label of the pat"),
-        (judged_by_an_insider, "A, B, C, D"),
+        (lambda: with_receipt(label_sources={"-1": ["A"]}), "lineage.json lists other patients"),
+        (lambda: with_receipt(fold=2), "lineage.json lists other patients"),
+        (trained_on_other_cells, "last/added.csv holds other cells"),
+        (scored_with_a_leak, "8 cells not scored by the network"),
+        (scored_with_a_leak, "A, B, C, D"),
     ],
 )
 def test_a_planted_fault_is_found(plant: Callable[[], PseudoLabelRecord], finding: str) -> None:
-    assert finding in told(plant())
+    assert finding in findings(plant())
 
 
 def test_a_patient_who_is_twice_in_the_folds_does_not_stop_the_search() -> None:
     twice = pd.concat([lineage.FOLD, lineage.FOLD.head(1)])
     check = check_pseudo_labels(
-        {1: judged_by_an_insider()},
+        {1: scored_with_a_leak()},
         twice,
         lineage.PATIENTS,
         lineage.CELLS,

@@ -1,4 +1,4 @@
-"""Every cell labelled as its patient, and judged by a network that does not know the patient."""
+"""Every cell has its patient's label, and is scored by a network trained without the patient."""
 
 from dataclasses import dataclass, field
 
@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from lymphokit.pseudo_labels.head import fit_head
-from lymphokit.pseudo_labels.instance_network import HeadOnBank, instance_probabilities
+from lymphokit.pseudo_labels.head_learner import HeadClassifier, fit_head
+from lymphokit.pseudo_labels.instance_network import instance_probabilities
 
 N_PATIENTS, CELLS_EACH = 12, 4
 NAMES = [f"P{number}" for number in range(N_PATIENTS)]
@@ -30,11 +30,11 @@ PATIENT_OF = np.repeat(np.arange(N_PATIENTS), CELLS_EACH)
 
 @dataclass
 class Recorder:
-    """A network that remembers whom it has seen, with which labels, and whom it judged."""
+    """A classifier that records its training patients with labels, and the patients it scored."""
 
-    lessons: list[tuple[dict[int, int], set[int], int]] = field(default_factory=list)
+    calls: list[tuple[dict[int, int], set[int], int]] = field(default_factory=list)
 
-    def judge(
+    def fit_predict(
         self,
         cells: NDArray[np.int64],
         labels: NDArray[np.int64],
@@ -45,54 +45,54 @@ class Recorder:
         assert len(set(cells.tolist())) == len(cells)
         labelled = dict(zip(PATIENT_OF[cells].tolist(), labels.tolist(), strict=True))
         assert len(cells) == CELLS_EACH * len(labelled)
-        self.lessons.append((labelled, set(PATIENT_OF[others].tolist()), seed))
+        self.calls.append((labelled, set(PATIENT_OF[others].tolist()), seed))
         return others / 10.0
 
 
-def test_no_cell_is_judged_by_a_network_that_knows_its_patient() -> None:
+def test_no_cell_is_scored_by_a_network_trained_on_its_patient() -> None:
     network = Recorder()
     instance_probabilities(CELLS, PATIENTS, FOLD, network, seed=7)
-    learned = [set(labelled) for labelled, _, _ in network.lessons]
-    judged = [others for _, others, _ in network.lessons]
-    assert learned == [set(range(8)), {4, 5, 6, 7}, {0, 1, 2, 3}]
-    assert judged == [{8, 9, 10, 11}, {0, 1, 2, 3}, {4, 5, 6, 7}]
+    trained_on = [set(labelled) for labelled, _, _ in network.calls]
+    scored = [others for _, others, _ in network.calls]
+    assert trained_on == [set(range(8)), {4, 5, 6, 7}, {0, 1, 2, 3}]
+    assert scored == [{8, 9, 10, 11}, {0, 1, 2, 3}, {4, 5, 6, 7}]
 
 
-def test_every_cell_is_taught_as_its_patient() -> None:
+def test_every_training_cell_has_the_label_of_its_patient() -> None:
     network = Recorder()
     instance_probabilities(CELLS, PATIENTS, FOLD, network, seed=7)
-    for labelled, _, _ in network.lessons:
+    for labelled, _, _ in network.calls:
         assert labelled == {patient: 1 - patient % 2 for patient in labelled}
 
 
-def test_a_cell_gets_the_probability_of_its_own_log_odds() -> None:
+def test_a_cell_gets_the_probability_of_its_log_odds() -> None:
     found = instance_probabilities(CELLS, PATIENTS, FOLD, Recorder(), seed=7)
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.arange(len(CELLS)) / 10.0)))
 
 
-def test_every_network_has_a_seed_of_its_own() -> None:
+def test_every_network_has_another_seed() -> None:
     network = Recorder()
     for fold in (3, 4):
         instance_probabilities(CELLS, PATIENTS, FOLD.assign(fold=fold), network, seed=7)
-    assert len({seed for *_, seed in network.lessons}) == 6
+    assert len({seed for *_, seed in network.calls}) == 6
 
 
 def test_labels_of_held_out_patients_change_nothing() -> None:
     rng = np.random.default_rng(0)
-    judge = HeadOnBank(rng.normal(size=(len(CELLS), 3)), 0.1)
+    classifier = HeadClassifier(rng.normal(size=(len(CELLS), 3)), 0.1)
     turned = PATIENTS.copy()
     turned.loc[8:9, "label"] = [0, 1]
-    first = instance_probabilities(CELLS, PATIENTS, FOLD, judge, seed=7)
-    second = instance_probabilities(CELLS, turned, FOLD, judge, seed=7)
+    first = instance_probabilities(CELLS, PATIENTS, FOLD, classifier, seed=7)
+    second = instance_probabilities(CELLS, turned, FOLD, classifier, seed=7)
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_head_finds_what_tells_the_cells_of_two_labels_apart() -> None:
+def test_a_head_separates_the_cells_of_two_labels() -> None:
     rng = np.random.default_rng(1)
     features = rng.normal(size=(len(CELLS), 3))
     truth = PATIENT_OF % 2 == 0
     features[truth, 1] += 3.0
-    found = instance_probabilities(CELLS, PATIENTS, FOLD, HeadOnBank(features, 0.1), seed=7)
+    found = instance_probabilities(CELLS, PATIENTS, FOLD, HeadClassifier(features, 0.1), seed=7)
     assert roc_auc_score(truth, found) > 0.9
     rows = np.arange(8 * CELLS_EACH)
     head = fit_head(features[rows], truth[rows].astype(np.int64), 0.1)
@@ -101,6 +101,6 @@ def test_a_head_finds_what_tells_the_cells_of_two_labels_apart() -> None:
 
 
 def test_training_patients_of_one_label_are_refused() -> None:
-    judge = HeadOnBank(np.zeros((len(CELLS), 2)), 0.1)
+    classifier = HeadClassifier(np.zeros((len(CELLS), 2)), 0.1)
     with pytest.raises(ValueError, match="both labels"):
-        instance_probabilities(CELLS, PATIENTS.assign(label=1), FOLD, judge, seed=7)
+        instance_probabilities(CELLS, PATIENTS.assign(label=1), FOLD, classifier, seed=7)

@@ -1,4 +1,4 @@
-"""Every fault that a chain's lineage can have is planted, and found by name."""
+"""Every kind of leak is planted in a lineage, and found by name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from lymphokit.evaluation.out_of_fold import LeakError
 from lymphokit.pseudo_labels.lineage import check_lineage
-from lymphokit.pseudo_labels.rounds import WHOLE
+from lymphokit.pseudo_labels.rounds import NONE_HELD_OUT
 
 PATIENTS = pd.DataFrame(
     {
@@ -32,14 +32,14 @@ SIZES = [1, 1]
 
 def honest() -> pd.DataFrame:
     rows = [
-        (WHOLE, 1, 1, "A", 0),
-        (WHOLE, 1, 0, "B", 2),
-        (WHOLE, 2, 1, "C", 4),
-        (WHOLE, 2, 0, "D", 6),
+        (NONE_HELD_OUT, 1, 1, "A", 0),
+        (NONE_HELD_OUT, 1, 0, "B", 2),
+        (NONE_HELD_OUT, 2, 1, "C", 4),
+        (NONE_HELD_OUT, 2, 0, "D", 6),
         *((0, 1, 1, "C", 4), (0, 1, 0, "D", 6), (0, 2, 1, "C", 5), (0, 2, 0, "D", 7)),
         *((1, 1, 1, "A", 0), (1, 1, 0, "B", 2), (1, 2, 1, "A", 1), (1, 2, 0, "B", 3)),
     ]
-    return pd.DataFrame(rows, columns=["chain", "round", "label", "patient", "cell"])
+    return pd.DataFrame(rows, columns=["held_out", "round", "label", "patient", "cell"])
 
 
 def checked(added: pd.DataFrame, **changes: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def with_row(place: int, **values: object) -> Callable[[], pd.DataFrame]:
     return changed
 
 
-def test_an_honest_chain_passes_and_its_sources_are_listed() -> None:
+def test_an_honest_lineage_passes_and_its_sources_are_listed() -> None:
     lineage = checked(honest())
     assert lineage["label_sources"] == {
         "-1": ["A", "B", "C", "D"],
@@ -68,35 +68,45 @@ def test_an_honest_chain_passes_and_its_sources_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("planted", "told"),
+    ("planted", "finding"),
     [
-        (with_row(0, patient="V", cell=8), "chain -1, round 1: V is a validation patient"),
-        (with_row(0, patient="T", cell=10), "chain -1, round 1: T is a test patient"),
-        (with_row(0, patient="Z", cell=0), "chain -1, round 1: Z is in no table"),
-        (with_row(4, patient="A", cell=0), "chain 0, round 1: A is of the inner fold held out"),
-        (with_row(0, patient="B", cell=3), "B gave a cell of label 1, not the patient's own"),
-        (with_row(2, cell=8), "chain -1, round 2: cell 8 is of V, not of C"),
-        (with_row(6, cell=4), "chain 0, round 2: cell 4 of C was added before"),
-        (with_row(2, round=1), "chain -1, round 1: added 2 cells as 1 and 1 as 0"),
-        (with_row(2, round=3), "round 3 is not of the schedule"),
+        (
+            with_row(0, patient="V", cell=8),
+            "all training patients, round 1: V is a validation patient",
+        ),
+        (with_row(0, patient="T", cell=10), "all training patients, round 1: T is a test patient"),
+        (with_row(0, patient="Z", cell=0), "all training patients, round 1: Z is in no table"),
+        (
+            with_row(4, patient="A", cell=0),
+            "without inner fold 0, round 1: A is of the inner fold held out",
+        ),
+        (with_row(0, patient="B", cell=3), "a cell of B has label 1"),
+        (with_row(2, cell=8), "all training patients, round 2: cell 8 is of V, not of C"),
+        (with_row(6, cell=4), "without inner fold 0, round 2: cell 4 of C was added before"),
+        (with_row(2, round=1), "all training patients, round 1: added 2 cells as 1 and 1 as 0"),
+        (with_row(2, round=3), "round 3 is not configured"),
     ],
 )
-def test_a_planted_fault_fails_and_is_named(planted: Callable[[], pd.DataFrame], told: str) -> None:
+def test_a_planted_fault_fails_and_is_named(
+    planted: Callable[[], pd.DataFrame], finding: str
+) -> None:
     with pytest.raises(LeakError, match="fold 1: pseudo-labels of a wrong lineage") as caught:
         checked(planted())
-    assert told in str(caught.value)
+    assert finding in str(caught.value)
 
 
 def test_a_round_that_added_nothing_is_a_fault_unless_there_is_a_floor() -> None:
-    short = honest()[lambda rows: ~((rows["chain"] == WHOLE) & (rows["round"] == 2))]
-    with pytest.raises(LeakError, match="chain -1, round 2: added 0 cells as 1 and 0 as 0"):
+    short = honest()[lambda rows: ~((rows["held_out"] == NONE_HELD_OUT) & (rows["round"] == 2))]
+    with pytest.raises(
+        LeakError, match="all training patients, round 2: added 0 cells as 1 and 0 as 0"
+    ):
         checked(short)
     assert checked(short, exact=False)["cells"]["-1"] == 2
 
 
-def test_a_network_that_saw_more_than_it_added_is_a_fault() -> None:
-    record = {"phase": "round", "chains": [{"chain": 0, "seen": ["C", "D", "V"]}]}
-    with pytest.raises(LeakError, match="chain 0, round: saw V, of whom it added no cell"):
+def test_a_network_trained_on_patients_of_whom_no_cell_was_added_is_a_fault() -> None:
+    record = {"phase": "round", "subsets": [{"held_out": 0, "patients": ["C", "D", "V"]}]}
+    with pytest.raises(LeakError, match="without inner fold 0, round: trained on V"):
         checked(honest(), records=[record])
 
 

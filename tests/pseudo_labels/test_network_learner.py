@@ -1,4 +1,4 @@
-"""The learner that trains whole networks: which images it asks for, and what it leaves alone."""
+"""The learner that trains every weight: which images it reads, and what they teach it."""
 
 from dataclasses import dataclass, replace
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.fine_tune import Sgd
-from lymphokit.pseudo_labels.network_learner import Both, WholeNetwork
-from lymphokit.pseudo_labels.rounds import WHOLE, Chain, Rounds
-from lymphokit.pseudo_labels.selection import Choice, Schedule
+from lymphokit.pseudo_labels.learner import LabelledSplit
+from lymphokit.pseudo_labels.network_learner import JoinedImages, NetworkLearner
+from lymphokit.pseudo_labels.rounds import NONE_HELD_OUT, SelfTraining, TrainingSubset
+from lymphokit.pseudo_labels.selection import RoundSizes, SelectionSettings
 
 SGD = Sgd(
     epochs=3,
@@ -42,39 +43,41 @@ class Drawn:
 
 
 def test_two_sets_of_images_are_one_in_any_order() -> None:
-    own, labelled = Drawn(np.array([0, 1, 0])), Drawn(np.array([1, 1]))
-    both = Both(own, labelled)
+    cohort, labelled = Drawn(np.array([0, 1, 0])), Drawn(np.array([1, 1]))
+    both = JoinedImages(cohort, labelled)
     assert len(both) == 5
-    asked = np.array([4, 0, 3, 2])
+    positions = np.array([4, 0, 3, 2])
     apart = [
         labelled[np.array([1])],
-        own[np.array([0])],
+        cohort[np.array([0])],
         labelled[np.array([0])],
-        own[np.array([2])],
+        cohort[np.array([2])],
     ]
     expected = np.concatenate(apart)
-    np.testing.assert_array_equal(both[asked], expected)
-    np.testing.assert_array_equal(both[np.array([1, 0])], own[np.array([1, 0])])
+    np.testing.assert_array_equal(both[positions], expected)
+    np.testing.assert_array_equal(both[np.array([1, 0])], cohort[np.array([1, 0])])
     np.testing.assert_array_equal(both[np.array([3])], labelled[np.array([0])])
 
 
 @pytest.fixture(scope="module")
-def learner() -> WholeNetwork:
+def learner() -> NetworkLearner:
     backbone = load_backbone("resnet18.tv_in1k", weights="none", sha256=None, seed=0)
-    own, labelled = np.arange(10) % 2, np.arange(16) % 2
-    return WholeNetwork(backbone, Drawn(own), Drawn(labelled), labelled, np.arange(16) < 12, SGD)
+    cohort, labelled = np.arange(10) % 2, np.arange(16) % 2
+    return NetworkLearner(
+        backbone, Drawn(cohort), Drawn(labelled), LabelledSplit(labelled, np.arange(16) < 12), SGD
+    )
 
 
-def test_the_labelled_cells_alone_teach_it_the_cohorts_cells(learner: WholeNetwork) -> None:
+def test_the_labelled_cells_alone_teach_it_the_cohorts_cells(learner: NetworkLearner) -> None:
     none = np.array([], dtype=np.int64)
-    judgement = learner.learn(none, none, with_labelled=True, seed=1)
-    assert judgement.labelled_accuracy == 1.0
-    assert ((judgement.log_odds > 0) == (np.arange(10) % 2 == 1)).all()
+    scores = learner.fit_and_score(none, none, with_labelled=True, seed=1)
+    assert scores.labelled_accuracy == 1.0
+    assert ((scores.log_odds > 0) == (np.arange(10) % 2 == 1)).all()
 
 
-def test_without_the_labelled_cells_pseudo_labels_alone_count(learner: WholeNetwork) -> None:
+def test_without_the_labelled_cells_pseudo_labels_alone_count(learner: NetworkLearner) -> None:
     cells = np.arange(10)
-    turned = learner.learn(cells, 1 - cells % 2, with_labelled=False, seed=1)
+    turned = learner.fit_and_score(cells, 1 - cells % 2, with_labelled=False, seed=1)
     assert turned.labelled_accuracy == 0.0
     assert ((turned.log_odds > 0) == (cells % 2 == 0)).all()
 
@@ -84,15 +87,19 @@ def test_vgg19_goes_through_a_full_round() -> None:
     assert backbone.n_features == 4096
     one_step = replace(SGD, epochs=1, batch_size=16)
     labelled = np.arange(12) % 2
-    learner = WholeNetwork(
-        backbone, Drawn(np.arange(8) % 2), Drawn(labelled), labelled, np.arange(12) < 8, one_step
+    learner = NetworkLearner(
+        backbone,
+        Drawn(np.arange(8) % 2),
+        Drawn(labelled),
+        LabelledSplit(labelled, np.arange(12) < 8),
+        one_step,
     )
     cells = pd.DataFrame({"patient": list("aabbccdd"), "image": list("01010101")})
-    chain = Chain(WHOLE, np.arange(4), np.arange(4, 8))
-    choice = Choice("absolute", None, None, "random", "order")
-    rounds = Rounds([chain], cells, Schedule((1,)), choice, learner, 0, 1)
-    before = rounds.first()
-    after = rounds.next(1, before)
+    subset = TrainingSubset(NONE_HELD_OUT, np.arange(4), np.arange(4, 8))
+    selection = SelectionSettings("absolute", None, None, "random", "order")
+    rounds = SelfTraining([subset], cells, RoundSizes((1,)), selection, learner, 0, 1)
+    before = rounds.round_zero()
+    after = rounds.next_round(1, before)
     surest = int(before.log_odds[0, :4].argmax())
     assert after.added["cell"].tolist()[0] == surest
     assert after.added["label"].tolist() == [1, 0]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from lymphokit.errors import BankError
-from lymphokit.pseudo_labels.rounds import TYPES, WHOLE, State
 from lymphokit.pseudo_labels.rounds_table import COLUMNS, rounds_table, summary, truth_of
+from lymphokit.pseudo_labels.state import ADDED_COLUMNS, NONE_HELD_OUT, State
 
 CELLS = pd.DataFrame(
     {
@@ -25,17 +25,17 @@ ABNORMAL = np.array([True, False, False, False, True, False, False, False])
 
 
 def state(rows: list[tuple[object, ...]], log_odds: list[float], accuracy: float) -> State:
-    added = pd.DataFrame(rows, columns=list(TYPES)).astype(TYPES)
-    judged = np.stack([np.full(8, 99.0), np.array(log_odds)])
-    return State(added, np.array([0, WHOLE]), judged, np.array([0.0, accuracy]))
+    added = pd.DataFrame(rows, columns=list(ADDED_COLUMNS)).astype(ADDED_COLUMNS)
+    scores = np.stack([np.full(8, 99.0), np.array(log_odds)])
+    return State(added, np.array([0, NONE_HELD_OUT]), scores, np.array([0.0, accuracy]))
 
 
 BEFORE = state([], [1, 1, 1, 1, -1, -1, 1, 1], 0.9)
 AFTER = state(
     [
-        (WHOLE, 1, 1, "A", "0.jpg", 0, 0.8),
-        (WHOLE, 1, 1, "A", "1.jpg", 1, 0.6),
-        (WHOLE, 1, 0, "B", "0.jpg", 2, 0.3),
+        (NONE_HELD_OUT, 1, 1, "A", "0.jpg", 0, 0.8),
+        (NONE_HELD_OUT, 1, 1, "A", "1.jpg", 1, 0.6),
+        (NONE_HELD_OUT, 1, 0, "B", "0.jpg", 2, 0.3),
         (0, 1, 1, "A", "1.jpg", 1, 0.1),
     ],
     [1, 1, -1, -1, 2, 1, -3, -1],
@@ -49,7 +49,7 @@ def table(is_abnormal: "np.ndarray | None" = None) -> pd.DataFrame:  # type: ign
     )
 
 
-def test_a_row_is_about_the_chain_on_all_training_patients() -> None:
+def test_a_row_describes_the_subset_of_all_training_patients() -> None:
     first, last = table().to_dict("records")
     assert list(first) == COLUMNS
     assert (last["n_added"], last["n_patients"]) == (2, 1)
@@ -63,7 +63,7 @@ def test_auc_is_of_validation_patients_alone() -> None:
     assert (first, last) == (0.0, 1.0)
 
 
-def test_the_truth_is_told_where_it_is_known() -> None:
+def test_the_truth_is_in_the_table_where_it_is_known() -> None:
     assert table()["truly_abnormal"].isna().all()
     known = table(ABNORMAL)
     assert known["truly_abnormal"].iloc[1] == 0.5

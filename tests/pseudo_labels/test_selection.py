@@ -1,55 +1,57 @@
-"""Which cells a round adds: how many, in what order, and what each option changes."""
+"""Which cells a round adds: how many, in what order, and what each setting changes."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from lymphokit.pseudo_labels.selection import (
-    Choice,
-    Pool,
-    Schedule,
-    ScheduleError,
-    choose,
+    CellPool,
+    RoundsError,
+    RoundSizes,
+    SelectionSettings,
     probability,
+    select_cells,
 )
 
-REPORT = Choice("absolute", None, None, "random", "order")
-NOBODY = np.array([], dtype=np.int64)
+REPORT = SelectionSettings("absolute", None, None, "random", "order")
+NO_CELLS = np.array([], dtype=np.int64)
 # Twelve cells: patients 0, 1 are tumoral, 2, 3 reactive; three cells each.
 PATIENT_OF = np.repeat(np.arange(4), 3)
 LOG_ODDS = np.array([3.0, 9.0, 1.0, 2.0, 4.0, -1.0, 5.0, 0.0, 8.0, -2.0, 7.0, 6.0])
 
 
-def changed(**options: object) -> Choice:
-    return Choice(**{**REPORT.__dict__, **options})  # type: ignore[arg-type]
+def changed(**options: object) -> SelectionSettings:
+    return SelectionSettings(**{**REPORT.__dict__, **options})  # type: ignore[arg-type]
 
 
-def pool(cells: range, *taken: int) -> Pool:
-    return Pool(np.array(cells), np.array(taken, dtype=np.int64), PATIENT_OF)
+def pool(cells: range, *taken: int) -> CellPool:
+    return CellPool(np.array(cells), np.array(taken, dtype=np.int64), PATIENT_OF)
 
 
-def chosen(choice: Choice, size: int, *taken: int, seed: int = 0) -> tuple[list[int], list[int]]:
+def chosen(
+    settings: SelectionSettings, size: int, *taken: int, seed: int = 0
+) -> tuple[list[int], list[int]]:
     positives = pool(range(6), *(cell for cell in taken if cell < 6))
     negatives = pool(range(6, 12), *(cell for cell in taken if cell >= 6))
-    added = choose(LOG_ODDS, positives, negatives, size, choice, [seed])
+    added = select_cells(LOG_ODDS, positives, negatives, size, settings, [seed])
     return added[0].tolist(), added[1].tolist()
 
 
-def test_the_reports_schedule_ends_at_a_hundred_in_23_rounds() -> None:
-    schedule = Schedule.of([{"rounds": 5, "add": 2}, {"rounds": 18, "add": 5}])
-    assert len(schedule) == 23
-    assert schedule.total == 100
-    assert [schedule.size_of(number) for number in (0, 1, 5, 6, 23)] == [0, 2, 2, 5, 5]
+def test_the_reports_rounds_end_at_a_hundred_cells_after_23() -> None:
+    sizes = RoundSizes.from_config([{"rounds": 5, "add": 2}, {"rounds": 18, "add": 5}])
+    assert len(sizes) == 23
+    assert sizes.total == 100
+    assert [sizes.size_of(number) for number in (0, 1, 5, 6, 23)] == [0, 2, 2, 5, 5]
 
 
 @pytest.mark.parametrize("number", [24, -1])
-def test_a_round_beyond_the_schedule_is_refused(number: int) -> None:
-    schedule = Schedule.of([{"rounds": 23, "add": 1}])
-    with pytest.raises(ScheduleError, match=f"round {number}: .* has 23 rounds"):
-        schedule.size_of(number)
+def test_a_round_beyond_the_last_is_refused(number: int) -> None:
+    sizes = RoundSizes.from_config([{"rounds": 23, "add": 1}])
+    with pytest.raises(RoundsError, match=f"round {number}: .* has 23 rounds"):
+        sizes.size_of(number)
 
 
-def test_the_surest_cells_are_added_the_surest_first() -> None:
+def test_the_most_confident_cells_are_added_most_confident_first() -> None:
     assert chosen(REPORT, 3)[0] == [1, 4, 0]
 
 
@@ -88,17 +90,17 @@ def test_a_patient_gives_no_more_than_the_cap_over_all_rounds() -> None:
 
 def test_within_patient_confidence_sees_past_a_slide_that_shifts_all_its_cells() -> None:
     shifted = LOG_ODDS + 10.0 * (PATIENT_OF == 1)
-    added, _ = choose(
+    added, _ = select_cells(
         shifted, pool(range(6)), pool(range(6, 12)), 1, changed(confidence="within_patient"), [0]
     )
     assert added.tolist() == [1]
-    added, _ = choose(shifted, pool(range(6)), pool(range(6, 12)), 1, REPORT, [0])
+    added, _ = select_cells(shifted, pool(range(6)), pool(range(6, 12)), 1, REPORT, [0])
     assert added.tolist() == [4]
 
 
-def tied(choice: Choice, *taken: int) -> list[int]:
+def tied(settings: SelectionSettings, *taken: int) -> list[int]:
     equal = np.zeros(12)
-    return pool(range(6), *taken).best(equal, 2, choice).tolist()
+    return pool(range(6), *taken).most_confident(equal, 2, settings).tolist()
 
 
 def test_ties_go_by_the_order_of_cells() -> None:
@@ -114,5 +116,7 @@ def test_probability_of_extreme_log_odds_is_no_error() -> None:
 
 
 def test_an_empty_pool_gives_nothing() -> None:
-    empty: NDArray[np.int64] = Pool(NOBODY, NOBODY, PATIENT_OF).best(LOG_ODDS, 3, REPORT)
+    empty: NDArray[np.int64] = CellPool(NO_CELLS, NO_CELLS, PATIENT_OF).most_confident(
+        LOG_ODDS, 3, REPORT
+    )
     assert len(empty) == 0

@@ -96,7 +96,7 @@ def test_a_killed_run_ends_with_the_predictions_of_an_undisturbed_one(
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_a_chain_killed_in_round_12_goes_on_from_round_12(
+def test_rounds_killed_in_round_12_go_on_from_round_12(
     undisturbed: Checkout, tmp_path: Path
 ) -> None:
     copied = Checkout(tmp_path / "copied")
@@ -116,10 +116,10 @@ def test_a_chain_killed_in_round_12_goes_on_from_round_12(
     assert copied.jobs(target) == [*range(4, 13)]
     log = copied.folder / "logs/demo/fold1/round12.log"
     kill_when(copied, log.exists, target)
-    eleventh = (copied.folder / f"{rounds}11/judged.npz").stat().st_mtime_ns
+    eleventh = (copied.folder / f"{rounds}11/scores.npz").stat().st_mtime_ns
     assert copied.jobs(target) == [12]
     copied.run(target)
-    assert (copied.folder / f"{rounds}11/judged.npz").stat().st_mtime_ns == eleventh
+    assert (copied.folder / f"{rounds}11/scores.npz").stat().st_mtime_ns == eleventh
     resumed = (copied.folder / target).read_bytes()
     copied.run(target, "-R", "pseudo_label")
     assert (copied.folder / target).read_bytes() == resumed

@@ -14,7 +14,7 @@ from tests.workflow.conftest import Checkout
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
 
-CHAIN = "results/demo/fold1/pseudo_label"
+ROUNDS = "results/demo/fold1/pseudo_label"
 
 
 def test_rerunning_the_rounds_reruns_what_follows_and_no_features(finished: Checkout) -> None:
@@ -25,23 +25,23 @@ def test_rerunning_the_rounds_reruns_what_follows_and_no_features(finished: Chec
     }
 
 
-def test_a_round_beyond_the_schedule_is_refused_in_words(finished: Checkout) -> None:
-    told = finished.refusal(f"{CHAIN}/round4/added.csv", "--dry-run")
+def test_a_round_beyond_the_last_is_refused(finished: Checkout) -> None:
+    told = finished.refusal(f"{ROUNDS}/round4/added.csv", "--dry-run")
     assert "round 4: pseudo_label.schedule in config.yaml has 3 rounds" in told
 
 
-def test_every_fold_ends_with_as_many_cells_as_scheduled(finished: Checkout) -> None:
+def test_every_fold_ends_with_as_many_cells_as_configured(finished: Checkout) -> None:
     for fold in (1, 2):
-        chain = finished.folder / f"results/demo/fold{fold}/pseudo_label"
-        added = pd.read_csv(chain / "round3/added.csv")
-        assert (added.groupby(["chain", "label"]).size() == 4).all()
-        assert set(added["chain"]) == {-1, 0, 1}
-        lineage = json.loads((chain / "lineage.json").read_text())
+        rounds = finished.folder / f"results/demo/fold{fold}/pseudo_label"
+        added = pd.read_csv(rounds / "round3/added.csv")
+        assert (added.groupby(["held_out", "label"]).size() == 4).all()
+        assert set(added["held_out"]) == {-1, 0, 1}
+        lineage = json.loads((rounds / "lineage.json").read_text())
         assert lineage["cells"] == {"-1": 8, "0": 8, "1": 8}
 
 
-def test_a_tampered_chain_fails_the_build(copied: Checkout) -> None:
-    path = copied.folder / CHAIN / "round3/added.csv"
+def test_tampered_pseudo_labels_fail_the_build(copied: Checkout) -> None:
+    path = copied.folder / ROUNDS / "round3/added.csv"
     folds = pd.read_csv(copied.folder / "results/demo/folds.csv", dtype=str)
     stranger = folds.query("fold == '1' and part == 'validation'")["patient"].iloc[0]
     added = pd.read_csv(path, dtype={"patient": str})
@@ -70,7 +70,7 @@ def test_a_download_without_labelled_cells_leaves_their_models_out(copied: Check
     assert not {"pseudo_label", "cell_counts"} & set(re.findall(r"rule (\w+):", told))
 
 
-def test_a_whole_network_goes_through_a_full_round(copied: Checkout) -> None:
+def test_training_every_weight_goes_through_a_full_round(copied: Checkout) -> None:
     copied.configure(
         """
         backbones:
@@ -83,14 +83,14 @@ def test_a_whole_network_goes_through_a_full_round(copied: Checkout) -> None:
           sgd: {epochs: 1, batch_size: 8}
         """
     )
-    copied.run(f"{CHAIN}/round1/added.csv")
-    chain = copied.folder / CHAIN
-    with np.load(chain / "round1/judged.npz") as judged:
+    copied.run(f"{ROUNDS}/round1/added.csv")
+    rounds = copied.folder / ROUNDS
+    with np.load(rounds / "round1/scores.npz") as scores:
         n_cells = len(pd.read_csv(copied.folder / "results/demo/cohort/cells.csv"))
-        assert judged["log_odds"].shape == (3, n_cells)
-        assert np.isfinite(judged["log_odds"]).all()
-        assert len(np.unique(judged["log_odds"][0])) > n_cells // 2
-    added = pd.read_csv(chain / "round1/added.csv")
-    assert added.groupby(["chain", "label"]).size().tolist() == [1] * 6
-    record = json.loads((chain / "round1/record.json").read_text())
+        assert scores["log_odds"].shape == (3, n_cells)
+        assert np.isfinite(scores["log_odds"]).all()
+        assert len(np.unique(scores["log_odds"][0])) > n_cells // 2
+    added = pd.read_csv(rounds / "round1/added.csv")
+    assert added.groupby(["held_out", "label"]).size().tolist() == [1] * 6
+    record = json.loads((rounds / "round1/record.json").read_text())
     assert record["settings"]["train"] == "all"

@@ -38,7 +38,7 @@ rule leaks:
             file=["predictions.csv", "chosen.json"],
         ),
         decisions="results/{cohort}/decisions.csv",
-        pseudo_labels=files_of_chains(),
+        pseudo_labels=pseudo_label_files(),
     output:
         leaks="results/{cohort}/leaks.json",
     log:

@@ -34,7 +34,7 @@ rule blood_cell_network:
     output:
         weights="results/{cohort}/features/blood_cells.safetensors",
         history="results/{cohort}/blood_cells/history.csv",
-        judged="results/{cohort}/blood_cells/validation.csv",
+        calls="results/{cohort}/blood_cells/validation.csv",
         figure=report(
             "results/{cohort}/figures/blood_cells.png",
             caption="../report/blood_cells.rst",

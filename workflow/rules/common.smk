@@ -17,7 +17,7 @@ from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort import raw as raw_data
 from lymphokit.errors import LymphokitError
 from lymphokit.studies.shuffles import shuffles_for
-from lymphokit.pseudo_labels.selection import Schedule
+from lymphokit.pseudo_labels.selection import RoundSizes
 from lymphokit.models.registry import kind_of
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
@@ -238,36 +238,36 @@ if BLOOD is not None:
 INSTANCE = config["instance_network"]
 
 # Pseudo-labelling: each step's params hold what it uses and no more, so that a change reruns what
-# it touches. To lengthen the schedule runs the new rounds alone.
+# it touches. Further rounds run alone.
 
-CHAIN = config["pseudo_label"]
-SCHEDULE = Schedule.of(CHAIN["schedule"])
-LAST_ROUND = len(SCHEDULE)
+PSEUDO_LABEL = config["pseudo_label"]
+ROUND_SIZES = RoundSizes.from_config(PSEUDO_LABEL["schedule"])
+LAST_ROUND = len(ROUND_SIZES)
 ROUNDS = range(LAST_ROUND + 1)
 PSEUDO_LABELLING = any(
     config["models"][name].get("features") in settings.LABELLED_BANKS for name in MODELS
 )
-WHOLE_NETWORK = CHAIN["train"] == "all"
+WHOLE_NETWORK = PSEUDO_LABEL["train"] == "all"
 FRAME = {
     "size": config["cohort"]["image_size"],
-    "crop": config["backbones"].get(CHAIN["network"], {}).get("crop"),
+    "crop": config["backbones"].get(PSEUDO_LABEL["network"], {}).get("crop"),
 }
 LEARNING = {
-    key: CHAIN[key]
+    key: PSEUDO_LABEL[key]
     for key in (
         ["train", "sgd", "labelled_px", "stain"]
         if WHOLE_NETWORK
         else ["train", "ridge"]
     )
 }
-CHOOSING = {
-    key: CHAIN[key]
+SELECTION = {
+    key: PSEUDO_LABEL[key]
     for key in ["confidence", "floor", "most_per_patient", "negatives", "ties"]
 }
-TRUNK = trunk(CHAIN["network"]) if WHOLE_NETWORK else {}
+TRUNK = trunk(PSEUDO_LABEL["network"]) if WHOLE_NETWORK else {}
 CODE_OF_ROUNDS = code_of(
     "pseudo_label.py",
-    f"lymphokit.semi_supervised.{'whole_network' if WHOLE_NETWORK else 'frozen_trunk'}",
+    f"lymphokit.pseudo_labels.{'network' if WHOLE_NETWORK else 'head'}_learner",
 )
 TRUTH = f"results/{COHORT}/truth" if CHOICE.source is None else []
 LABELLED_INPUT = []
@@ -278,9 +278,9 @@ if LABELLED is not None:
 
 
 def cells_to_learn_from(wildcards):
-    """What a step of a fold's chains reads: tables, and features or images of all cells."""
+    """Inputs of a round: tables, and features or images of all cells."""
     cohort = f"results/{wildcards.cohort}"
-    chain = f"{cohort}/fold{wildcards.fold}/pseudo_label"
+    rounds = f"{cohort}/fold{wildcards.fold}/pseudo_label"
     tables = {
         "patients": f"{cohort}/cohort/patients.csv",
         "cells": f"{cohort}/cohort/cells.csv",
@@ -289,44 +289,44 @@ def cells_to_learn_from(wildcards):
     }
     if WHOLE_NETWORK:
         about = f"{cohort}/labelled_cells/about.json"
-        return {**tables, "raw": RAW, "about": about, "stain": f"{chain}/stain.json"}
-    network = CHAIN["network"]
+        return {**tables, "raw": RAW, "about": about, "stain": f"{rounds}/stain.json"}
+    network = PSEUDO_LABEL["network"]
     return {
         **tables,
         "bank": f"{cohort}/features/{network}.npy",
-        "labelled_bank": f"{chain}/{network}.npy",
+        "labelled_bank": f"{rounds}/{network}.npy",
     }
 
 
 def round_before(wildcards):
-    """What round r reads of round r - 1. A round that the schedule has not is an error."""
+    """Inputs of round r from round r - 1. A round beyond the last is an error."""
     number = int(wildcards.round)
     try:
-        SCHEDULE.size_of(number)
+        ROUND_SIZES.size_of(number)
     except LymphokitError as error:
         raise WorkflowError(str(error))
-    chain = f"results/{wildcards.cohort}/fold{wildcards.fold}/pseudo_label"
-    before = f"{chain}/round{number - 1}"
-    return {"added": f"{before}/added.csv", "judged": f"{before}/judged.npz"}
+    rounds = f"results/{wildcards.cohort}/fold{wildcards.fold}/pseudo_label"
+    before = f"{rounds}/round{number - 1}"
+    return {"added": f"{before}/added.csv", "scores": f"{before}/scores.npz"}
 
 
 def sizes_so_far(wildcards):
     """Cells of each label added by every round up to the one in the path; all, without one."""
     number = int(wildcards.get("round", LAST_ROUND))
-    return list(SCHEDULE.sizes[:number])
+    return list(ROUND_SIZES.sizes[:number])
 
 
-def files_of_chains():
-    """What the pseudo-labelling of all folds leaves behind and an audit reads."""
+def pseudo_label_files():
+    """Files of the pseudo-labelling of all folds that the audit reads."""
     if not PSEUDO_LABELLING:
         return []
-    chain = "results/{{cohort}}/fold{fold}"
+    fold = "results/{{cohort}}/fold{fold}"
     steps = [f"round{number}/record.json" for number in ROUNDS]
-    steps += [f"round{LAST_ROUND}/{file}" for file in ["added.csv", "judged.npz"]]
-    steps += ["last/added.csv", "last/judged.npz", "stain.json", "lineage.json"]
+    steps += [f"round{LAST_ROUND}/{file}" for file in ["added.csv", "scores.npz"]]
+    steps += ["last/added.csv", "last/scores.npz", "stain.json", "lineage.json"]
     return [
-        *expand(f"{chain}/pseudo_label/{{file}}", fold=FOLDS, file=steps),
-        *expand(f"{chain}/features/pseudo_label.npy", fold=FOLDS),
+        *expand(f"{fold}/pseudo_label/{{file}}", fold=FOLDS, file=steps),
+        *expand(f"{fold}/features/pseudo_label.npy", fold=FOLDS),
     ]
 
 

@@ -1,6 +1,7 @@
-# The report's best single approach (report 4, Algorithm 1): labelled cells, then round after round
-# of cells that the network labels for itself. A round is a rule: no loop, no checkpoint. A fold's
-# jobs hold the chain on all its training patients and one without each inner fold.
+# Self-training, the report's best single approach (report 4, Algorithm 1): a network trained on
+# labelled cells labels further cells, round after round. A round is a rule: no loop, no checkpoint.
+# A job runs it for each training subset of its fold: all training patients, and without each inner
+# fold.
 
 PSEUDO = "results/{cohort}/fold{fold}/pseudo_label"
 
@@ -129,7 +130,7 @@ rule round_zero:
         unpack(cells_to_learn_from),
     output:
         added=f"{PSEUDO}/round0/added.csv",
-        judged=f"{PSEUDO}/round0/judged.npz",
+        scores=f"{PSEUDO}/round0/scores.npz",
         record=f"{PSEUDO}/round0/record.json",
     log:
         "logs/{cohort}/fold{fold}/round0.log",
@@ -144,7 +145,7 @@ rule round_zero:
         phase="round_zero",
         settings=LEARNING,
         sizes=[],
-        choice=CHOOSING,
+        selection=SELECTION,
         frame=FRAME,
         trunk=TRUNK,
         seed=config["seed"],
@@ -159,7 +160,7 @@ use rule round_zero as pseudo_label with:
         unpack(round_before),
     output:
         added=f"{PSEUDO}/round{{round}}/added.csv",
-        judged=f"{PSEUDO}/round{{round}}/judged.npz",
+        scores=f"{PSEUDO}/round{{round}}/scores.npz",
         record=f"{PSEUDO}/round{{round}}/record.json",
     log:
         "logs/{cohort}/fold{fold}/round{round}.log",
@@ -171,7 +172,7 @@ use rule round_zero as pseudo_label with:
         phase="round",
         settings=LEARNING,
         sizes=sizes_so_far,
-        choice=CHOOSING,
+        selection=SELECTION,
         frame=FRAME,
         trunk=TRUNK,
         seed=config["seed"],
@@ -185,7 +186,7 @@ rule lineage:
         folds="results/{cohort}/folds.csv",
         stain=f"{PSEUDO}/stain.json",
         added=f"{PSEUDO}/round{LAST_ROUND}/added.csv",
-        judged=f"{PSEUDO}/round{LAST_ROUND}/judged.npz",
+        scores=f"{PSEUDO}/round{LAST_ROUND}/scores.npz",
         records=expand(
             f"{PSEUDO}/round{{round}}/record.json", round=ROUNDS, allow_missing=True
         ),
@@ -198,7 +199,7 @@ rule lineage:
     conda:
         "../../environment.yml"
     params:
-        sizes=SCHEDULE.sizes,
+        sizes=ROUND_SIZES.sizes,
         exact=config["pseudo_label"]["floor"] is None,
         code=code_of("lineage.py"),
     script:
@@ -209,11 +210,11 @@ use rule round_zero as last_phase with:
     input:
         unpack(cells_to_learn_from),
         added=f"{PSEUDO}/round{LAST_ROUND}/added.csv",
-        judged=f"{PSEUDO}/round{LAST_ROUND}/judged.npz",
+        scores=f"{PSEUDO}/round{LAST_ROUND}/scores.npz",
         lineage=f"{PSEUDO}/lineage.json",
     output:
         added=f"{PSEUDO}/last/added.csv",
-        judged=f"{PSEUDO}/last/judged.npz",
+        scores=f"{PSEUDO}/last/scores.npz",
         record=f"{PSEUDO}/last/record.json",
     log:
         "logs/{cohort}/fold{fold}/last_phase.log",
@@ -223,7 +224,7 @@ use rule round_zero as last_phase with:
         phase="last_phase",
         settings=LEARNING,
         sizes=sizes_so_far,
-        choice=CHOOSING,
+        selection=SELECTION,
         frame=FRAME,
         trunk=TRUNK,
         seed=config["seed"],
@@ -235,7 +236,7 @@ rule cell_bank:
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
         added=f"{PSEUDO}/last/added.csv",
-        judged=f"{PSEUDO}/last/judged.npz",
+        scores=f"{PSEUDO}/last/scores.npz",
     output:
         bank="results/{cohort}/fold{fold}/features/pseudo_label.npy",
         about="results/{cohort}/fold{fold}/features/pseudo_label.json",
@@ -257,7 +258,7 @@ use rule cell_bank as cell_bank_zero with:
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
         added=f"{PSEUDO}/round0/added.csv",
-        judged=f"{PSEUDO}/round0/judged.npz",
+        scores=f"{PSEUDO}/round0/scores.npz",
     output:
         bank="results/{cohort}/fold{fold}/features/round_zero.npy",
         about="results/{cohort}/fold{fold}/features/round_zero.json",
@@ -292,8 +293,8 @@ rule rounds:
             round=ROUNDS,
             allow_missing=True,
         ),
-        judged=expand(
-            f"{PSEUDO}/round{{round}}/judged.npz",
+        scores=expand(
+            f"{PSEUDO}/round{{round}}/scores.npz",
             fold=FOLDS,
             round=ROUNDS,
             allow_missing=True,
@@ -327,7 +328,7 @@ rule gallery:
         raw=RAW,
         cells="results/{cohort}/cohort/cells.csv",
         added=f"{PSEUDO}/round{LAST_ROUND}/added.csv",
-        judged=f"{PSEUDO}/round{LAST_ROUND}/judged.npz",
+        scores=f"{PSEUDO}/round{LAST_ROUND}/scores.npz",
     output:
         figure=report(
             "results/{cohort}/figures/added_fold{fold}.png",

@@ -1,22 +1,18 @@
-"""One honest probability of each cell in a fold: by the chain that never saw its patient."""
+"""P(1) of each cell in a fold, from the network whose training subset lacks its patient."""
 
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_cells, read_fold
 from lymphokit.features.bank import write_bank
 from lymphokit.job import job
-from lymphokit.pseudo_labels.rounds import WHOLE, unseen
 from lymphokit.pseudo_labels.selection import probability
-from lymphokit.pseudo_labels.state_files import read_state
+from lymphokit.pseudo_labels.state import inner_folds_of, out_of_fold_log_odds, read_state
 
 with job(snakemake.log[0], snakemake.threads):
-    cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})
-    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
-    fold = folds[folds["fold"] == int(snakemake.wildcards.fold)]
-    inner_of = cells["patient"].map(fold.set_index("patient")["inner"]).fillna(WHOLE).astype(int)
-    state = read_state(Path(snakemake.input.added), Path(snakemake.input.judged))
-    probabilities = probability(unseen(state, inner_of.to_numpy()))
+    cells = read_cells(snakemake.input.cells)
+    fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
+    state = read_state(Path(snakemake.input.added), Path(snakemake.input.scores))
+    probabilities = probability(out_of_fold_log_odds(state, inner_folds_of(cells, fold)))
     write_bank(
         Path(snakemake.output.bank),
         [probabilities[:, None]],

@@ -1,24 +1,22 @@
-"""One honest probability of each cell in a fold, by heads trained on patients' labels."""
+"""P(1) of each cell in a fold, from linear heads trained on the labels of other patients."""
 
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_cells, read_fold, read_patients
 from lymphokit.features.bank import open_bank, write_bank
 from lymphokit.job import job
-from lymphokit.pseudo_labels.instance_network import HeadOnBank, instance_probabilities
+from lymphokit.pseudo_labels.head_learner import HeadClassifier
+from lymphokit.pseudo_labels.instance_network import instance_probabilities
 
 with job(snakemake.log[0], snakemake.threads):
     given, params = snakemake.input, snakemake.params
-    patients = pd.read_csv(given.patients, dtype={"patient": str})
-    cells = pd.read_csv(given.cells, dtype={"patient": str})
-    folds = pd.read_csv(given.folds, dtype={"patient": str})
+    cells = read_cells(given.cells)
     bank = open_bank(Path(given.bank), len(cells))
     probabilities = instance_probabilities(
         cells,
-        patients,
-        folds[folds["fold"] == int(snakemake.wildcards.fold)],
-        HeadOnBank(bank.features, params.ridge),
+        read_patients(given.patients),
+        read_fold(given.folds, snakemake.wildcards.fold),
+        HeadClassifier(bank.features, params.ridge),
         seed=params.seed,
     )
     write_bank(

@@ -1,9 +1,8 @@
-"""One honest probability of each cell in a fold, by networks trained whole on patients' labels."""
+"""P(1) of each cell in a fold, from networks trained on the labels of other patients."""
 
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_cells, read_fold, read_patients
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.bank import write_bank
 from lymphokit.features.fine_tune import Sgd
@@ -11,13 +10,11 @@ from lymphokit.imaging.labelled import Photographs
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.pseudo_labels.instance_network import instance_probabilities
-from lymphokit.pseudo_labels.network_learner import NetworkOnImages
+from lymphokit.pseudo_labels.network_learner import NetworkClassifier
 
 with job(snakemake.log[0], snakemake.threads):
     given, params = snakemake.input, snakemake.params
-    patients = pd.read_csv(given.patients, dtype={"patient": str})
-    cells = pd.read_csv(given.cells, dtype={"patient": str})
-    folds = pd.read_csv(given.folds, dtype={"patient": str})
+    cells = read_cells(given.cells)
     backbone = load_backbone(**params.trunk, seed=params.seed)
     say(backbone.source)
     images = Photographs(
@@ -25,9 +22,9 @@ with job(snakemake.log[0], snakemake.threads):
     )
     probabilities = instance_probabilities(
         cells,
-        patients,
-        folds[folds["fold"] == int(snakemake.wildcards.fold)],
-        NetworkOnImages(backbone, images, Sgd(**params.sgd)),
+        read_patients(given.patients),
+        read_fold(given.folds, snakemake.wildcards.fold),
+        NetworkClassifier(backbone, images, Sgd(**params.sgd)),
         seed=params.seed,
     )
     write_bank(

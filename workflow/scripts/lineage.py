@@ -1,23 +1,21 @@
-"""Check whose labels went into a fold's pseudo-labelled cells; a wrong one fails the build."""
+"""Check the lineage of a fold's pseudo-labels; a leak fails the build."""
 
 import json
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_cells, read_fold, read_patients
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.provenance import file_sha256
 from lymphokit.pseudo_labels.lineage import check_lineage
-from lymphokit.pseudo_labels.state_files import read_state
+from lymphokit.pseudo_labels.state import read_state
 
 with job(snakemake.log[0], snakemake.threads):
-    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
     lineage = check_lineage(
-        read_state(Path(snakemake.input.added), Path(snakemake.input.judged)).added,
-        folds[folds["fold"] == int(snakemake.wildcards.fold)],
-        pd.read_csv(snakemake.input.patients, dtype={"patient": str}),
-        pd.read_csv(snakemake.input.cells, dtype={"patient": str}),
+        read_state(Path(snakemake.input.added), Path(snakemake.input.scores)).added,
+        read_fold(snakemake.input.folds, snakemake.wildcards.fold),
+        read_patients(snakemake.input.patients),
+        read_cells(snakemake.input.cells),
         records=[json.loads(Path(path).read_text()) for path in snakemake.input.records],
         sizes=snakemake.params.sizes,
         exact=snakemake.params.exact,

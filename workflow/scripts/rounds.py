@@ -1,31 +1,30 @@
-"""What the rounds did in all folds, as a table and a picture."""
+"""Describe the rounds of all folds, as a table and a figure."""
 
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_cells, read_folds, read_patients, read_table, write_table
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.pseudo_labels.rounds_figure import rounds_figure
 from lymphokit.pseudo_labels.rounds_table import rounds_table, summary, truth_of
-from lymphokit.pseudo_labels.state_files import read_state
+from lymphokit.pseudo_labels.state import read_state
 
 with job(snakemake.log[0], snakemake.threads):
     given = snakemake.input
-    patients = pd.read_csv(given.patients, dtype={"patient": str})
-    folds = pd.read_csv(given.folds, dtype={"patient": str})
-    cells = pd.read_csv(given.cells, dtype={"patient": str})
+    patients = read_patients(given.patients)
+    folds = read_folds(given.folds)
+    cells = read_cells(given.cells)
     truth = given.get("truth")
-    states = zip(map(Path, given.added), map(Path, given.judged), strict=True)
+    states = zip(map(Path, given.added), map(Path, given.scores), strict=True)
     table = rounds_table(
-        (read_state(added, judged) for added, judged in states),
+        (read_state(added, scores) for added, scores in states),
         cells.merge(patients[["patient", "label"]]),
         folds,
         places=snakemake.params.places,
         is_abnormal=truth_of(Path(truth), cells) if truth else None,
     )
-    table.to_csv(snakemake.output.table, index=False)
-    labelled = pd.read_csv(given.labelled)
+    write_table(table, snakemake.output.table)
+    labelled = read_table(given.labelled)
     figure = rounds_figure(table, labelled=int((labelled["part"] == "validation").sum()))
     figure.savefig(snakemake.output.figure, dpi=130)
     say(summary(table))

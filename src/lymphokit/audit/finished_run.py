@@ -19,7 +19,7 @@ from lymphokit.cohort.tables import read_table
 from lymphokit.ensemble.fold import Recipe
 from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.provenance import file_sha256
-from lymphokit.pseudo_labels.state_files import read_state
+from lymphokit.pseudo_labels.state import read_state
 
 
 @dataclass(frozen=True)
@@ -65,23 +65,23 @@ class FinishedRun:
             for fold in folds
         }
 
-    def chains(self, folds: Sequence[int]) -> dict[int, PseudoLabelRecord]:
-        """What the pseudo-labelling of every fold left behind."""
+    def pseudo_labels(self, folds: Sequence[int]) -> dict[int, PseudoLabelRecord]:
+        """Files of the pseudo-labelling of every fold."""
         if self.sizes is None:
             return {}
-        return {fold: self._chains(fold, len(self.sizes)) for fold in folds}
+        return {fold: self._fold_files(fold, len(self.sizes)) for fold in folds}
 
-    def _chains(self, fold: int, last: int) -> PseudoLabelRecord:
+    def _fold_files(self, fold: int, last: int) -> PseudoLabelRecord:
         home = self.home / f"fold{fold}" / "pseudo_label"
         rounds = [home / f"round{number}" for number in range(last + 1)]
         added = rounds[-1] / "added.csv"
         return PseudoLabelRecord(
             read_json(home / "lineage.json"),
-            read_state(added, rounds[-1] / "judged.npz").added,
+            read_state(added, rounds[-1] / "scores.npz").added,
             file_sha256(added),
             [json.loads((step / "record.json").read_text()) for step in rounds],
             json.loads((home / "stain.json").read_text())["patients"],
-            read_state(home / "last/added.csv", home / "last/judged.npz"),
+            read_state(home / "last/added.csv", home / "last/scores.npz"),
             np.load(self.home / f"fold{fold}/features/pseudo_label.npy")[:, 0],
         )
 
@@ -106,7 +106,7 @@ def run_checks(
     folds, decisions = run.table("folds.csv"), run.table("decisions.csv")
     numbers = sorted(set(folds["fold"]))
     predictions, blends = run.predictions(numbers), run.blends(numbers)
-    records, chains = run.records(numbers), run.chains(numbers)
+    records, pseudo_labels = run.records(numbers), run.pseudo_labels(numbers)
     duplicates = json.loads((run.home / "imaging/duplicates.json").read_text())
     images, accepted = check_images(
         run.table("imaging/duplicates.csv"),
@@ -122,7 +122,9 @@ def run_checks(
         check_predictions(all_predictions, folds, patients),
         check_records(records, folds, patients),
         check_features(records),
-        check_pseudo_labels(chains, folds, patients, cells, sizes=run.sizes or (), exact=run.exact),
+        check_pseudo_labels(
+            pseudo_labels, folds, patients, cells, sizes=run.sizes or (), exact=run.exact
+        ),
         check_thresholds(all_predictions, decisions, threshold),
         check_blends(predictions, blends, patients, recipes=recipes, rule=threshold),
     ]

@@ -12,8 +12,8 @@ from lymphokit.audit.findings import Check, counted, some
 from lymphokit.errors import Fault
 from lymphokit.evaluation.out_of_fold import LeakError
 from lymphokit.pseudo_labels.lineage import check_lineage
-from lymphokit.pseudo_labels.rounds import WHOLE, State
 from lymphokit.pseudo_labels.selection import probability
+from lymphokit.pseudo_labels.state import NONE_HELD_OUT, State
 
 _AGAIN = "run the rounds of this fold again: snakemake -R round_zero pseudo_label"
 _CLOSE = 1e-6  # banks hold float32
@@ -21,11 +21,11 @@ _CLOSE = 1e-6  # banks hold float32
 
 @dataclass(frozen=True)
 class PseudoLabelRecord:
-    """What the pseudo-labelling of one fold left behind.
+    """Files that the pseudo-labelling of one fold wrote.
 
-    receipt: lineage.json, None where it is missing; added: what the last round has added, and the
-    sha256 of that file; records of all steps; stain_patients: whose images gave the stain; last:
-    the state after the last phase; bank (n_cells,): the probabilities that the models read.
+    receipt: lineage.json, None where it is missing; added: added.csv of the last round, and its
+    sha256; records: record.json of all rounds; stain_patients: the patients whose images gave the
+    stain; last: the state after the last phase; bank (n_cells,): probabilities that models read.
     """
 
     receipt: dict[str, Any] | None
@@ -38,7 +38,7 @@ class PseudoLabelRecord:
 
 
 def check_pseudo_labels(
-    chains: Mapping[int, PseudoLabelRecord],
+    files: Mapping[int, PseudoLabelRecord],
     folds: pd.DataFrame,
     patients: pd.DataFrame,
     cells: pd.DataFrame,
@@ -48,30 +48,30 @@ def check_pseudo_labels(
 ) -> Check:
     """Check the lineage of every fold's pseudo-labels from what its rounds wrote.
 
-    The receipt must be there and tell what is found again; the last phase must have learned from
-    the cells whose lineage was checked; and every cell's probability must come from the chain that
-    knew no label of its patient. sizes, exact: as for `check_lineage`.
+    The receipt must exist and equal the lineage found again; the last phase must have been trained
+    on the cells whose lineage was checked; and every cell's probability must come from the network
+    whose training subset lacks its patient. files: by fold; sizes, exact: see `check_lineage`.
     """
     faults = []
-    for number, fold in chains.items():
+    for number, fold in files.items():
         rows = folds[folds["fold"] == number]
-        faults += _of_receipt(number, fold, rows, patients, cells, sizes=sizes, exact=exact)
+        faults += _receipt_faults(number, fold, rows, patients, cells, sizes=sizes, exact=exact)
         if not _same_cells(fold.last.added, fold.added):
             finding = "last/added.csv holds other cells than those whose lineage was checked"
             faults.append(Fault(f"fold{number}", finding, _AGAIN))
-        faults += _of_bank(number, fold, rows, cells)
-    n_added = sum(len(fold.added) for fold in chains.values())
-    n_bank = sum(len(fold.bank) for fold in chains.values())
+        faults += _bank_faults(number, fold, rows, cells)
+    n_added = sum(len(fold.added) for fold in files.values())
+    n_bank = sum(len(fold.bank) for fold in files.values())
     compared = (
-        f"{counted(len(chains), 'lineage')}, {n_added:,} added cells, {n_bank:,} probabilities of "
+        f"{counted(len(files), 'lineage')}, {n_added:,} added cells, {n_bank:,} probabilities of "
         f"cells: {len(faults)} of a wrong lineage"
-        if chains
+        if files
         else "no model of this run learns from pseudo-labels"
     )
     return Check("pseudo-labels", compared, tuple(faults))
 
 
-def _of_receipt(
+def _receipt_faults(
     number: int,
     fold: PseudoLabelRecord,
     rows: pd.DataFrame,
@@ -81,7 +81,7 @@ def _of_receipt(
     sizes: Sequence[int],
     exact: bool,
 ) -> list[Fault]:
-    """The lineage found again, and where the receipt tells something else."""
+    """Check the lineage again, and compare it with the receipt."""
     name, findings = f"fold{number}", []
     try:
         found = check_lineage(
@@ -100,33 +100,33 @@ def _of_receipt(
     if fold.receipt is None:
         findings.append("pseudo_label/lineage.json is missing")
     else:
-        told = {**fold.receipt}
-        if told.pop("added_sha256", None) != fold.added_sha256:
+        receipt = {**fold.receipt}
+        if receipt.pop("added_sha256", None) != fold.added_sha256:
             findings.append("pseudo_label/lineage.json is of another added.csv (its sha256)")
-        if found and told != found:
-            findings.append("pseudo_label/lineage.json tells other patients or cells than added")
+        if found and receipt != found:
+            findings.append("pseudo_label/lineage.json lists other patients or cells than added")
     return [Fault(name, finding, _AGAIN) for finding in findings]
 
 
 def _same_cells(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    columns = ["chain", "round", "label", "patient", "cell"]
+    columns = ["held_out", "round", "label", "patient", "cell"]
     return one[columns].to_numpy().tolist() == other[columns].to_numpy().tolist()
 
 
-def _of_bank(
+def _bank_faults(
     number: int, fold: PseudoLabelRecord, rows: pd.DataFrame, cells: pd.DataFrame
 ) -> list[Fault]:
-    """Whose cells' probabilities are not those of the chain that has not seen the patient."""
+    """Find cells whose probability is not that of the network trained without their patient."""
     inner = rows.drop_duplicates("patient").set_index("patient")["inner"]
-    inner_of = cells["patient"].map(inner).fillna(WHOLE)
-    own = fold.last.chains[:, None] == inner_of.to_numpy(np.int64)[None]
-    judged = probability(np.where(own, fold.last.log_odds, 0).sum(axis=0))
-    wrong = ~own.any(axis=0) | (np.abs(judged - fold.bank) > _CLOSE)
+    inner_of = cells["patient"].map(inner).fillna(NONE_HELD_OUT)
+    expected = fold.last.held_out[:, None] == inner_of.to_numpy(np.int64)[None]
+    probabilities = probability(np.where(expected, fold.last.log_odds, 0).sum(axis=0))
+    wrong = ~expected.any(axis=0) | (np.abs(probabilities - fold.bank) > _CLOSE)
     if not wrong.any():
         return []
-    whose = cells["patient"].to_numpy()[wrong]
+    names = cells["patient"].to_numpy()[wrong]
     finding = (
-        f"features/pseudo_label.npy: {counted(int(wrong.sum()), 'cell')} not judged by the chain "
-        f"that knows no label of the patient: {some(whose)}"
+        f"features/pseudo_label.npy: {counted(int(wrong.sum()), 'cell')} not scored by the network "
+        f"trained without the patient: {some(names)}"
     )
     return [Fault(f"fold{number}", finding, _AGAIN)]

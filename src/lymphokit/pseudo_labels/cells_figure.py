@@ -1,4 +1,4 @@
-"""The cells that the semi-supervised phase sees and adds (report, figure 8): data in, figure out.
+"""Figures of the cells that the rounds add, and of stain matching (report, figure 8).
 
 Both figures are laid out in inches, from the top left corner of the page.
 """
@@ -26,7 +26,7 @@ STAIN_CELL, STAIN_NAMES, STAIN_ABOVE, STAIN_BELOW = 1.15, 1.75, 0.5, 0.45
 
 @dataclass(frozen=True)
 class _Page:
-    """Where the cells of a gallery lie, in inches: a row a round, a side a label."""
+    """Positions of the cells of a gallery, in inches: a row a round, a side a label."""
 
     rounds: tuple[int, ...]
     cell: float
@@ -49,7 +49,7 @@ class _Page:
 
 
 def additions_gallery(additions: pd.DataFrame, images: Sequence[Image], *, fold: int) -> Figure:
-    """Every cell that the rounds of a fold added, a row a round, abnormal left and healthy right.
+    """Show every cell added in a fold, a row a round, abnormal left and healthy right.
 
     additions: a row an added cell with round (1..), label (1 abnormal, 0 healthy), patient and
     probability (of label 1, in the round that added it), drawn in this order; images: the square
@@ -92,10 +92,10 @@ def stain_figure(
     moved: str,
     onto: str,
 ) -> Figure:
-    """Cells as photographed, the same after stain matching, and the cells they were matched to.
+    """Show cells as photographed, the same after stain matching, and the cells they match.
 
     All square (h, w, 3) RGB; rows may have different numbers and sizes of images. moved, onto:
-    what the cells of the first rows and of the last are called.
+    names of the cells of the first two rows and of the last.
     Raises ValueError where a row is empty.
     """
     rows = {moved: before, "stain matched": after, onto: target}
@@ -117,17 +117,17 @@ def stain_figure(
 
 
 def _page(additions: pd.DataFrame) -> _Page:
-    """As large as the most rounds and the most cells of a round and label allow."""
+    """Lay out the page: cells as large as the number of rounds and of cells in a row allow."""
     rounds = tuple(sorted(additions["round"].unique()))
     cell = min(MOST_CELL, (MOST_HEIGHT - ABOVE - BELOW) / len(rounds) - UNDER)
     most = additions.groupby(["round", "label"]).size().max()
     side_width = max(LEAST_SIDE, most * (cell + GAP) - GAP)
-    spare = LEAST_WIDTH - (NAMES + 2 * side_width + BETWEEN + MARGIN)
-    return _Page(rounds, cell, NAMES + max(0.0, spare / 2), side_width)
+    unused = LEAST_WIDTH - (NAMES + 2 * side_width + BETWEEN + MARGIN)
+    return _Page(rounds, cell, NAMES + max(0.0, unused / 2), side_width)
 
 
 def _name_rows_and_sides(axes: Axes, page: _Page) -> None:
-    """The number of each round at its left, the label of each side above it."""
+    """Write the number of each round at its left, and the label of each side above it."""
     right, above = page.left - 0.15, ABOVE - 0.1
     axes.text(right, above, "round", ha="right", color=DARK)
     for number in page.rounds:
@@ -140,7 +140,7 @@ def _name_rows_and_sides(axes: Axes, page: _Page) -> None:
 
 
 def _name_stain(axes: Axes, name: str, images: Sequence[Image], middle: float) -> None:
-    """What a row of the stain figure shows, at its left."""
+    """Write the name of a row of the stain figure at its left."""
     right = STAIN_NAMES - 0.15
     height, width = images[0].shape[:2]
     size = f"n = {len(images)}, {width} x {height} px"
@@ -149,7 +149,7 @@ def _name_stain(axes: Axes, name: str, images: Sequence[Image], middle: float) -
 
 
 def _gallery_caption(additions: pd.DataFrame) -> str:
-    """What the numbers are, and from how many patients each side comes."""
+    """Explain the numbers, and count the cells and patients of each side."""
     lines = ["Numbers: the probability of being abnormal when the cell was added."]
     for label, kind in ((1, "Abnormal"), (0, "Healthy")):
         cells = additions.loc[additions["label"] == label, "patient"].value_counts()
@@ -159,7 +159,7 @@ def _gallery_caption(additions: pd.DataFrame) -> str:
 
 
 def _three_digits(probability: float) -> str:
-    """A probability to three digits, without printing as certain what is not."""
+    """Format a probability to three digits; 0 and 1 stay reserved for exact values."""
     rounded = f"{probability:.3f}"
     if rounded == "1.000" and probability < 1:
         return ">0.999"
@@ -167,7 +167,7 @@ def _three_digits(probability: float) -> str:
 
 
 def _sheet(width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty page whose coordinates are inches from the top left corner."""
+    """Make an empty page whose coordinates are inches from the top left corner."""
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
@@ -176,13 +176,13 @@ def _sheet(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _draw_cell(axes: Axes, image: Image, left: float, top: float, size: float) -> None:
-    """One square cell, its upper left corner given in inches."""
+    """Draw one square cell, its upper left corner given in inches."""
     extent = (left, left + size, top + size, top)
     axes.imshow(image, extent=extent, aspect="auto", interpolation="antialiased")
 
 
 def _title_and_caption(figure: Figure, title: str, caption: str) -> None:
-    """A title and a caption at the same distance from the edges however high the page is."""
+    """Write title and caption at a fixed distance from the edges, whatever the page's height."""
     height = figure.get_figheight()
     figure.suptitle(title, y=1 - 0.12 / height, va="top", fontweight="bold")
     figure.supxlabel(caption, y=0.1 / height, va="bottom", color=DARK, fontsize="small")

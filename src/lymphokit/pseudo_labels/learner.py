@@ -1,19 +1,79 @@
-"""The door to both ways of training: `head` and `all`.
+"""What trains a network on cells and scores cells: the interface, and both ways to train.
 
-Each is a module of its own, imported when asked for: a round of `head` takes less time than the
-import of torch, which only `all` needs.
+`train: head` fits a linear layer on feature banks (`head_learner`); `train: all` trains every
+weight on images (`network_learner`). Each module is imported on use: a round of `head` takes less
+time than importing torch, which only `all` needs.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, Protocol, Self, cast
 
-from lymphokit.pseudo_labels.rounds import Learner
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lymphokit.pseudo_labels.selection import Cells, Floats
 
 MODULES = {
-    "head": "lymphokit.pseudo_labels.frozen_trunk",
-    "all": "lymphokit.pseudo_labels.whole_network",
+    "head": "lymphokit.pseudo_labels.head_learner",
+    "all": "lymphokit.pseudo_labels.network_learner",
 }
+
+
+@dataclass(frozen=True)
+class CellScores:
+    """Scores of a trained network.
+
+    log_odds (n_cells,) of label 1 for every cell of the cohort; labelled_accuracy on the labelled
+    cells' validation part.
+    """
+
+    log_odds: Floats
+    labelled_accuracy: float
+
+
+class Learner(Protocol):
+    """Trains on cells of the cohort and on labelled cells, and scores every cell of the cohort."""
+
+    def fit_and_score(
+        self, cells: Cells, labels: NDArray[np.int64], *, with_labelled: bool, seed: int
+    ) -> CellScores:
+        """Train, from the pretrained weights, on these cells and their (pseudo-)labels.
+
+        cells, labels (n,); with_labelled: on the labelled cells' training part, too.
+        """
+        ...
+
+
+class CellClassifier(Protocol):
+    """Trains on cells of the cohort and scores others."""
+
+    def fit_predict(
+        self, cells: Cells, labels: NDArray[np.int64], others: Cells, *, seed: int
+    ) -> Floats:
+        """Log odds of label 1 for `others`, from a network trained on `cells` and labels (n,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class LabelledSplit:
+    """Labels (n,) of the labelled cells, and which of them are for training (n,)."""
+
+    labels: NDArray[np.int64]
+    is_training: NDArray[np.bool_]
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame) -> Self:
+        """From labelled_cells/cells.csv, with columns label and part."""
+        is_training = (table["part"] == "train").to_numpy()
+        return cls(table["label"].to_numpy(np.int64), is_training)
+
+    def accuracy(self, log_odds: Floats) -> float:
+        """Accuracy on the validation part, from its log odds (n_validation,)."""
+        correct = (log_odds > 0) == (self.labels[~self.is_training] == 1)
+        return float(np.mean(correct))
 
 
 def open_learner(
@@ -24,10 +84,11 @@ def open_learner(
     trunk: Mapping[str, Any],
     seed: int,
 ) -> Learner:
-    """The learner that `train` in the settings of `pseudo_label` asks for.
+    """Make the learner that `pseudo_label.train` selects.
 
-    files: the rule's inputs by name; frame: `size` and `crop` of the cohort's images; trunk: what
-    `load_backbone` takes, and seed where its weights are random.
+    settings: of the block `pseudo_label`; files: the rule's inputs by name; frame: `size` and
+    `crop` of the cohort's images; trunk: arguments of `load_backbone`, and seed where its weights
+    are random.
     """
     module = import_module(MODULES[settings["train"]])
     return cast(Learner, module.open_learner(settings, files, frame=frame, trunk=trunk, seed=seed))

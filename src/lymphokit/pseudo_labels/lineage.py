@@ -1,6 +1,7 @@
-"""Which patients' labels went into pseudo-labelled cells, and that none was to be predicted.
+"""Lineage of pseudo-labels: which patients' labels went into them, and that no leak is among them.
 
-Checked from what the rounds wrote and from the folds, not by the code that chose the cells.
+Checked from the files of the rounds and from the folds, independently of the code that selected
+the cells.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,9 @@ from typing import Any
 import pandas as pd
 
 from lymphokit.evaluation.out_of_fold import LeakError
-from lymphokit.pseudo_labels.rounds import WHOLE
+from lymphokit.pseudo_labels.state import NONE_HELD_OUT
+
+_MOST_SHOWN = 10
 
 
 def check_lineage(
@@ -23,70 +26,81 @@ def check_lineage(
     exact: bool,
     stain_patients: Iterable[str],
 ) -> dict[str, Any]:
-    """Check what one fold's chains added, and sum it up as plain data.
+    """Check the cells added in one fold, and summarise them as plain data.
 
-    added: chain, round, label, patient, cell; fold: the fold's rows of folds.csv; patients and
-    cells: patients.csv and cells.csv; records: what the steps of the chains wrote about
-    themselves. sizes: cells of each label that each round was to add; exact: whether it had to
-    add so many (there is no floor of confidence). stain_patients: whose images gave the stain.
-    Raises LeakError, naming chain, round and patient, where a label came from a patient of the
-    validation part, of the test set, of the inner fold that the chain holds out, or differs from
-    the patient's own; where a cell is another patient's, or was added twice; where a round added
-    more or other than its size; where a step has seen patients that no added cell accounts for;
-    where the stain is not of training patients alone.
+    added: held_out, round, label, patient, cell; fold: the fold's rows of folds.csv; patients,
+    cells: patients.csv and cells.csv; records: record.json of each round.
+    sizes: cells of each label that each round adds; exact: whether every round must add that many
+    (no floor of confidence). stain_patients: the patients whose images gave the stain.
+    Raises LeakError, naming training subset, round and patient, where
+      - a label comes from a patient outside the training subset, or is not the patient's label,
+      - a cell belongs to another patient, or was added twice,
+      - a round added more cells than its size, or (exact) fewer,
+      - a record lists patients of whom no cell was added,
+      - the stain was not measured on training patients alone.
     """
     training = fold.loc[fold["part"] == "train"]
     inner_of: dict[str, int] = dict(zip(training["patient"], training["inner"], strict=True))
     faults = [
-        *_foreign(added, fold, inner_of, patients),
-        *_wrong_owners(added, cells),
+        *_foreign_patients(added, fold, inner_of, patients),
+        *_wrong_patients(added, cells),
         *_wrong_labels(added, patients),
-        *_twice(added),
+        *_repeated_cells(added),
         *_wrong_sizes(added, inner_of, sizes, exact=exact),
-        *_unaccounted(added, records),
-        *_stain(stain_patients, inner_of),
+        *_unexplained_patients(added, records),
+        *_foreign_stain(stain_patients, inner_of),
     ]
+    number = int(fold["fold"].iloc[0])
     if faults:
-        shown = [*faults[:10], *([f"... and {len(faults) - 10} more"] if len(faults) > 10 else [])]
-        number = fold["fold"].iloc[0]
+        n_more = len(faults) - _MOST_SHOWN
+        more = [f"... and {n_more} more"] if n_more > 0 else []
         raise LeakError(
             f"fold {number}: pseudo-labels of a wrong lineage\n"
-            + "\n".join(f"  {fault}" for fault in shown)
+            + "\n".join(f"  {fault}" for fault in [*faults[:_MOST_SHOWN], *more])
             + "\nrun the rounds again: snakemake -R round_zero pseudo_label"
         )
-    sources = added.groupby("chain")["patient"].agg(lambda names: sorted(set(names)))
+    by_subset = added.groupby("held_out")
+    sources = by_subset["patient"].agg(lambda names: sorted(set(names)))
     return {
-        "fold": int(fold["fold"].iloc[0]),
-        "label_sources": {str(chain): names for chain, names in sources.items()},
-        "cells": {str(chain): int(n) for chain, n in added.groupby("chain").size().items()},
+        "fold": number,
+        "label_sources": {str(held_out): names for held_out, names in sources.items()},
+        "cells": {str(held_out): int(n) for held_out, n in by_subset.size().items()},
     }
 
 
-def _foreign(
+def _where(held_out: object, phase: object) -> str:
+    """Name a training subset and a round of it, or another phase."""
+    whole = held_out == NONE_HELD_OUT
+    subset = "all training patients" if whole else f"without inner fold {held_out}"
+    return f"{subset}, {phase}" if isinstance(phase, str) else f"{subset}, round {phase}"
+
+
+def _foreign_patients(
     added: pd.DataFrame, fold: pd.DataFrame, inner_of: Mapping[str, int], patients: pd.DataFrame
 ) -> list[str]:
-    """Labels from patients that the chain must not know."""
+    """Labels of patients outside the training subset."""
     part_of = {
         name: "in no part of the fold" if part == "train" else "a test patient"
         for name, part in zip(patients["patient"], patients["part"], strict=True)
     }
     part_of |= dict.fromkeys(fold.loc[fold["part"] != "train", "patient"], "a validation patient")
     faults = []
-    steps = added[["chain", "round", "patient"]].drop_duplicates()
-    for chain, number, patient in steps.itertuples(index=False, name=None):
-        where = f"chain {chain}, round {number}: {patient}"
+    rows = added[["held_out", "round", "patient"]].drop_duplicates()
+    for held_out, number, patient in rows.itertuples(index=False, name=None):
+        where = f"{_where(held_out, number)}: {patient}"
         if patient not in inner_of:
             faults.append(f"{where} is {part_of.get(patient, 'in no table')}")
-        elif chain != WHOLE and inner_of[patient] == chain:
+        elif held_out != NONE_HELD_OUT and inner_of[patient] == held_out:
             faults.append(f"{where} is of the inner fold held out")
     return faults
 
 
-def _wrong_owners(added: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
-    owner = added["cell"].map(cells.set_index("cell")["patient"])
-    wrong = added.assign(owner=owner)[owner != added["patient"]]
+def _wrong_patients(added: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """Cells that belong to another patient than added.csv lists."""
+    true_patient = added["cell"].map(cells.set_index("cell")["patient"])
+    wrong = added.assign(true_patient=true_patient)[true_patient != added["patient"]]
     return [
-        f"chain {row.chain}, round {row.round}: cell {row.cell} is of {row.owner}, "
+        f"{_where(row.held_out, row.round)}: cell {row.cell} is of {row.true_patient}, "
         f"not of {row.patient}"
         for row in wrong.itertuples()
     ]
@@ -96,48 +110,49 @@ def _wrong_labels(added: pd.DataFrame, patients: pd.DataFrame) -> list[str]:
     label_of = patients.set_index("patient")["label"]
     wrong = added[added["patient"].map(label_of) != added["label"]]
     return [
-        f"chain {row.chain}, round {row.round}: {row.patient} gave a cell of label {row.label}, "
-        "not the patient's own"
+        f"{_where(row.held_out, row.round)}: a cell of {row.patient} has label "
+        f"{row.label}, which is not the patient's label"
         for row in wrong.itertuples()
     ]
 
 
-def _twice(added: pd.DataFrame) -> list[str]:
-    doubled = added[added.duplicated(["chain", "cell"])]
+def _repeated_cells(added: pd.DataFrame) -> list[str]:
+    repeated = added[added.duplicated(["held_out", "cell"])]
     return [
-        f"chain {row.chain}, round {row.round}: cell {row.cell} of {row.patient} was added before"
-        for row in doubled.itertuples()
+        f"{_where(row.held_out, row.round)}: cell {row.cell} of {row.patient} was added before"
+        for row in repeated.itertuples()
     ]
 
 
 def _wrong_sizes(
     added: pd.DataFrame, inner_of: Mapping[str, int], sizes: Sequence[int], *, exact: bool
 ) -> list[str]:
-    found = added.groupby(["chain", "round", "label"]).size()
+    found = added.groupby(["held_out", "round", "label"]).size()
     faults = []
-    for chain in (WHOLE, *sorted(set(inner_of.values()))):
+    for held_out in (NONE_HELD_OUT, *sorted(set(inner_of.values()))):
         for number, size in enumerate(sizes, start=1):
-            n = [int(found.get((chain, number, label), 0)) for label in (0, 1)]
+            n = [int(found.get((held_out, number, label), 0)) for label in (0, 1)]
             if n[0] != n[1] or n[1] > size or (exact and n[1] != size):
                 faults.append(
-                    f"chain {chain}, round {number}: added {n[1]} cells as 1 and {n[0]} as 0, "
-                    f"to be {size} each"
+                    f"{_where(held_out, number)}: added {n[1]} cells as 1 and {n[0]} as "
+                    f"0, expected {size} each"
                 )
     beyond = added[~added["round"].isin(range(1, len(sizes) + 1))]
-    return faults + [f"round {number} is not of the schedule" for number in set(beyond["round"])]
+    return faults + [f"round {number} is not configured" for number in set(beyond["round"])]
 
 
-def _unaccounted(added: pd.DataFrame, records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Patients that a step says its networks saw, and that are of none of the chain's cells."""
-    known = {chain: set(names) for chain, names in added.groupby("chain")["patient"]}
+def _unexplained_patients(added: pd.DataFrame, records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Patients that a record lists as trained on, and of whom no cell was added."""
+    patients_of = {held_out: set(names) for held_out, names in added.groupby("held_out")["patient"]}
     return [
-        f"chain {chain['chain']}, {record['phase']}: saw {name}, of whom it added no cell"
+        f"{_where(subset['held_out'], record['phase'])}: trained on {name}, of whom no cell "
+        "was added"
         for record in records
-        for chain in record["chains"]
-        for name in sorted(set(chain["seen"]) - known.get(chain["chain"], set()))
+        for subset in record["subsets"]
+        for name in sorted(set(subset["patients"]) - patients_of.get(subset["held_out"], set()))
     ]
 
 
-def _stain(stain_patients: Iterable[str], inner_of: Mapping[str, int]) -> list[str]:
-    strangers = sorted(set(stain_patients) - set(inner_of))
-    return [f"the stain was measured on {name}, no training patient" for name in strangers]
+def _foreign_stain(stain_patients: Iterable[str], inner_of: Mapping[str, int]) -> list[str]:
+    foreign = sorted(set(stain_patients) - set(inner_of))
+    return [f"the stain was measured on {name}, no training patient" for name in foreign]

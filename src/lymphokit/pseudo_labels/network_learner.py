@@ -1,95 +1,118 @@
-"""Learners that train a pretrained network whole, on the images themselves."""
+"""`train: all`: every weight of a pretrained network is trained, on images read on access."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.features.backbone import Backbone
+from lymphokit.cohort.tables import read_table
+from lymphokit.features.backbone import Backbone, load_backbone
 from lymphokit.features.fine_tune import CellImages, Sgd, fine_tune
-from lymphokit.pseudo_labels.rounds import Judgement
+from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.stain import moved_onto
+from lymphokit.pseudo_labels.learner import CellScores, LabelledSplit
+from lymphokit.pseudo_labels.selection import Cells, Floats
 
 
 @dataclass(frozen=True)
-class Both:
-    """The images of the cohort's cells and, after them, those of the labelled cells, as one."""
+class JoinedImages:
+    """Two sets of images as one sequence: the cohort's cells, then the labelled cells."""
 
-    own: CellImages
+    cohort: CellImages
     labelled: CellImages
 
     def __len__(self) -> int:
-        return len(self.own) + len(self.labelled)
+        return len(self.cohort) + len(self.labelled)
 
-    def __getitem__(self, cells: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The images at these positions, in this order: (n, h, w, 3)."""
-        of_labelled = cells >= len(self.own)
-        parts = [self.own[cells[~of_labelled]]] if not of_labelled.all() else []
-        if of_labelled.any():
-            parts.append(self.labelled[cells[of_labelled] - len(self.own)])
-        together = np.concatenate(parts)
-        order = np.argsort(of_labelled, kind="stable")
-        return together[np.argsort(order)]
+        is_labelled = positions >= len(self.cohort)
+        # An empty part is left out: it has no image to take the shape from.
+        parts = [self.cohort[positions[~is_labelled]]] if not is_labelled.all() else []
+        if is_labelled.any():
+            parts.append(self.labelled[positions[is_labelled] - len(self.cohort)])
+        order = np.argsort(is_labelled, kind="stable")  # order[i]: position of image i of `parts`
+        return np.concatenate(parts)[np.argsort(order)]
 
 
 @dataclass(frozen=True)
-class WholeNetwork:
-    """Trains every weight, from the pretrained ones, on images.
+class NetworkLearner:
+    """Learner that trains every weight, from the pretrained ones.
 
-    images of the cohort's cells, labelled: images of the labelled cells, of the same size, with
-    labels (n,) and is_training (n,), which tells their training part.
+    cohort: images of the cohort's cells; labelled: images of the labelled cells, of the same
+    size, with their split.
     """
 
     backbone: Backbone
-    images: CellImages
+    cohort: CellImages
     labelled: CellImages
-    labels: NDArray[np.int64]
-    is_training: NDArray[np.bool_]
+    split: LabelledSplit
     sgd: Sgd
 
-    def learn(
-        self,
-        cells: NDArray[np.int64],
-        labels: NDArray[np.int64],
-        *,
-        with_labelled: bool,
-        seed: int,
-    ) -> Judgement:
-        """Train on cells and (pseudo-)labels; batches, and the new layer's start, are `seed`'s."""
-        both = Both(self.images, self.labelled)
-        known = np.flatnonzero(self.is_training) if with_labelled else np.array([], np.int64)
+    def fit_and_score(
+        self, cells: Cells, labels: NDArray[np.int64], *, with_labelled: bool, seed: int
+    ) -> CellScores:
+        """Train on cells and (pseudo-)labels; the seed sets batches and the new layer's start."""
+        images, n_cells = JoinedImages(self.cohort, self.labelled), len(self.cohort)
+        is_training = self.split.is_training
+        extra = np.flatnonzero(is_training) if with_labelled else np.array([], np.int64)
         trained = fine_tune(
             self.backbone,
-            both,
-            np.concatenate([cells, known + len(self.images)]),
-            np.concatenate([labels, self.labels[known]]),
+            images,
+            np.concatenate([cells, extra + n_cells]),
+            np.concatenate([labels, self.split.labels[extra]]),
             settings=self.sgd,
             seed=seed,
         )
-        held_out = np.flatnonzero(~self.is_training)
-        called = trained.log_odds(both, held_out + len(self.images)) > 0
-        accuracy = float(np.mean(called == (self.labels[held_out] == 1)))
-        return Judgement(trained.log_odds(both, np.arange(len(self.images))), accuracy)
+        validation = trained.log_odds(images, np.flatnonzero(~is_training) + n_cells)
+        accuracy = self.split.accuracy(validation)
+        return CellScores(trained.log_odds(images, np.arange(n_cells)), accuracy)
 
 
 @dataclass(frozen=True)
-class NetworkOnImages:
-    """`train: all` of the naive network: every weight is trained, from the pretrained ones.
-
-    images of the cohort's cells.
-    """
+class NetworkClassifier:
+    """Cell classifier that trains every weight, on images of the cohort's cells."""
 
     backbone: Backbone
     images: CellImages
     sgd: Sgd
 
-    def judge(
-        self,
-        cells: NDArray[np.int64],
-        labels: NDArray[np.int64],
-        others: NDArray[np.int64],
-        *,
-        seed: int,
-    ) -> NDArray[np.float64]:
-        """Log odds of label 1 for `others`; batches, and the new layer's start, are `seed`'s."""
+    def fit_predict(
+        self, cells: Cells, labels: NDArray[np.int64], others: Cells, *, seed: int
+    ) -> Floats:
+        """Log odds of label 1 for `others`; the seed sets batches and the new layer's start."""
         trained = fine_tune(self.backbone, self.images, cells, labels, settings=self.sgd, seed=seed)
         return trained.log_odds(self.images, others)
+
+
+def open_learner(
+    settings: Mapping[str, Any],
+    files: Mapping[str, str],
+    *,
+    frame: Mapping[str, int | None],
+    trunk: Mapping[str, Any],
+    seed: int,
+) -> NetworkLearner:
+    """Open the learner on the images below `raw` and the labelled ones that `about` locates.
+
+    All are resized to `labelled_px` pixels a side, and the stain of one set is moved onto the
+    other's. Raises WeightsError where the network or its weights cannot be had.
+    """
+    table, cells = read_table(files["table"]), read_table(files["cells"])
+    home = Path(json.loads(Path(files["about"]).read_text())["home"])
+    stains = json.loads(Path(files["stain"]).read_text())
+    side, moving = settings["labelled_px"], settings["stain"]
+    cohort_stain = moved_onto("competition", moving, stains)
+    labelled_stain = moved_onto("labelled_cells", moving, stains)
+    raw, paths = Path(files["raw"]), cells["path"].tolist()
+    return NetworkLearner(
+        load_backbone(**trunk, seed=seed),
+        Photographs(raw, paths, frame["size"], frame["crop"], side, cohort_stain),
+        Photographs(home, table["file"].tolist(), None, None, side, labelled_stain),
+        LabelledSplit.from_table(table),
+        Sgd(**settings["sgd"]),
+    )

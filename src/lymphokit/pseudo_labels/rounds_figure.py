@@ -1,4 +1,4 @@
-"""What the semi-supervised phase learns and forgets (report, figure 7): data in, figure out."""
+"""Figures of the rounds (report, figure 7) and of the starting networks: data in, figure out."""
 
 from itertools import cycle
 from typing import Any
@@ -13,17 +13,17 @@ from lymphokit.figures.style import BLUE, CURVES, DARK, ORANGE, PALE, SKY, VERMI
 from lymphokit.figures.tables import LEVEL, share_with_interval
 
 DASHED = (0, (4, 4))
-MOSTLY_RIGHT = 0.9  # the share of truly abnormal cells that a simulated cohort should reach
+EXPECTED_SHARE = 0.9  # of truly abnormal cells, on a simulated cohort
 
 
 def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
-    """How confident, how forgetful, how useful and, where known, how right each round is.
+    """Plot confidence, accuracy on labelled cells, validation AUC and, if known, truth per round.
 
     rounds: a row a fold and round (0: only labelled cells) with confidence and least_confidence
     (median and least probability of label 1 of the cells added as abnormal, NaN in round 0),
     labelled_accuracy (on `labelled` held-out labelled cells), auc (of validation patients) and
-    truly_abnormal (of all cells added as abnormal so far; all NaN, and then no panel, where nobody
-    knows), each in [0, 1]. The mean leaves out folds without a value.
+    truly_abnormal (share of all cells added as abnormal so far; all NaN, and then no panel, where
+    the truth is unknown), each in [0, 1]. The mean leaves out folds without a value.
     Raises ValueError where a fold has a round twice.
     """
     known = bool(rounds["truly_abnormal"].notna().any())
@@ -31,8 +31,8 @@ def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(*shape, squeeze=False).ravel()
     _draw_confidence(panels[0], rounds)
-    _draw_forgetting(panels[1], rounds, labelled)
-    _draw_usefulness(panels[2], rounds)
+    _draw_labelled_accuracy(panels[1], rounds, labelled)
+    _draw_auc(panels[2], rounds)
     if known:
         _draw_truth(panels[3], rounds)
     last = int(rounds["round"].max())
@@ -43,7 +43,7 @@ def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
     title = f"Semi-supervised phase, {_counted(last, 'round')}, {folds}"
     figure.suptitle(title, fontweight="bold")
     figure.supxlabel(
-        "Thin: a fold. Thick: the mean of those drawn. Round 0 learned from labelled cells only.",
+        "Fine lines: folds. Heavy: mean of the folds drawn. Round 0: labelled cells only.",
         fontsize="small",
         color=DARK,
     )
@@ -51,7 +51,7 @@ def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
 
 
 def accuracy_curves(history: pd.DataFrame, *, n: int) -> Figure:
-    """Accuracy on held-out labelled cells and training loss of each network, epoch by epoch.
+    """Plot accuracy on held-out labelled cells and training loss of each network, by epoch.
 
     history: a row a network and epoch (1..) with accuracy (in [0, 1], on `n` held-out labelled
     cells) and loss (mean negative log-likelihood of the training cells, nats).
@@ -70,7 +70,7 @@ def accuracy_curves(history: pd.DataFrame, *, n: int) -> Figure:
     figure.suptitle(f"Learning from labelled cells, n = {n} held out", fontweight="bold")
     figure.supxlabel(
         f"Points: the best epoch, the first of equals; in brackets its {LEVEL:.0%} Wilson "
-        "interval.\nIt was chosen on the same cells, which flatters it. Dashed: chance.",
+        "interval.\nThe epoch was chosen on the same cells: optimistic. Dashed: chance.",
         fontsize="small",
         color=DARK,
     )
@@ -78,25 +78,25 @@ def accuracy_curves(history: pd.DataFrame, *, n: int) -> Figure:
 
 
 def _draw_networks(accuracy: Axes, loss: Axes, history: pd.DataFrame, n: int) -> None:
-    """The two curves of each network, the most accurate one first, and a point at its best."""
+    """Draw two curves per network, most accurate network first, and a point at its best epoch."""
     best = history.groupby("network")["accuracy"].max().sort_values(ascending=False, kind="stable")
     taken: list[tuple[int, float]] = []
     for network, (colour, style) in zip(best.index, cycle(CURVES), strict=False):
-        own = history.loc[history["network"] == network].sort_values("epoch")
-        at = own["accuracy"].argmax()
-        point = (int(own["epoch"].iloc[at]), float(own["accuracy"].iloc[at]))
+        epochs = history.loc[history["network"] == network].sort_values("epoch")
+        at = epochs["accuracy"].argmax()
+        point = (int(epochs["epoch"].iloc[at]), float(epochs["accuracy"].iloc[at]))
         line: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.8}
         label = f"{network}: {share_with_interval(point[1], n)}, epoch {point[0]}"
-        accuracy.plot(own["epoch"], own["accuracy"], label=label, **line)
-        under = taken.count(point)  # points at the same place show as rings around each other
+        accuracy.plot(epochs["epoch"], epochs["accuracy"], label=label, **line)
+        under = taken.count(point)  # points at the same place become rings around each other
         ring: dict[str, Any] = {"markersize": 8 + 5 * under, "zorder": 3 - under / 100}
         accuracy.plot(*point, "o", color=colour, mec="white", **ring)
-        loss.plot(own["epoch"], own["loss"], **line)
+        loss.plot(epochs["epoch"], epochs["loss"], **line)
         taken.append(point)
 
 
 def _draw_confidence(axes: Axes, rounds: pd.DataFrame) -> None:
-    """How sure the network was of the cells it added: of the median one and of the least."""
+    """Draw the probability of the cells added: of the median cell and of the least confident."""
     _draw_folds(axes, rounds, "least_confidence", VERMILION, ORANGE)
     _draw_folds(axes, rounds, "confidence")
     axes.set_ylim(_limits(rounds["least_confidence"], 0.9))
@@ -107,8 +107,8 @@ def _draw_confidence(axes: Axes, rounds: pd.DataFrame) -> None:
     axes.legend(loc="best", frameon=False, fontsize="small", title="Cell of a round")
 
 
-def _draw_forgetting(axes: Axes, rounds: pd.DataFrame, labelled: int) -> None:
-    """What is left, with every round, of what labelled cells had taught."""
+def _draw_labelled_accuracy(axes: Axes, rounds: pd.DataFrame, labelled: int) -> None:
+    """Draw the accuracy on held-out labelled cells, which falls where the network forgets them."""
     _draw_folds(axes, rounds, "labelled_accuracy")
     start = rounds.loc[rounds["round"] == 0, "labelled_accuracy"].mean()
     _mark(axes, start, "round 0")
@@ -117,8 +117,8 @@ def _draw_forgetting(axes: Axes, rounds: pd.DataFrame, labelled: int) -> None:
     axes.set_ylabel("Accuracy, share of cells")
 
 
-def _draw_usefulness(axes: Axes, rounds: pd.DataFrame) -> None:
-    """How well the share of cells called abnormal tells validation patients apart."""
+def _draw_auc(axes: Axes, rounds: pd.DataFrame) -> None:
+    """Draw the AUC of the share of cells called abnormal, over validation patients."""
     _draw_folds(axes, rounds, "auc")
     _mark(axes, 0.5, "chance")
     axes.set_ylim(_limits(rounds["auc"], 0.45))
@@ -127,9 +127,9 @@ def _draw_usefulness(axes: Axes, rounds: pd.DataFrame) -> None:
 
 
 def _draw_truth(axes: Axes, rounds: pd.DataFrame) -> None:
-    """How many of the cells added so far deserved their label."""
+    """Draw the share of truly abnormal cells among those added as abnormal."""
     _draw_folds(axes, rounds, "truly_abnormal")
-    _mark(axes, MOSTLY_RIGHT, f"{MOSTLY_RIGHT:.0%}")
+    _mark(axes, EXPECTED_SHARE, f"{EXPECTED_SHARE:.0%}")
     axes.set_ylim(_limits(rounds["truly_abnormal"], 0.75))
     axes.set_title("Cells added as abnormal, simulated truth")
     axes.set_ylabel("Truly abnormal,\nshare of all added so far")
@@ -138,14 +138,14 @@ def _draw_truth(axes: Axes, rounds: pd.DataFrame) -> None:
 def _draw_folds(
     axes: Axes, rounds: pd.DataFrame, column: str, mean: str = BLUE, fold: str = SKY
 ) -> None:
-    """A thin line a fold and the thick mean of those that have a value, in two colours."""
+    """Draw a light line per fold, and the mean of those with a value as a heavy line."""
     by_fold = rounds.pivot(index="round", columns="fold", values=column)
     axes.plot(by_fold.index, by_fold, color=fold, linewidth=1.0, alpha=0.8)
     axes.plot(by_fold.index, by_fold.mean(axis=1), color=mean, linewidth=2.8)
 
 
 def _mark(axes: Axes, level: float, name: str) -> None:
-    """A level to compare with, named beside the panel."""
+    """Draw a reference level, named at the right of the panel."""
     axes.axhline(level, color=VERMILION, linestyle=DASHED, linewidth=1.0)
     axes.annotate(
         name,
@@ -158,7 +158,7 @@ def _mark(axes: Axes, level: float, name: str) -> None:
 
 
 def _limits(values: "pd.Series[float]", at_most: float) -> tuple[float, float]:
-    """From below the least value, and at most from `at_most`, to just above 1."""
+    """Limits of an axis: from below the least value, at most `at_most`, to just above 1."""
     least = float(np.nanmin([at_most + 0.01, *values]))
     bottom = max(0.0, np.floor((least - 0.01) * 20) / 20)
     return bottom, 1 + 0.03 * (1 - bottom)
@@ -170,7 +170,7 @@ def _counted(number: int, thing: str) -> str:
 
 
 def _tidy(axes: Axes) -> None:
-    """Whole numbers below, round ones at the left, a pale grid, no box."""
+    """Set whole numbers on the x axis, round ones on the y axis, a pale grid, no box."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
     axes.grid(color=PALE, linewidth=0.6)

@@ -1,4 +1,4 @@
-"""What the rounds of pseudo-labelling did, round by round: the table behind their figures."""
+"""The table of rounds: what each round added, and how good its network was."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from lymphokit.cohort.tables import read_table
 from lymphokit.errors import BankError
-from lymphokit.pseudo_labels.rounds import WHOLE, State
+from lymphokit.pseudo_labels.state import NONE_HELD_OUT, State, added_to
 
 COLUMNS = [
     "fold",
@@ -34,24 +34,24 @@ def rounds_table(
     places: Sequence[tuple[int, int]],
     is_abnormal: NDArray[np.bool_] | None,
 ) -> pd.DataFrame:
-    """A row for every state, about the chain on all training patients: COLUMNS.
+    """Describe every state in a row of COLUMNS, for the subset of all training patients.
 
     places: fold and round of each state; cells: cells.csv with each patient's label; folds:
-    folds.csv; is_abnormal (n_cells,): of simulated cells the truth.
+    folds.csv; is_abnormal (n_cells,): the truth of simulated cells.
     """
     rows = []
     for (fold, number), state in zip(places, states, strict=True):
         validation = folds[(folds["fold"] == fold) & (folds["part"] == "validation")]["patient"]
-        whole = int(np.flatnonzero(state.chains == WHOLE)[0])
+        subset = int(np.flatnonzero(state.held_out == NONE_HELD_OUT)[0])
         row = describe_round(
-            state.added[state.added["chain"] == WHOLE],
-            state.log_odds[whole],
+            added_to(state.added, NONE_HELD_OUT),
+            state.log_odds[subset],
             cells,
             number=number,
             validation=cells["patient"].isin(validation).to_numpy(),
             is_abnormal=is_abnormal,
         )
-        accuracy = float(state.labelled_accuracy[whole])
+        accuracy = float(state.labelled_accuracy[subset])
         rows.append({"fold": fold, "round": number, "labelled_accuracy": accuracy, **row})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -65,15 +65,18 @@ def describe_round(
     validation: NDArray[np.bool_],
     is_abnormal: NDArray[np.bool_] | None,
 ) -> dict[str, float]:
-    """What a chain had added, and what its network was worth, after round `number`.
+    """Describe the cells added up to round `number`, and the network trained on them.
 
-    added: what the chain added up to this round (round, label, patient, cell, probability);
-    log_odds (n_cells,) of the network trained on it; cells: one row a cell, with patient and
-    label; validation (n_cells,): whose patients the chain is scored on.
-    n_added, n_patients: cells added as positive so far, and of how many patients. confidence,
-    least_confidence: median and lowest P(1) of those of this round, NaN in round 0. auc: of the
-    share of cells called positive, over validation patients; cell_auc: of single cells of
-    validation patients, abnormal or not; truly_abnormal: share of all cells added as positive.
+    added: round, label, patient, cell, probability of the cells added so far; log_odds (n_cells,)
+    of the network; cells: one row a cell, with patient and label; validation (n_cells,): which
+    cells belong to validation patients.
+
+    Returns:
+      n_added, n_patients: cells added as positive so far, and the number of their patients;
+      confidence, least_confidence: median and lowest P(1) of this round's, NaN in round 0;
+      auc: of the share of cells called positive, over validation patients;
+      cell_auc: of single cells of validation patients, abnormal or not;
+      truly_abnormal: share of abnormal cells among all cells added as positive.
     """
     positive = added[added["label"] == 1]
     latest = positive.loc[positive["round"] == number, "probability"]
@@ -101,7 +104,7 @@ def describe_round(
 def truth_of(truth: Path, cells: pd.DataFrame) -> NDArray[np.bool_]:
     """Which cells of a simulated cohort are abnormal, in the order of cells.csv: (n_cells,).
 
-    truth: the folder that `simulate` wrote. Raises BankError where it does not know a cell.
+    truth: the folder that `simulate` wrote. Raises BankError where a cell is not listed there.
     """
     known = read_table(truth / "cells.csv")
     kinds = cells.merge(known, on=["patient", "image"], how="left", validate="one_to_one")["kind"]
@@ -111,7 +114,7 @@ def truth_of(truth: Path, cells: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def summary(table: pd.DataFrame) -> str:
-    """The first and the last round in words, means over the folds."""
+    """Summarise the first and the last round as text, with means over the folds."""
     mean = table.groupby("round").mean()
     first, last, n_rounds = mean.iloc[0], mean.iloc[-1], mean.index[-1]
     lines = [

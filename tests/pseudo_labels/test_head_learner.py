@@ -1,4 +1,4 @@
-"""The exact head of a frozen trunk, against other solvers and what it must not depend on."""
+"""The exact head of a frozen backbone, against other solvers."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from lymphokit.pseudo_labels.head import FrozenTrunk, fit_head
+from lymphokit.pseudo_labels.head_learner import HeadLearner, fit_head
+from lymphokit.pseudo_labels.learner import LabelledSplit
 
 
 def cells(n: int, d: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -30,7 +31,7 @@ def test_the_head_is_the_optimum_that_scikit_learn_approaches(n: int, d: int) ->
     )
 
 
-def test_long_stochastic_descent_on_log_softmax_tends_to_the_same_head() -> None:
+def test_long_stochastic_gradient_training_of_a_log_softmax_layer_tends_to_the_same_head() -> None:
     features, labels = cells(50, 5)
     ridge = 0.1
     scaled = torch.tensor(StandardScaler().fit_transform(features), dtype=torch.float64)
@@ -38,12 +39,12 @@ def test_long_stochastic_descent_on_log_softmax_tends_to_the_same_head() -> None
     layer = nn.Linear(5, 2, dtype=torch.float64)
     # Two outputs share the weights w/2 and -w/2, so decay of 2 ridge on them is ridge on w.
     groups = [{"params": layer.weight, "weight_decay": 2 * ridge}, {"params": layer.bias}]
-    descent = torch.optim.SGD(groups, lr=0.2, momentum=0.9)
+    sgd = torch.optim.SGD(groups, lr=0.2, momentum=0.9)
     target = torch.tensor(labels)
     for _ in range(3000):
-        descent.zero_grad()
+        sgd.zero_grad()
         nn.functional.nll_loss(torch.log_softmax(layer(scaled), dim=1), target).backward()
-        descent.step()
+        sgd.step()
     outputs = layer(scaled).detach().numpy()
     np.testing.assert_allclose(
         fit_head(features, labels, ridge).log_odds(features),
@@ -83,15 +84,15 @@ def test_the_labelled_cells_held_out_are_scored_and_not_trained_on() -> None:
     features, labels = cells(80, 6)
     labelled, truth = cells(40, 6, seed=1)
     is_training = np.arange(40) < 30
-    learner = FrozenTrunk(features, labelled, truth, is_training, 0.1)
-    before = learner.learn(
+    learner = HeadLearner(features, labelled, LabelledSplit(truth, is_training), 0.1)
+    before = learner.fit_and_score(
         np.array([], np.int64), np.array([], np.int64), with_labelled=True, seed=0
     )
     expected = fit_head(labelled[:30], truth[:30], 0.1)
     np.testing.assert_array_equal(before.log_odds, expected.log_odds(features))
     correct = (expected.log_odds(labelled[30:]) > 0) == (truth[30:] == 1)
     assert before.labelled_accuracy == correct.mean()
-    without = learner.learn(np.arange(20), labels[:20], with_labelled=False, seed=0)
+    without = learner.fit_and_score(np.arange(20), labels[:20], with_labelled=False, seed=0)
     np.testing.assert_array_equal(
         without.log_odds, fit_head(features[:20], labels[:20], 0.1).log_odds(features)
     )
