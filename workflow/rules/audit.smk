@@ -50,7 +50,7 @@ rule leaks:
     params:
         models=MODELS,
         blends=blend_settings(),
-        sizes=SCHEDULE.sizes if PSEUDO_LABELLING else None,
+        sizes=ROUND_SIZES.sizes if PSEUDO_LABELLING else None,
         exact=config["pseudo_label"]["floor"] is None,
         threshold=config["decision"]["threshold"],
         known_duplicates=config["audit"]["known_duplicates"],
