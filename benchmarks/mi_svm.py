@@ -1,25 +1,31 @@
-"""MI-SVM at the competition's size: seconds, proof, and what other solvers take for the same.
+"""MI-SVM at the competition's size: seconds, proof, and other solvers of the same problem.
 
     python benchmarks/mi_svm.py
 
-One core. Ours is the best of three runs, the others run once; working cells are those that the
-last separation needed. Where the original package `misvm` is installed (it wants NumPy 1), it is
-timed too; where LYMPHOKIT_DATA names the folder of real data, MI-SVM also runs on its MUSK bags.
+One core, CPU seconds. Ours is the best of three runs, the others run once; working cells are those
+of the last separation. A stock QP solver takes part twice: on all cells, and inside our loop over
+working sets, where it replaces `slack_program.solve` alone. The last table counts what these
+leave unproven on small problems full of ties. Clarabel and the original package `misvm` (it wants
+NumPy 1) take part where they are installed; where LYMPHOKIT_DATA names the folder of real data,
+MI-SVM also runs on its MUSK bags.
 """
 
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numpy as np
 from cvxopt import matrix, solvers
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from lymphokit.bags.packed import Bags
@@ -27,11 +33,14 @@ from lymphokit.bags.segments import segment_mean
 from lymphokit.models.mi_svm import Alternation, alternate
 from lymphokit.models.misvm_backend import fit_misvm
 from lymphokit.solvers.max_margin import MaxMargin
+from lymphokit.solvers.slack_program import SlackProgram, Solution
 
-C, MAX_ITERATIONS = 50.0, 20
+C, MAX_ITERATIONS, TOLERANCE, TIED = 50.0, 20, 1e-8, 400
+REPLACED = "lymphokit.solvers.max_margin.solve"
 Floats = NDArray[np.float64]
 T = TypeVar("T")
 Rival = Callable[[Floats, "Problem"], float]
+Solve = Callable[[SlackProgram, Solution | None], Solution]
 
 
 @dataclass(frozen=True)
@@ -88,30 +97,32 @@ def timed(run: Callable[[], T], times: int) -> tuple[float, T]:
     """The shortest of so many runs in seconds, and what the last one returned."""
     seconds = []
     for _ in range(times):
-        began = time.perf_counter()
-        answer = run()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds), answer
+        began = time.process_time()
+        result = run()
+        seconds.append(time.process_time() - began)
+    return min(seconds), result
 
 
-def whole(of: Problem) -> Alternation:
-    return alternate(of.positives, of.negatives, of.means, of.penalty, MAX_ITERATIONS)
+def whole(problem: Problem) -> Alternation:
+    return alternate(
+        problem.positives, problem.negatives, problem.means, problem.penalty, MAX_ITERATIONS
+    )
 
 
-def visited(of: Problem, iterations: int) -> list[Floats]:
-    """What stands for the positive bags in each iteration of ours: the means, then cells."""
-    positives, negatives = of.positives, of.negatives
+def representatives(problem: Problem, iterations: int) -> list[Floats]:
+    """What represents the positive bags in each iteration of ours: the means, then cells."""
+    positives, negatives, means = problem.positives, problem.negatives, problem.means
     cells = [
-        positives.instances[alternate(positives, negatives, of.means, of.penalty, before).witnesses]
-        for before in range(1, iterations)
+        positives.instances[alternate(positives, negatives, means, problem.penalty, n).witnesses]
+        for n in range(1, iterations)
     ]
-    return [of.means, *map(np.asarray, cells)]
+    return [means, *map(np.asarray, cells)]
 
 
-def primal_by_cvxopt(positives: Floats, of: Problem) -> float:
+def primal_by_cvxopt(positives: Floats, problem: Problem) -> float:
     """The objective, over w, b and slacks, every negative cell a row: few unknowns, many rows."""
-    cells, bag_of = of.negatives.instances, of.negatives.bag_of
-    (p, d), n, bags = positives.shape, len(cells), len(of.negatives)
+    cells, bag_of = problem.negatives.instances, problem.negatives.bag_of
+    (p, d), n, bags = positives.shape, len(cells), len(problem.negatives)
     rows = np.zeros((p + n + p + bags, d + 1 + p + bags))
     rows[:p, :d], rows[:p, d] = -positives, -1.0
     rows[p : p + n, :d], rows[p : p + n, d] = cells, 1.0
@@ -120,53 +131,113 @@ def primal_by_cvxopt(positives: Floats, of: Problem) -> float:
     rows[p + n :, d + 1 :] = -slacks
     right = np.concatenate([-np.ones(p + n), np.zeros(p + bags)])
     quadratic = np.diag(np.concatenate([np.ones(d), np.zeros(1 + p + bags)]))
-    linear = np.concatenate([np.zeros(d + 1), np.full(p + bags, of.penalty)])
+    linear = np.concatenate([np.zeros(d + 1), np.full(p + bags, problem.penalty)])
     return float(_cvxopt(quadratic, linear, rows, right)["primal objective"])
 
 
-def dual_by_cvxopt(positives: Floats, of: Problem) -> float:
-    """The objective, over a multiplier a cell and their Gram matrix, as the original poses it."""
-    cells, bag_of = of.negatives.instances, of.negatives.bag_of
-    p, n, bags = len(positives), len(cells), len(of.negatives)
+def dual_by_cvxopt(positives: Floats, problem: Problem) -> float:
+    """The objective, over dual variables and the Gram matrix of all cells, as in the original."""
+    cells, bag_of = problem.negatives.instances, problem.negatives.bag_of
+    p, n, bags = len(positives), len(cells), len(problem.negatives)
     signed = np.concatenate([positives, -cells])
     sums = np.zeros((p + bags, p + n))
     sums[np.concatenate([np.arange(p), p + bag_of]), np.arange(p + n)] = 1.0
-    answer = _cvxopt(
+    found = _cvxopt(
         signed @ signed.T,
         -np.ones(p + n),
         np.concatenate([-np.eye(p + n), sums]),
-        np.concatenate([np.zeros(p + n), np.full(p + bags, of.penalty)]),
+        np.concatenate([np.zeros(p + n), np.full(p + bags, problem.penalty)]),
         np.concatenate([np.ones(p), -np.ones(n)])[None],
         np.zeros(1),
     )
-    return -float(answer["primal objective"])
+    return -float(found["primal objective"])
 
 
-def _cvxopt(*arrays: Floats) -> dict[str, float]:
-    options = {"show_progress": False, "abstol": 1e-10, "reltol": 1e-8, "feastol": 1e-8}
-    answer: dict[str, float] = solvers.qp(*map(matrix, arrays), options=options)
-    return answer
+def _cvxopt(*arrays: Floats) -> dict[str, Any]:
+    options = {"show_progress": False, "abstol": 1e-10, "reltol": TOLERANCE, "feastol": TOLERANCE}
+    found: dict[str, Any] = solvers.qp(*map(matrix, arrays), options=options)
+    return found
 
 
-def add_whole(table: Table, of: Problem) -> None:
-    """Rows of the whole alternation: ours, and the original's where it is installed."""
-    ours, end = timed(lambda: whole(of), times=3)
-    size = (of.name, sizes(of))
-    table.add_row(
-        *size,
-        "ours",
-        f"{ours:.3f}",
-        "1",
-        f"{len(end.objectives)} iterations",
-        f"{end.separation.working} of {len(of.negatives.instances):,}",
-        f"{end.objectives[-1]:.8g}",
-        f"{end.separation.gap:.0e}",
+def _primal(program: SlackProgram) -> tuple[Floats, Floats, Any, Floats]:
+    """Quadratic and linear part, rows and right side of the program, over w, b and slacks."""
+    (m, r), groups = program.rows.shape, len(program.sizes)
+    in_group = sparse.csc_array((np.ones(m), (np.arange(m), program.group_of)), (m, groups))
+    margins = sparse.hstack([sparse.csc_array(program.with_signs), in_group])
+    bounds = sparse.hstack([sparse.csc_array((groups, r + 1)), sparse.eye_array(groups)])
+    return (
+        np.concatenate([np.ones(r), np.zeros(1 + groups)]),
+        np.concatenate([np.zeros(r + 1), np.full(groups, program.penalty)]),
+        -sparse.vstack([margins, bounds]).tocsc(),
+        np.concatenate([-np.ones(m), np.zeros(groups)]),
     )
-    sets = visited(of, len(end.objectives))
-    theirs, objectives = timed(lambda: [primal_by_cvxopt(cells, of) for cells in sets], times=1)
+
+
+def _solution(program: SlackProgram, point: Any, duals: Any) -> Solution:
+    (m, r) = program.rows.shape
+    values, feasible = np.array(point).ravel(), program.feasible(np.array(duals).ravel()[:m])
+    slacks = np.maximum(values[r + 1 :], 0.0)
+    active = feasible > 1e-6 * feasible.max()
+    return Solution(feasible, float(values[r]), slacks, active, slacks > TOLERANCE)
+
+
+def solve_by_cvxopt(program: SlackProgram, start: Solution | None) -> Solution:  # noqa: ARG001
+    quadratic, linear, rows, right = _primal(program)
+    found = _cvxopt(np.diag(quadratic), linear, rows.toarray(), right)
+    return _solution(program, found["x"], found["z"])
+
+
+def solve_by_clarabel(program: SlackProgram, start: Solution | None) -> Solution:  # noqa: ARG001
+    clarabel = import_module("clarabel")
+    quadratic, linear, rows, right = _primal(program)
+    settings = clarabel.DefaultSettings()
+    settings.verbose, settings.max_threads = False, 1
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = TOLERANCE
+    diagonal = sparse.csc_matrix(sparse.diags_array(quadratic))
+    cones = [clarabel.NonnegativeConeT(len(right))]
+    solver = clarabel.DefaultSolver(
+        diagonal, linear, sparse.csc_matrix(rows), right, cones, settings
+    )
+    found = solver.solve()
+    return _solution(program, found.x, found.z)
+
+
+def stock_solvers() -> dict[str, Solve]:
+    found: dict[str, Solve] = {"cvxopt": solve_by_cvxopt}
+    if find_spec("clarabel") is not None:
+        found["Clarabel"] = solve_by_clarabel
+    return found
+
+
+def add_whole(table: Table, problem: Problem) -> None:
+    """Rows of the whole alternation: ours, stock QP solvers, and the original package."""
+    ours, end = timed(lambda: whole(problem), times=3)
+    size = (problem.name, sizes(problem))
+    n_cells = len(problem.negatives.instances)
+
+    def row(solver: str, seconds: float, alternation: Alternation) -> None:
+        table.add_row(
+            *size,
+            solver,
+            f"{seconds:.3f}",
+            f"{seconds / ours:.1f}",
+            f"{len(alternation.objectives)} iterations",
+            f"{alternation.separation.working} of {n_cells:,}",
+            f"{alternation.objectives[-1]:.8g}",
+            f"{alternation.separation.gap:.0e}",
+        )
+
+    row("ours", ours, end)
+    for name, solve in stock_solvers().items():
+        with patch(REPLACED, solve):
+            row(f"{name}, working set", *timed(lambda: whole(problem), times=1))
+    sets = representatives(problem, len(end.objectives))
+    theirs, objectives = timed(
+        lambda: [primal_by_cvxopt(cells, problem) for cells in sets], times=1
+    )
     table.add_row(
         *size,
-        "cvxopt, primal",
+        "cvxopt, all cells",
         f"{theirs:.3f}",
         f"{theirs / ours:.1f}",
         "the same",
@@ -176,37 +247,74 @@ def add_whole(table: Table, of: Problem) -> None:
     )
     if find_spec("misvm") is not None:
         options = {"C": C, "scale_C": True, "max_iters": MAX_ITERATIONS, "restarts": 0}
-        theirs, _ = timed(lambda: fit_misvm(of.bags, of.labels, **options), times=1)
+        theirs, _ = timed(lambda: fit_misvm(problem.bags, problem.labels, **options), times=1)
         table.add_row(*size, "misvm", f"{theirs:.3f}", f"{theirs / ours:.1f}", "", "all", "", "")
 
 
-def add_plane(
-    table: Table, of: Problem, positives: Floats, name: str, rivals: dict[str, Rival]
+def add_one(
+    table: Table, problem: Problem, positives: Floats, name: str, rivals: dict[str, Rival]
 ) -> None:
-    """Rows of one quadratic programme: these positives against all negative cells."""
-    cells, offsets = of.negatives.instances, of.negatives.offsets
-    ours, plane = timed(lambda: MaxMargin(cells, offsets, of.penalty).separate(positives), times=3)
-    size = (f"{of.name}, one plane from {name}", sizes(of))
+    """Rows of one quadratic program: these positives against all negative cells."""
+    cells, offsets = problem.negatives.instances, problem.negatives.offsets
+    ours, found = timed(
+        lambda: MaxMargin(cells, offsets, problem.penalty).separate(positives), times=3
+    )
+    size = (f"{problem.name}, one separation from {name}", sizes(problem))
     table.add_row(
         *size,
         "ours, cold",
         f"{ours:.3f}",
         "1",
-        f"{plane.rounds} rounds",
-        f"{plane.working} of {len(cells):,}",
-        f"{plane.objective:.8g}",
-        f"{plane.gap:.0e}",
+        f"{found.rounds} rounds",
+        f"{found.working} of {len(cells):,}",
+        f"{found.objective:.8g}",
+        f"{found.gap:.0e}",
     )
     for rival, solve in rivals.items():
-        theirs, objective = timed(lambda solve=solve: solve(positives, of), times=1)
-        away = f"{objective / plane.objective - 1.0:+.0e} off"
+        theirs, objective = timed(lambda solve=solve: solve(positives, problem), times=1)
+        away = f"{objective / found.objective - 1.0:+.0e} off"
         times = f"{theirs / ours:.1f}"
         table.add_row(*size, rival, f"{theirs:.3f}", times, "", "all", f"{objective:.8g}", away)
 
 
-def sizes(of: Problem) -> str:
-    n_cells, features = of.bags.instances.shape
-    return f"{len(of.bags)} / {n_cells:,} / {features}"
+def tied_gaps() -> list[float]:
+    """Gaps of separations of cells on a small grid, where nearly everything ties."""
+    rng = np.random.default_rng(0)
+    gaps = []
+    for _ in range(TIED):
+        features = rng.integers(1, 5)
+        bags = [
+            rng.integers(-2, 3, (rng.integers(1, 6), features)) for _ in range(rng.integers(1, 6))
+        ]
+        positives = rng.integers(-2, 3, (rng.integers(1, 7), features)).astype(np.float64)
+        penalty = 10.0 ** rng.integers(-3, 4)
+        offsets = np.cumsum([0, *map(len, bags)])
+        cells = np.concatenate(bags).astype(np.float64)
+        gaps.append(MaxMargin(cells, offsets, penalty).separate(positives).gap)
+    return gaps
+
+
+def ties() -> Table:
+    """How many problems with ties each solver leaves without a proof."""
+    table = Table(title=f"{TIED} small problems full of ties")
+    for column in ("solver", "seconds", "worst gap", "gaps above 1e-9", "above 1e-7"):
+        table.add_column(column, justify="right")
+
+    def row(solver: str) -> None:
+        seconds, gaps = timed(tied_gaps, times=1)
+        above = [str(sum(gap > limit for gap in gaps)) for limit in (1e-9, 1e-7)]
+        table.add_row(solver, f"{seconds:.2f}", f"{max(gaps):.0e}", *above)
+
+    row("ours")
+    for name, solve in stock_solvers().items():
+        with patch(REPLACED, solve):
+            row(name)
+    return table
+
+
+def sizes(problem: Problem) -> str:
+    n_cells, features = problem.bags.instances.shape
+    return f"{len(problem.bags)} / {n_cells:,} / {features}"
 
 
 def main() -> None:
@@ -234,11 +342,13 @@ def main() -> None:
             for name in ("musk1", "musk2"):
                 add_whole(table, musk(Path(folder), name))
         primal, dual = {"cvxopt, primal": primal_by_cvxopt}, {"cvxopt, dual": dual_by_cvxopt}
-        for of, rivals in ((competition, primal), (quarter, primal | dual)):
-            means, cells = visited(of, iterations=2)
-            add_plane(table, of, means, "means", rivals)
-            add_plane(table, of, cells, "cells", rivals)
-    Console(width=185).print(table)
+        for problem, rivals in ((competition, primal), (quarter, primal | dual)):
+            means, cells = representatives(problem, iterations=2)
+            add_one(table, problem, means, "means", rivals)
+            add_one(table, problem, cells, "cells", rivals)
+        console = Console(width=185)
+        console.print(table)
+        console.print(ties())
 
 
 if __name__ == "__main__":

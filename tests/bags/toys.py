@@ -73,8 +73,8 @@ def sized(n: int, *, seed: int) -> Patients:
 class Optimum:
     objective: float
     weights: Floats
-    of_positives: Floats
-    of_negatives: Floats
+    positive_duals: Floats
+    negative_duals: Floats
 
 
 def cvxopt_separation(
@@ -93,15 +93,14 @@ def cvxopt_separation(
     quadratic = np.diag(np.concatenate([np.ones(d), np.zeros(1 + p + bags)]))
     linear = np.concatenate([np.zeros(d + 1), np.full(p + bags, penalty)])
     options = {"show_progress": False, "abstol": 1e-10, "reltol": 1e-8, "feastol": 1e-8}
-    answer = solvers.qp(*map(matrix, (quadratic, linear, rows, right)), options=options)
+    found = solvers.qp(*map(matrix, (quadratic, linear, rows, right)), options=options)
     assert (
-        abs(answer["primal objective"] - answer["dual objective"])
-        < 1e-7 * answer["primal objective"]
+        abs(found["primal objective"] - found["dual objective"]) < 1e-7 * found["primal objective"]
     )
-    multipliers = np.array(answer["z"]).ravel()
+    duals = np.array(found["z"]).ravel()
     return Optimum(
-        objective=answer["primal objective"],
-        weights=np.array(answer["x"]).ravel()[:d],
-        of_positives=multipliers[:p],
-        of_negatives=multipliers[p : p + n],
+        objective=found["primal objective"],
+        weights=np.array(found["x"]).ravel()[:d],
+        positive_duals=duals[:p],
+        negative_duals=duals[p : p + n],
     )
