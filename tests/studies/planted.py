@@ -1,22 +1,22 @@
-"""A table of suspects in which nothing tells anything, for tests to plant artefacts in."""
+"""A table of confounders of which only the count predicts the label, to plant artefacts in."""
 
 import numpy as np
 import pandas as pd
 
-from lymphokit.studies.confounders import Trial
-from lymphokit.studies.nuisance_columns import SUSPECTS
-from lymphokit.studies.probes import Learners
+from lymphokit.studies.confounders import ConfounderStudy
+from lymphokit.studies.nuisance_columns import CONFOUNDERS
+from lymphokit.studies.probes import ProbeSettings
 
-TRIAL = Trial(Learners(ridge=0.1, neighbours=7), resamples=200, level=0.95, seed=3)
+STUDY = ConfounderStudy(ProbeSettings(ridge=0.1, neighbours=7), resamples=200, level=0.95, seed=3)
 
 
 def honest_table(seed: int = 0, *, train: int = 90, test: int = 30) -> pd.DataFrame:
-    """Patients whose label shows in their count alone; everything else is drawn by lot."""
+    """Patients whose count alone depends on the label; everything else is random."""
     rng = np.random.default_rng(seed)
     n = train + test
     label = rng.permutation(np.arange(n) % 3 > 0).astype(int)
     is_test = rng.permutation(np.arange(n) < test)
-    names = dict.fromkeys(name for suspect in SUSPECTS for name in suspect.columns)
+    names = dict.fromkeys(name for confounder in CONFOUNDERS for name in confounder.columns)
     table = pd.DataFrame({name: rng.normal(size=n) for name in names})
     table["log_lymphocytes"] += label
     table["row"] = rng.permutation(n)

@@ -1,4 +1,4 @@
-"""Who counts cells, and by how much the counting helps."""
+"""Which models count cells, and by how much counting helps."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from lymphokit.studies.bag_size import (
     bag_size_scores,
-    pairs_apart_in_bag_size,
+    twins_without_bag_size,
     users_of_bag_size,
 )
 
@@ -31,11 +31,11 @@ def decisions(**probabilities: np.ndarray) -> pd.DataFrame:
                 "label": labels,
                 "model": model,
                 "n_fitted": np.inf,
-                "probability": own,
-                "decision": (own >= 0.5).astype(int),
+                "probability": values,
+                "decision": (values >= 0.5).astype(int),
             }
         )
-        for model, own in probabilities.items()
+        for model, values in probabilities.items()
     ]
     return pd.concat(tables)
 
@@ -45,7 +45,7 @@ def test_only_models_on_numbers_of_cells_use_bag_size() -> None:
 
 
 def test_a_twin_differs_in_bag_size_alone() -> None:
-    assert pairs_apart_in_bag_size(MODELS) == [("counts", "shares")]
+    assert twins_without_bag_size(MODELS) == [("counts", "shares")]
 
 
 def test_the_difference_is_that_of_the_two_scores() -> None:

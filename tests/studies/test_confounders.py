@@ -1,4 +1,4 @@
-"""A planted artefact is found and named; where there is none, none is."""
+"""A planted artefact is found; where there is none, none is reported."""
 
 import numpy as np
 import pandas as pd
@@ -10,31 +10,31 @@ from lymphokit.studies.confounders import (
     train_or_test_folds,
     train_or_test_scores,
 )
-from lymphokit.studies.confounders_text import telling_artefacts
+from lymphokit.studies.confounders_text import significant_artefacts
 from lymphokit.studies.nuisance_columns import (
-    SUSPECTS,
+    CONFOUNDERS,
     column_differences,
-    suspect_table,
+    confounder_columns,
 )
-from tests.studies.planted import TRIAL, folds_of, honest_table
+from tests.studies.planted import STUDY, folds_of, honest_table
 
 
 def scores_of(table: pd.DataFrame) -> pd.DataFrame:
-    return label_scores(table, folds_of(table), TRIAL).set_index("suspect", drop=False)
+    return label_scores(table, folds_of(table), STUDY).set_index("confounder", drop=False)
 
 
-def named(scores: pd.DataFrame) -> list[str]:
-    return telling_artefacts(scores, TRIAL.level)["suspect"].tolist()
+def significant(scores: pd.DataFrame) -> list[str]:
+    return significant_artefacts(scores, STUDY.level)["confounder"].tolist()
 
 
-def test_a_table_sorted_by_label_gives_itself_away() -> None:
+def test_row_order_predicts_the_label_of_a_table_sorted_by_label() -> None:
     table = honest_table()
     table["row"] = np.argsort(np.argsort(table["truth"], kind="stable"), kind="stable")
     scores = scores_of(table)
     assert scores.loc["row order", "auc"] > 0.99
     assert scores.loc["row order", "balanced_accuracy"] > 0.9
     assert scores.loc["row order", "added_low"] > 0.0
-    assert set(named(scores)) == {"row order", "rows nearby"}
+    assert set(significant(scores)) == {"row order", "rows nearby"}
 
 
 def test_the_direction_of_an_artefact_does_not_matter() -> None:
@@ -43,7 +43,7 @@ def test_the_direction_of_an_artefact_does_not_matter() -> None:
     assert scores_of(table).loc["number of images", "auc"] == 1.0
 
 
-def test_blocks_of_rows_are_seen_by_the_rows_nearby() -> None:
+def test_blocks_of_rows_are_found_by_the_rows_nearby() -> None:
     table = honest_table()
     order = np.argsort(np.argsort(table["truth"], kind="stable"), kind="stable")
     middle = np.where(table["truth"] == 0, 40, 0)  # reactive patients between two tumoral blocks
@@ -51,7 +51,7 @@ def test_blocks_of_rows_are_seen_by_the_rows_nearby() -> None:
     scores = scores_of(table)
     assert scores.loc["rows nearby", "auc"] > 0.9
     assert scores.loc["rows nearby", "auc"] > scores.loc["row order", "auc"] + 0.2
-    assert "rows nearby" in named(scores)
+    assert "rows nearby" in significant(scores)
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +59,10 @@ def honest() -> list[pd.DataFrame]:
     return [scores_of(honest_table(seed)) for seed in range(8)]
 
 
-def test_noise_is_named_no_more_often_than_the_false_discovery_rate(
+def test_noise_is_reported_no_more_often_than_the_false_discovery_rate(
     honest: list[pd.DataFrame],
 ) -> None:
-    assert sum(bool(named(scores)) for scores in honest) <= 2  # 0.4 expected
+    assert sum(bool(significant(scores)) for scores in honest) <= 2  # 0.4 expected
 
 
 def test_intervals_of_noise_mostly_cover_one_half(honest: list[pd.DataFrame]) -> None:
@@ -72,44 +72,44 @@ def test_intervals_of_noise_mostly_cover_one_half(honest: list[pd.DataFrame]) ->
     assert covered.mean() > 0.8
 
 
-def test_the_medicine_is_found_as_medicine(honest: list[pd.DataFrame]) -> None:
+def test_a_clinical_column_is_not_reported_as_an_artefact(honest: list[pd.DataFrame]) -> None:
     scores = honest[0]
     assert scores.loc["lymphocyte count", "adjusted_p"] < 0.05
     assert scores.loc["lymphocyte count", "low"] > 0.5
-    assert named(scores) == []
+    assert significant(scores) == []
 
 
-def test_what_is_the_same_for_everybody_tells_nothing(honest: list[pd.DataFrame]) -> None:
+def test_a_constant_confounder_has_an_auc_of_one_half(honest: list[pd.DataFrame]) -> None:
     row = honest[0].loc["image size and JPEG tables"]
     assert not row["varies"]
     assert (row["auc"], row["low"], row["high"], row["adjusted_p"]) == (0.5, 0.5, 0.5, 1.0)
     assert np.isnan(row["added"])
 
 
-def test_what_is_constant_among_labelled_patients_may_still_tell_test_from_train() -> None:
+def test_a_column_constant_among_labelled_patients_may_separate_test_from_train() -> None:
     table = honest_table()
     table["width_px"] = np.where(table["part"] == "test", 256, 224)
     assert not scores_of(table).loc["image size and JPEG tables", "varies"]
-    shift = train_or_test_scores(table, TRIAL, k=5, repeats=1).set_index("suspect")
+    shift = train_or_test_scores(table, STUDY, k=5, repeats=1).set_index("confounder")
     assert shift.loc["image size and JPEG tables", "auc"] == 1.0
     assert shift.iloc[-1]["auc"] > 0.95
 
 
-def test_test_patients_from_another_laboratory_are_told_apart_by_their_glass() -> None:
+def test_glass_separates_test_patients_of_another_laboratory() -> None:
     table = honest_table()
     table.loc[table["part"] == "test", "glass_lightness_mean"] += 2.0
-    shift = train_or_test_scores(table, TRIAL, k=5, repeats=2)
-    found = shift.loc[shift["adjusted_p"] < 0.05, "suspect"].tolist()
+    shift = train_or_test_scores(table, STUDY, k=5, repeats=2)
+    found = shift.loc[shift["adjusted_p"] < 0.05, "confounder"].tolist()
     assert found == ["stain: bare glass", "images, glass, age and count"]
     differing = column_differences(table).query("adjusted_p < 0.05")["column"].tolist()
     assert differing == ["glass_lightness_mean"]
 
 
-def test_each_suspect_has_a_row_and_the_same_draws_give_the_same_rows(
+def test_each_confounder_has_a_row_and_the_same_draws_give_the_same_rows(
     honest: list[pd.DataFrame],
 ) -> None:
     scores = honest[0]
-    assert scores["suspect"].tolist() == [suspect.name for suspect in SUSPECTS]
+    assert scores["confounder"].tolist() == [confounder.name for confounder in CONFOUNDERS]
     assert set(scores["n_patients"]) == {90}
     pd.testing.assert_frame_equal(scores, scores_of(honest_table(0)))
 
@@ -119,8 +119,8 @@ def test_a_column_is_described_by_its_middle_in_each_group() -> None:
     table["is_male"] = (table["label"] == 1).astype(float)
     rows = column_differences(table).set_index("column")
     assert (rows.loc["is_male", "reactive"], rows.loc["is_male", "tumoral"]) == (0.0, 1.0)
-    of_test = table.loc[table["part"] == "test", "age_years"]
-    assert rows.loc["age_years", "test"] == of_test.median()
+    ages = table.loc[table["part"] == "test", "age_years"]
+    assert rows.loc["age_years", "test"] == ages.median()
     expected = roc_auc_score(table["part"] == "test", table["age_years"])
     assert rows.loc["age_years", "test_auc"] == pytest.approx(expected)
     assert "width_px" not in rows.index
@@ -132,10 +132,10 @@ def test_folds_of_train_and_test_hold_every_patient_out_once_a_repeat() -> None:
     out = folds[folds["part"] == "validation"]
     assert out.groupby("repeat")["patient"].nunique().tolist() == [12, 12]
     assert out["fold"].nunique() == 6
-    assert set(out.groupby("fold")["patient"].agg(lambda own: is_test[own].sum())) == {1}
+    assert set(out.groupby("fold")["patient"].agg(lambda patients: is_test[patients].sum())) == {1}
 
 
 def test_artefacts_of_other_patients_are_refused() -> None:
     patients = pd.DataFrame({"patient": ["P1"], "part": ["train"]})
-    with pytest.raises(ValueError, match="not those of these patients"):
-        suspect_table(patients, pd.DataFrame({"patient": ["P2"], "row": [0]}))
+    with pytest.raises(ValueError, match="artefacts"):
+        confounder_columns(patients, pd.DataFrame({"patient": ["P2"], "row": [0]}))

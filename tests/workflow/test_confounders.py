@@ -20,8 +20,10 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_the_page_lies_beside_the_scores_after_the_main_job(finished: Checkout) -> None:
     home = finished.folder / "results/demo"
     scores = rows_of(home / "confounders.csv")
-    assert {row["question"] for row in scores} == {"label", "train_or_test"}
-    assert {"row order", "date format", "stain: bare glass"} <= {row["suspect"] for row in scores}
+    assert {row["target"] for row in scores} == {"label", "train_or_test"}
+    assert {"row order", "date format", "stain: bare glass"} <= {
+        row["confounder"] for row in scores
+    }
     sizes = rows_of(home / "confounders/bag_size.csv")
     assert {row["model"] for row in sizes} == {"pseudo_label_xgb", "round_zero_xgb"}
     assert (home / "figures/confounders.png").stat().st_size > 10_000

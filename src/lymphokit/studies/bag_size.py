@@ -1,6 +1,6 @@
-"""Which models use the number of a patient's images, and what their scores owe to it."""
+"""Which models use the number of a patient's images, and how much their scores depend on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,20 @@ Models = Mapping[str, Mapping[str, Any]]
 
 
 def users_of_bag_size(models: Models) -> list[str]:
-    """The names of the models whose predictions use the number of a bag's cells.
+    """The names of the models whose predictions depend on the number of a bag's cells.
 
     models: their blocks of config.yaml by name.
     """
-    return [name for name, block in models.items() if _uses(block)]
+    return [name for name, block in models.items() if _uses_bag_size(block)]
 
 
-def pairs_apart_in_bag_size(models: Models) -> list[tuple[str, str]]:
-    """Pairs of a model that uses bag size and one that does not and is otherwise set the same."""
+def twins_without_bag_size(models: Models) -> list[tuple[str, str]]:
+    """Pairs of a model that uses bag size and one with the same settings that does not."""
     return [
-        (user, other)
+        (user, twin)
         for user in users_of_bag_size(models)
-        for other, block in models.items()
-        if not _uses(block) and _rest(models[user]) == _rest(block)
+        for twin, block in models.items()
+        if not _uses_bag_size(block) and _other_settings(models[user]) == _other_settings(block)
     ]
 
 
@@ -36,46 +36,30 @@ def bag_size_scores(
     """By how much each model that uses bag size scores above its twin that does not.
 
     decisions: the long table of validation decisions. Columns `model, twin, metric, difference,
-    low, high`, for AUC and balanced accuracy; a model without a twin has a row with the twin and
-    figures missing. Both are scored on the same drawn patients.
+    low, high`, for AUC and balanced accuracy; a model without a twin has one row, all else
+    missing. Both are scored on the same drawn patients.
     """
-    pairs = pairs_apart_in_bag_size(models)
-    without_twin = [name for name in users_of_bag_size(models) if name not in dict(pairs)]
-    return pd.DataFrame(
-        [
-            *_differences(decisions, pairs, resamples=resamples, level=level, seed=seed),
-            *({"model": name} for name in without_twin),
-        ],
-        columns=["model", "twin", "metric", "difference", "low", "high"],
-    )
-
-
-def _differences(
-    decisions: pd.DataFrame,
-    pairs: Sequence[tuple[str, str]],
-    *,
-    resamples: int,
-    level: float,
-    seed: int,
-) -> list[dict[str, object]]:
-    if not pairs:
-        return []
-    outcomes = Outcomes.from_decisions(decisions, list(dict.fromkeys(np.ravel(pairs).tolist())))
-    draws = patient_draws(outcomes.labels, resamples=resamples, seed=seed)
+    pairs = twins_without_bag_size(models)
     rows: list[dict[str, object]] = []
-    for user, twin in pairs:
-        for metric in ("auc", "balanced_accuracy"):
-            more = difference(outcomes, user, twin, metric, draws, level)
-            row = {"difference": more.estimate, "low": more.low, "high": more.high}
-            rows.append({"model": user, "twin": twin, "metric": metric, **row})
-    return rows
+    if pairs:
+        outcomes = Outcomes.from_decisions(decisions, list(dict.fromkeys(np.ravel(pairs).tolist())))
+        draws = patient_draws(outcomes.labels, resamples=resamples, seed=seed)
+        for user, twin in pairs:
+            for metric in ("auc", "balanced_accuracy"):
+                gain = difference(outcomes, user, twin, metric, draws, level)
+                row = {"difference": gain.estimate, "low": gain.low, "high": gain.high}
+                rows.append({"model": user, "twin": twin, "metric": metric, **row})
+    without_twin = [name for name in users_of_bag_size(models) if name not in dict(pairs)]
+    rows += [{"model": name} for name in without_twin]
+    return pd.DataFrame(rows, columns=["model", "twin", "metric", "difference", "low", "high"])
 
 
-def _uses(block: Mapping[str, Any]) -> bool:
+def _uses_bag_size(block: Mapping[str, Any]) -> bool:
     return kind_of(block["kind"]).uses_bag_size(block)
 
 
-def _rest(block: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings but for the one that decides about bag size, and for who is in the blends."""
-    decides = kind_of(block["kind"]).counts_cells
-    return {key: block[key] for key in block.keys() - {"enabled", decides[0] if decides else ""}}
+def _other_settings(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings but for the one that decides about bag size, and for `enabled`."""
+    counts_cells = kind_of(block["kind"]).counts_cells
+    ignored = {"enabled", counts_cells[0] if counts_cells else ""}
+    return {key: block[key] for key in block.keys() - ignored}

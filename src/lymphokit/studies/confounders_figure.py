@@ -1,4 +1,4 @@
-"""What tells the label and what tells train from test patients: data in, figure out."""
+"""The figure of the confounder study: a forest plot of linear probes."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,25 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lymphokit.figures.style import BLUE, DARK, PALE, PURPLE, VERMILION
-from lymphokit.studies.confounders_text import headline
+from lymphokit.figures.style import (
+    BLUE,
+    CAPTION,
+    PALE,
+    PURPLE,
+    REFERENCE,
+    VERMILION,
+    clean_axes,
+    draw_interval,
+)
+from lymphokit.studies.confounders_text import INTERVALS, MEANINGS, headline
 
 COLOURS = {"medicine": BLUE, "mixed": PURPLE, "artefact": VERMILION}
-MEANINGS = {"medicine": "medicine", "mixed": "shows cells too", "artefact": "no medicine"}
 AUC = ("auc", "low", "high")
 ADDED = ("added", "added_low", "added_high")
 _HEADINGS = (
-    ("Tells the label", "AUC"),
+    ("Predicts the label", "AUC"),
     ("Adds to age and count", "Difference of AUC"),
-    ("Tells test from train patients", "AUC"),
+    ("Separates test from train patients", "AUC"),
 )
 GAP = 0.6  # between two families, in rows
 
@@ -27,44 +35,28 @@ GAP = 0.6  # between two families, in rows
 def confounder_forest(
     labels: pd.DataFrame, train_or_test: pd.DataFrame, *, resamples: int, level: float
 ) -> Figure:
-    """Every suspect in a row: the label's AUC, what it adds to medicine, train against test.
+    """A row for each confounder: AUC for the label, what it adds, AUC for train against test.
 
-    labels, train_or_test: of `evaluation.confounders`; resamples, level: as they were made.
+    labels, train_or_test: of `studies.confounders`; resamples, level: settings of the intervals.
     """
-    places = _places(train_or_test)
+    gaps = (train_or_test["family"] != train_or_test["family"].shift()).cumsum() * GAP
+    places = dict(
+        zip(train_or_test["confounder"], gaps + np.arange(len(train_or_test)), strict=True)
+    )
     figure = Figure(figsize=(11.5, 2.6 + 0.34 * len(places)), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True, width_ratios=[1.25, 0.9, 1.25])
-    _forest(panels[0], labels, places, AUC, chance=0.5)
-    _forest(panels[1], labels.dropna(subset="added"), places, ADDED, chance=0.0)
-    _forest(panels[2], train_or_test, places, AUC, chance=0.5)
-    families = dict(zip(train_or_test["suspect"], train_or_test["family"], strict=True))
+    _forest(panels[0], labels, places, AUC)
+    _forest(panels[1], labels.dropna(subset="added"), places, ADDED)
+    _forest(panels[2], train_or_test, places, AUC)
     panels[0].set_yticks(list(places.values()), list(places))
-    for tick in panels[0].get_yticklabels():
-        tick.set_color(COLOURS[families[tick.get_text()]])
+    for tick, family in zip(panels[0].get_yticklabels(), train_or_test["family"], strict=True):
+        tick.set_color(COLOURS[family])
     panels[0].invert_yaxis()
-    _dress(list(panels), level)
-    figure.suptitle(headline(labels, level), fontweight="bold")
-    figure.supxlabel(
-        f"Out of fold, n = {labels['n_patients'].max()} labelled patients; train against test "
-        f"cross-validated, n = {train_or_test['n_patients'].max()} patients.\nBars: {level:.0%} "
-        f"percentile intervals over {resamples} resamples of patients, widened; grey: the "
-        "same where labels are shuffled, learned and predicted anew.",
-        fontsize="small",
-        color=DARK,
-    )
-    return figure
-
-
-def _dress(panels: Sequence[Axes], level: float) -> None:
-    """Titles, axes of one width for AUCs, and the legend."""
     for panel, (title, axis) in zip(panels, _HEADINGS, strict=True):
         panel.set_title(title, fontsize="medium")
         panel.set_xlabel(axis)
-    of_auc = (panels[0], panels[2])
-    least = min(panel.get_xlim()[0] for panel in of_auc)
-    for panel in of_auc:
-        panel.set_xlim(least, 1.0)
-    # Medicine cannot be added to itself: the top of the middle panel is free.
+    _share_limits((panels[0], panels[2]))
+    # Clinical columns have no row in the middle panel, so its top is free.
     panels[1].legend(
         handles=_legend(level),
         loc="upper center",
@@ -73,45 +65,42 @@ def _dress(panels: Sequence[Axes], level: float) -> None:
         framealpha=1.0,
         edgecolor="none",
     )
+    figure.suptitle(headline(labels, level), fontweight="bold")
+    figure.supxlabel(
+        f"Linear probes out of fold, n = {labels['n_patients'].max()} labelled patients; train "
+        f"against test cross-validated, n = {train_or_test['n_patients'].max()} patients.\nBars: "
+        f"{level:.0%} {INTERVALS}, {resamples} resamples; grey: AUCs on shuffled labels.",
+        **CAPTION,
+    )
+    return figure
 
 
-def _places(scores: pd.DataFrame) -> dict[str, float]:
-    """Where each suspect's row lies, with a gap between families."""
-    gaps = (scores["family"] != scores["family"].shift()).cumsum() * GAP
-    return dict(zip(scores["suspect"], gaps + np.arange(len(scores)), strict=True))
+def _share_limits(panels: Sequence[Axes]) -> None:
+    """The same limits for all axes of AUCs."""
+    least = min(panel.get_xlim()[0] for panel in panels)
+    for panel in panels:
+        panel.set_xlim(least, 1.0)
 
 
 def _forest(
-    axes: Axes,
-    scores: pd.DataFrame,
-    places: dict[str, float],
-    columns: tuple[str, str, str],
-    chance: float,
+    axes: Axes, scores: pd.DataFrame, places: dict[str, float], columns: tuple[str, str, str]
 ) -> None:
-    """A bar from low to high and a point a suspect, over the band of shuffled labels."""
-    estimate, low, high = columns
-    axes.axvline(chance, color=DARK, linestyle=(0, (4, 4)), linewidth=0.8)
+    """One interval for each confounder, for an AUC over the band of shuffled labels."""
+    chance, sign = (0.5, "") if columns == AUC else (0.0, "+")
+    axes.axvline(chance, **REFERENCE)
     for row in scores.to_dict("records"):
-        place, colour = places[row["suspect"]], COLOURS[row["family"]]
-        sign = "" if columns == AUC else "+"
-        note = f"{round(row[estimate], 2) + 0.0:{sign}.2f}" if row["varies"] else "constant"
-        if row["varies"]:
-            if columns == AUC:
-                width = row["chance_high"] - row["chance_low"]
-                axes.barh(place, width, left=row["chance_low"], height=0.72, color=PALE, zorder=0)
-            axes.plot([row[low], row[high]], [place] * 2, color=colour, linewidth=2.2, alpha=0.55)
-            axes.plot(row[estimate], place, "o", color=colour, markersize=7, mec="white")
-        axes.annotate(
-            note,
-            (1.02, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize="small",
-            color=colour,
-        )
+        place, colour = places[row["confounder"]], COLOURS[row["family"]]
+        estimate, low, high = (row[column] for column in columns)
+        if not row["varies"]:
+            draw_interval(axes, place, (np.nan, np.nan, np.nan), "constant", colour)
+            continue
+        if columns == AUC:
+            width = row["chance_high"] - row["chance_low"]
+            axes.barh(place, width, left=row["chance_low"], height=0.72, color=PALE, zorder=0)
+        text = f"{round(estimate, 2) + 0.0:{sign}.2f}"
+        draw_interval(axes, place, (estimate, low, high), text, colour)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    clean_axes(axes, categories=True)
 
 
 def _legend(level: float) -> list[Line2D | Patch]:

@@ -1,12 +1,12 @@
-"""What could give a label away: a few columns each, of medicine or of none.
+"""Candidate confounders: a few columns each, clinical ones and nuisance columns.
 
-Artefacts reach the classifiers of the confounder page and no model: they are audited there so
-that models need not meet them.
+Nuisance columns (row order, ids, date format, files) are read by the probes of the confounder
+study and by no model.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -14,27 +14,28 @@ from scipy.stats import false_discovery_control, mannwhitneyu
 
 from lymphokit.studies.probes import Learner, column_aucs
 
-# mixed: it holds the cells too, as the size of a file does, which says how smooth they look.
+# mixed: depends on the cells too; the size of a file, for one, shows how smooth they look.
 Family = Literal["medicine", "mixed", "artefact"]
 CLINICAL = ("age_years", "log_lymphocytes")
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A name, the columns it stands for, and how they may tell: by a trend, or by neighbours.
+class Confounder:
+    """A name, its columns, and the learner of its probe.
 
-    Neighbours follow blocks of any number, as where a table was put together from several.
+    trend: a linear trend. neighbours: follows any number of blocks of rows, as where a table was
+    put together from several.
     """
 
     name: str
     family: Family
     columns: tuple[str, ...]
-    by: Learner = "trend"
+    learner: Learner = "trend"
 
-    def beside_medicine(self) -> "Suspect":
+    def with_clinical(self) -> Self:
         """Its columns together with age and count."""
         name = f"{self.name}, age and count"
-        return Suspect(name, self.family, (*CLINICAL, *self.columns), self.by)
+        return type(self)(name, self.family, (*CLINICAL, *self.columns), self.learner)
 
 
 def _stain(part: str) -> tuple[str, ...]:
@@ -48,59 +49,59 @@ def _stain(part: str) -> tuple[str, ...]:
 _DATES = ("date_with_dashes", "date_year_first")
 _FORMAT = ("width_px", "height_px", "jpeg_quantisation")
 
-MEDICINE = Suspect("age and count", "medicine", CLINICAL)
-SUSPECTS: tuple[Suspect, ...] = (
-    MEDICINE,
-    Suspect("lymphocyte count", "medicine", ("log_lymphocytes",)),
-    Suspect("age", "medicine", ("age_years",)),
-    Suspect("gender", "medicine", ("is_male",)),
-    Suspect("stain: whole image", "mixed", _stain("image")),
-    Suspect("stain: glass and red cells", "mixed", _stain("ground")),
-    Suspect("file size", "mixed", ("file_bytes_mean", "file_bytes_spread")),
-    Suspect("row order", "artefact", ("row",)),
-    Suspect("rows nearby", "artefact", ("row",), "neighbours"),
-    Suspect("order of ids", "artefact", ("place_of_id",)),
-    Suspect("date format", "artefact", _DATES),
-    Suspect("number of images", "artefact", ("n_images",)),
-    Suspect("image size and JPEG tables", "artefact", _FORMAT),
-    Suspect("stain: bare glass", "artefact", _stain("glass")),
+AGE_AND_COUNT = Confounder("age and count", "medicine", CLINICAL)
+CONFOUNDERS: tuple[Confounder, ...] = (
+    AGE_AND_COUNT,
+    Confounder("lymphocyte count", "medicine", ("log_lymphocytes",)),
+    Confounder("age", "medicine", ("age_years",)),
+    Confounder("gender", "medicine", ("is_male",)),
+    Confounder("stain: whole image", "mixed", _stain("image")),
+    Confounder("stain: glass and red cells", "mixed", _stain("ground")),
+    Confounder("file size", "mixed", ("file_bytes_mean", "file_bytes_spread")),
+    Confounder("row order", "artefact", ("row",)),
+    Confounder("rows nearby", "artefact", ("row",), "neighbours"),
+    Confounder("order of ids", "artefact", ("place_of_id",)),
+    Confounder("date format", "artefact", _DATES),
+    Confounder("number of images", "artefact", ("n_images",)),
+    Confounder("image size and JPEG tables", "artefact", _FORMAT),
+    Confounder("stain: bare glass", "artefact", _stain("glass")),
 )
-# What a model could see without looking at a cell, for train against test.
-TOGETHER = Suspect(
+# What a model could use without looking at a cell, for the shift between train and test.
+WITHOUT_CELLS = Confounder(
     "images, glass, age and count",
     "artefact",
     (*CLINICAL, "n_images", *_FORMAT, *_stain("glass")),
 )
 
 
-def suspect_table(patients: pd.DataFrame, artefacts: pd.DataFrame) -> pd.DataFrame:
-    """The columns of all suspects, a row a patient of patients.csv in its order.
+def confounder_columns(patients: pd.DataFrame, artefacts: pd.DataFrame) -> pd.DataFrame:
+    """The columns of all confounders, a row for each patient of patients.csv in its order.
 
     Raises ValueError unless every patient has one row of artefacts.
     """
     if sorted(artefacts["patient"]) != sorted(patients["patient"]):
         raise ValueError("the artefacts are not those of these patients: one row each is needed")
-    medicine = patients[["patient", "part", "label", "age_years"]].assign(
+    clinical = patients[["patient", "part", "label", "age_years"]].assign(
         log_lymphocytes=np.log(patients["lymphocytes_giga_per_litre"]),
         is_male=(patients["gender"] == "M").astype(int),
     )
-    return medicine.merge(artefacts, on="patient", validate="1:1")
+    return clinical.merge(artefacts, on="patient", validate="1:1")
 
 
-def varying(table: pd.DataFrame, suspects: Sequence[Suspect]) -> list[Suspect]:
-    """The suspects of which a column is not the same for everybody in the table."""
-    return [each for each in suspects if (table[list(each.columns)].nunique() > 1).any()]
+def varying(table: pd.DataFrame, confounders: Sequence[Confounder]) -> list[Confounder]:
+    """The confounders with a column that is not the same for everybody in the table."""
+    return [each for each in confounders if (table[list(each.columns)].nunique() > 1).any()]
 
 
 def column_differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Column by column: its middle in four groups, and whether test differ from train patients.
+    """Each column by itself: its median in four groups, and its shift between train and test.
 
-    Columns `column, reactive, tumoral, train, test` (medians; means of what is 0 or 1),
-    `test_auc`, the chance that a test patient has more of it than a training patient, and
-    `adjusted_p`, Mann and Whitney's p value after Benjamini and Hochberg's correction for the
-    number of columns. Columns that are the same for everybody are left out.
+    table: as of `confounder_columns`. Columns `column, reactive, tumoral, train, test` (medians;
+    means of what is 0 or 1), `test_auc`, the probability that a test patient has a higher value
+    than a training patient, and `adjusted_p`, Mann and Whitney's p-value after Benjamini and
+    Hochberg's correction for the number of columns. Constant columns are left out.
     """
-    names = dict.fromkeys(name for suspect in SUSPECTS for name in suspect.columns)
+    names = dict.fromkeys(name for confounder in CONFOUNDERS for name in confounder.columns)
     is_test = (table["part"] == "test").to_numpy()
     label = table["label"].to_numpy()
     groups = {"reactive": label == 0, "tumoral": label == 1, "train": ~is_test, "test": is_test}
@@ -109,7 +110,7 @@ def column_differences(table: pd.DataFrame) -> pd.DataFrame:
         values = table[name].to_numpy(np.float64)
         middle = np.mean if set(values) <= {0.0, 1.0} else np.median
         row: dict[str, object] = {"column": name}
-        row |= {group: middle(values[who]) for group, who in groups.items()}
+        row |= {group: middle(values[members]) for group, members in groups.items()}
         row["test_auc"] = column_aucs(is_test[:, None].astype(np.int64), values[:, None])[0]
         row["adjusted_p"] = mannwhitneyu(values[is_test], values[~is_test]).pvalue
         rows.append(row)

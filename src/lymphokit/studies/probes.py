@@ -1,9 +1,9 @@
-"""What a few columns tell about patients that were not learned from, and what chance would tell.
+"""Linear probes: how well a few columns predict a binary target of patients held out.
 
-Both ways to learn here are linear in the labels: a ridge regression on standardised columns, and
-the mean label of the patients nearby. What everybody's label has to do with what is said of
-everybody is therefore one matrix, made once from the columns alone, and thousands of shuffles of
-the labels, each learned and predicted anew in every fold, are one product with it.
+Both learners are linear in the target: a ridge regression on standardised columns, and the mean
+target of the nearest patients. The scores are therefore one matrix of weights, which depends on
+the columns alone, times the target. Thousands of shuffles of the target, each fitted and
+predicted again in every fold, are one matrix product.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ from lymphokit.errors import LymphokitError
 from lymphokit.evaluation.metrics import Floats, Labels
 
 Learner = Literal["trend", "neighbours"]
-_DIGITS = 10  # kept of what is said, so that patients with equal columns are told equally
+_DECIMALS = 10  # of a score, so that patients with equal columns have equal scores
 
 
 @dataclass(frozen=True)
-class Question:
-    """Whose label is asked, and who is asked by a learner fitted on all others.
+class ProbeTarget:
+    """The target and the folds in which it is predicted.
 
     labels (n,) in {0, 1}; held_out (n_repeats, n): the fold in which a patient is predicted, -1
-    where in none. The training part of a fold is everybody else.
+    for none. A probe of a fold is fitted on everybody else.
     """
 
     patients: tuple[str, ...]
@@ -35,15 +35,15 @@ class Question:
     held_out: NDArray[np.int64]
 
     @classmethod
-    def of(cls, labels: "pd.Series[int]", folds: pd.DataFrame) -> Self:
-        """From labels by patient, and rows `fold, repeat, patient, part` as of folds.csv.
+    def from_folds(cls, labels: "pd.Series[int]", folds: pd.DataFrame) -> Self:
+        """From labels by patient, and rows `fold, repeat, patient, part` as in folds.csv.
 
-        Raises LymphokitError unless the folds are of exactly these patients.
+        Raises LymphokitError unless the folds have exactly these patients.
         """
         if set(folds["patient"]) != set(labels.index):
-            raise LymphokitError("the folds are of other patients than the labels; make them anew")
-        out = folds[folds["part"] != "train"]
-        wide = out.pivot(index="repeat", columns="patient", values="fold")
+            raise LymphokitError("the folds have other patients than the labels; draw them again")
+        validation = folds[folds["part"] != "train"]
+        wide = validation.pivot(index="repeat", columns="patient", values="fold")
         held_out = wide.reindex(columns=labels.index).fillna(-1).to_numpy(np.int64)
         return cls(tuple(labels.index), np.asarray(labels, dtype=np.int64), held_out)
 
@@ -54,7 +54,7 @@ class Question:
 
     @property
     def n_fitted(self) -> float:
-        """Of how many patients a learner learns in a fold, on average."""
+        """Patients that a probe is fitted on, the mean over folds."""
         each = [
             np.sum(held_out != fold)
             for held_out in self.held_out
@@ -63,87 +63,95 @@ class Question:
         return float(np.mean(each))
 
     def shuffled(self, shuffles: int, seed: int) -> Labels:
-        """The labels dealt anew, within each fold of the first repeat: (n, shuffles).
+        """The labels shuffled within each fold of the first repeat: (n, shuffles).
 
-        So every fold keeps its share of each label, as stratified folds have it.
+        Every fold keeps its share of each label, as stratified folds do.
         """
         rng = np.random.default_rng(seed)
-        dealt = np.repeat(self.labels[:, None], shuffles, axis=1)
+        shuffled = np.repeat(self.labels[:, None], shuffles, axis=1)
         for fold in np.unique(self.held_out[0]):
             members = np.flatnonzero(self.held_out[0] == fold)
-            dealt[members] = rng.permuted(dealt[members], axis=0)
-        return dealt
+            shuffled[members] = rng.permuted(shuffled[members], axis=0)
+        return shuffled
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What one learner says: scores and calls (n_repeats, n), NaN and 0 of those not asked.
+class ProbeResult:
+    """Out-of-fold scores and calls (n_repeats, n), NaN and 0 where a patient is not predicted.
 
-    by_chance (shuffles,): the AUC that it reaches where the labels are shuffled.
+    null_aucs (shuffles,): the AUC on each shuffle of the labels.
     """
 
     scores: Floats
-    called: Labels
-    by_chance: Floats
+    calls: Labels
+    null_aucs: Floats
 
     def p_value(self, auc: float) -> float:
-        """How often shuffled labels are told at least as well, this one time included."""
-        return float((1 + np.sum(self.by_chance >= auc)) / (1 + len(self.by_chance)))
+        """(1 + shuffles that reach the AUC) / (1 + shuffles)."""
+        return float((1 + np.sum(self.null_aucs >= auc)) / (1 + len(self.null_aucs)))
 
 
 @dataclass(frozen=True)
-class Learners:
-    """How strongly a trend is shrunk, as a share of a column's variance; how many neighbours."""
+class ProbeSettings:
+    """ridge: of a trend, as a share of a column's variance; neighbours: how many are averaged."""
 
     ridge: float
     neighbours: int
 
-    def weights(self, by: Learner, seen: Floats, unseen: Floats) -> Floats:
-        """Of the label of each patient seen (n, d) in the score of each other: (n_other, n)."""
-        if by == "neighbours":
-            return _neighbour_weights(seen, unseen, self.neighbours)
-        return _ridge_weights(seen, unseen, self.ridge)
+    def weights(self, learner: Learner, fitted: Floats, others: Floats) -> Floats:
+        """Linear smoother weights, (n_others, n).
 
-    def edge(self, by: Learner, seen: Floats, labels: Labels) -> float:
-        """The score from which a patient is called 1, taken from the training part.
+        Row i holds the weight of each training label in the score of patient i. fitted (n, d) and
+        others (n_others, d) are columns of patients.
+        """
+        if learner == "neighbours":
+            return _neighbour_weights(fitted, others, self.neighbours)
+        return _ridge_weights(fitted, others, self.ridge)
+
+    def threshold(self, learner: Learner, fitted: Floats, labels: Labels) -> float:
+        """The score from which a patient is called 1, chosen on the training part.
 
         Halfway between the mean scores of both labels; for neighbours the share of 1s.
         """
-        if by == "neighbours":
+        if learner == "neighbours":
             return float(labels.mean())
-        scores = self.weights(by, seen, seen) @ labels
+        scores = self.weights(learner, fitted, fitted) @ labels
         return float((scores[labels == 1].mean() + scores[labels == 0].mean()) / 2)
 
 
-def ask(
-    question: Question, columns: Floats, by: Learner, learners: Learners, shuffled: Labels
-) -> Answers:
-    """Learn from columns (n, d) in every fold and predict those held out.
+def probe(
+    target: ProbeTarget,
+    columns: Floats,
+    learner: Learner,
+    settings: ProbeSettings,
+    shuffled: Labels,
+) -> ProbeResult:
+    """Fit on columns (n, d) in every fold and predict the patients held out.
 
-    shuffled: of `Question.shuffled`; each shuffle is learned and predicted anew as well.
+    shuffled: as of `ProbeTarget.shuffled`; each shuffle is fitted and predicted as well.
     """
-    scores = np.full(question.held_out.shape, np.nan)
-    called = np.zeros(question.held_out.shape, dtype=np.int64)
-    by_chance = []
-    for repeat, held_out in enumerate(question.held_out):
-        of_shuffles = np.full(shuffled.shape, np.nan)
+    scores = np.full(target.held_out.shape, np.nan)
+    calls = np.zeros(target.held_out.shape, dtype=np.int64)
+    null_aucs = []
+    for repeat, held_out in enumerate(target.held_out):
+        null_scores = np.full(shuffled.shape, np.nan)
         for fold in np.unique(held_out[held_out >= 0]):
-            unseen, seen = np.flatnonzero(held_out == fold), np.flatnonzero(held_out != fold)
-            weights = learners.weights(by, columns[seen], columns[unseen])
-            labels = question.labels[seen]
-            scores[repeat, unseen] = np.round(weights @ labels, _DIGITS)
-            of_shuffles[unseen] = np.round(weights @ shuffled[seen], _DIGITS)
-            edge = learners.edge(by, columns[seen], labels)
-            called[repeat, unseen] = scores[repeat, unseen] >= edge
-        asked = held_out >= 0
-        by_chance.append(column_aucs(shuffled[asked], of_shuffles[asked]))
-    return Answers(scores, called, np.mean(by_chance, axis=0))
+            predicted, fitted = np.flatnonzero(held_out == fold), np.flatnonzero(held_out != fold)
+            weights = settings.weights(learner, columns[fitted], columns[predicted])
+            labels = target.labels[fitted]
+            scores[repeat, predicted] = np.round(weights @ labels, _DECIMALS)
+            null_scores[predicted] = np.round(weights @ shuffled[fitted], _DECIMALS)
+            threshold = settings.threshold(learner, columns[fitted], labels)
+            calls[repeat, predicted] = scores[repeat, predicted] >= threshold
+        scored = held_out >= 0
+        null_aucs.append(column_aucs(shuffled[scored], null_scores[scored]))
+    return ProbeResult(scores, calls, np.mean(null_aucs, axis=0))
 
 
 def column_aucs(labels: Labels, scores: Floats) -> Floats:
-    """The AUC of every column of scores (n, m) for the same column of labels (n, m): (m,).
+    """The AUC of each column of scores (n, m) for the same column of labels (n, m): (m,).
 
-    The rank sum of Mann and Whitney; ties count half. NaN where a column has one label alone.
+    From the rank sum of Mann and Whitney; ties count half. NaN for a column with one label only.
     """
     n_ones = labels.sum(axis=0)
     pairs = n_ones * (len(labels) - n_ones)
@@ -151,21 +159,22 @@ def column_aucs(labels: Labels, scores: Floats) -> Floats:
     return np.asarray(np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0))
 
 
-def _ridge_weights(seen: Floats, unseen: Floats, ridge: float) -> Floats:
-    """A ridge regression of the labels on standardised columns.
+def _ridge_weights(fitted: Floats, others: Floats, ridge: float) -> Floats:
+    """Ridge regression of the labels on standardised columns.
 
-    No intercept: it would differ from fold to fold, and order patients by their fold.
+    No intercept: it would differ from fold to fold, and rank patients by their fold.
     """
-    mean, deviation = seen.mean(axis=0), seen.std(axis=0)
-    scale = np.where(deviation > 0, deviation, np.inf)  # what does not vary says nothing
-    known, new = (seen - mean) / scale, (unseen - mean) / scale
-    gram = known.T @ known + ridge * len(seen) * np.eye(known.shape[1])
+    mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
+    scale = np.where(deviation > 0, deviation, np.inf)  # a constant column gets weight 0
+    known, new = (fitted - mean) / scale, (others - mean) / scale
+    # The penalty grows with n, so that shrinkage does not depend on the size of the training part.
+    gram = known.T @ known + ridge * len(fitted) * np.eye(known.shape[1])
     return np.asarray(new @ np.linalg.solve(gram, known.T), dtype=np.float64)
 
 
-def _neighbour_weights(seen: Floats, unseen: Floats, neighbours: int) -> Floats:
+def _neighbour_weights(fitted: Floats, others: Floats, neighbours: int) -> Floats:
     """The mean label of the nearest patients; of equally near ones, those that come first."""
-    nearest = np.argsort(cdist(unseen, seen), axis=1, kind="stable")[:, :neighbours]
-    weights = np.zeros((len(unseen), len(seen)))
+    nearest = np.argsort(cdist(others, fitted), axis=1, kind="stable")[:, :neighbours]
+    weights = np.zeros((len(others), len(fitted)))
     np.put_along_axis(weights, nearest, 1 / nearest.shape[1], axis=1)
     return weights

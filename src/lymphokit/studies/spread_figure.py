@@ -63,9 +63,9 @@ def finding(table: pd.DataFrame) -> str:
     rows = table[table["metric"] == "balanced_accuracy"]
     best = rows.iloc[int(rows["pooled"].to_numpy().argmax())]
     return (
-        f"Single splits of {best['part_patients']:.0f} patients score {best['model']} from "
+        f"{best['model']}: single splits of {best['part_patients']:.0f} patients score "
         f"{best['parts_min']:.2f} to {best['parts_max']:.2f};\n"
-        f"its balanced accuracy over all patients is {best['pooled']:.2f} "
+        f"balanced accuracy over all patients is {best['pooled']:.2f} "
         f"({best['low']:.2f} to {best['high']:.2f})"
     )
 
