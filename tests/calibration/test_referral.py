@@ -16,15 +16,21 @@ def long_table(
     tables = []
     for fold in range(1, folds + 1):
         generator = np.random.default_rng([seed, fold])
-        said = generator.beta(0.9, 0.9 / apart * 2, n)
-        labels = (generator.random(n) < said).astype(np.int64)
+        probabilities = generator.beta(0.9, 0.9 / apart * 2, n)
+        labels = (generator.random(n) < probabilities).astype(np.int64)
         part = np.array(["inner", "validation"])[(np.arange(n) % 2)]
-        own = pd.DataFrame(
+        rows = pd.DataFrame(
             {"fold": fold, "repeat": 1, "patient": [f"F{fold}P{i}" for i in range(n)]}
         )
-        own = own.assign(part=part, label=labels, model=model, probability=said, calibrated=said)
-        test = own.head(6).assign(part="test", label=-1, patient=[f"T{i}" for i in range(6)])
-        tables += [own, test]
+        rows = rows.assign(
+            part=part,
+            label=labels,
+            model=model,
+            probability=probabilities,
+            calibrated=probabilities,
+        )
+        test = rows.head(6).assign(part="test", label=-1, patient=[f"T{i}" for i in range(6)])
+        tables += [rows, test]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -45,11 +51,13 @@ def test_chows_edges_take_the_action_of_least_expected_cost(costs):
 
 def test_no_other_band_costs_less_on_calibrated_probabilities():
     generator = np.random.default_rng(0)
-    said = generator.beta(1.2, 0.6, 100_000)
-    labels = (generator.random(100_000) < said).astype(np.int64)
+    probabilities = generator.beta(1.2, 0.6, 100_000)
+    labels = (generator.random(100_000) < probabilities).astype(np.int64)
 
     def cost(low: float, high: float) -> float:
-        return float(COSTS.incurred(labels, referral.choose_actions(said, low, high)).mean())
+        return float(
+            COSTS.incurred(labels, referral.choose_actions(probabilities, low, high)).mean()
+        )
 
     edges = np.linspace(0, 1, 21)
     every = {(low, high): cost(low, high) for low in edges for high in edges if low <= high}
@@ -57,14 +65,14 @@ def test_no_other_band_costs_less_on_calibrated_probabilities():
     assert COSTS.band() == pytest.approx((0.05, 0.8))
 
 
-def test_where_flow_cytometry_never_pays_everybody_gets_the_cheaper_call():
+def test_where_flow_cytometry_never_pays_each_patient_gets_the_cheaper_call():
     dear = Costs(missed=1.5, false_alarm=1.5)
     assert dear.band() == (0.5, 0.5)
     taken = referral.choose_actions(np.array([0.49, 0.5, 0.51]), *dear.band())
     assert taken.tolist() == [REACTIVE, TUMORAL, TUMORAL]
 
 
-def test_every_outcome_has_its_price():
+def test_the_cost_of_each_outcome_by_hand():
     labels, actions = np.array([0, 1, 0, 1, 0, 1]), np.array([0, 0, 1, 1, 2, 2])
     assert COSTS.incurred(labels, actions).tolist() == [0, 20, 5, 0, 1, 1]
 
@@ -87,16 +95,16 @@ def test_the_wanted_band_keeps_wrong_calls_within_the_wanted_shares_on_new_patie
     assert 0.13 < alarmed < 0.22
 
 
-def test_where_one_threshold_does_both_nobody_is_sent_on():
+def test_where_one_threshold_does_both_nobody_is_referred():
     labels = np.repeat([0, 1], 30)
-    said = np.concatenate([np.linspace(0.1, 0.3, 30), np.linspace(0.6, 0.9, 30)])
-    low, high = referral.wanted_band(labels, said, **WANTED)
+    probabilities = np.concatenate([np.linspace(0.1, 0.3, 30), np.linspace(0.6, 0.9, 30)])
+    low, high = referral.wanted_band(labels, probabilities, **WANTED)
     assert low == high
-    assert set(referral.choose_actions(said, low, high)) == {REACTIVE, TUMORAL}
+    assert set(referral.choose_actions(probabilities, low, high)) == {REACTIVE, TUMORAL}
 
 
 @pytest.mark.parametrize("band", ["costs", "wanted"])
-def test_who_is_scored_has_no_say_in_the_band(band):
+def test_labels_of_validation_patients_do_not_move_the_band(band):
     table = long_table()
     turned = table.copy()
     held = turned["part"] == "validation"
@@ -112,13 +120,13 @@ def test_who_is_scored_has_no_say_in_the_band(band):
 
 def tables(costs: Costs = COSTS) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = pd.concat([long_table(), long_table(model="clinical", seed=5)])
-    # The same patients and labels, said by chance.
+    # The same patients and labels, with unrelated probabilities.
     table.loc[table["model"] == "clinical", "label"] = table.loc[
         table["model"] == "m", "label"
     ].to_numpy()
     referred = referral.apply_band(table, band="costs", costs=costs, wanted=WANTED)
-    ways = referral.strategies(referred, decided(table), ["m", "clinical"], costs)
-    return referred, referral.referral_table(ways, costs, resamples=200, level=0.95, seed=0)
+    compared = referral.strategies(referred, decided(table), ["m", "clinical"], costs)
+    return referred, referral.referral_table(compared, costs, resamples=200, level=0.95, seed=0)
 
 
 def test_the_table_by_hand():
@@ -139,7 +147,7 @@ def test_the_table_by_hand():
     assert first["cost_low"] < first["cost"] < first["cost_high"]
 
 
-def test_other_ways_are_set_beside_the_first():
+def test_other_strategies_are_compared_with_the_first():
     _, table = tables()
     by_name = table.set_index("strategy")
     assert list(by_name.index) == [
@@ -158,7 +166,7 @@ def test_other_ways_are_set_beside_the_first():
     np.testing.assert_allclose(by_name["dearer"], by_name["cost"] - first["cost"])
 
 
-def test_nobody_missed_is_not_nobody_to_be_missed():
+def test_the_share_missed_has_an_upper_bound_above_zero():
     _, table = tables()
     assert (table["missed_high"] > 0).all()
 
@@ -177,14 +185,14 @@ def test_the_curve_runs_through_the_chosen_band_and_from_nobody_to_nearly_everyb
     assert (curve["accuracy_low"] <= curve["accuracy"]).all()
 
 
-def test_repeats_are_no_more_patients():
+def test_repeats_do_not_count_as_more_patients():
     table = long_table()
     twice = pd.concat([table, table.assign(repeat=2, fold=table["fold"] + 2)])
     found = []
     for rows in (table, twice):
         referred = referral.apply_band(rows, band="costs", costs=COSTS, wanted=WANTED)
-        ways = referral.strategies(referred, decided(rows), ["m"], COSTS)
-        found.append(referral.referral_table(ways, COSTS, resamples=50, level=0.95, seed=0))
+        compared = referral.strategies(referred, decided(rows), ["m"], COSTS)
+        found.append(referral.referral_table(compared, COSTS, resamples=50, level=0.95, seed=0))
     pd.testing.assert_frame_equal(*found)
 
 
@@ -194,10 +202,10 @@ def test_test_patients_are_advised_by_the_mean_over_folds():
         referral.apply_band(table, band="costs", costs=COSTS, wanted=WANTED), "m"
     )
     assert advice["patient"].tolist() == [f"T{i}" for i in range(6)]
-    own = table[table["patient"] == "T3"]["calibrated"]
+    rows = table[table["patient"] == "T3"]["calibrated"]
     row = advice.set_index("patient").loc["T3"]
-    assert row["probability"] == pytest.approx(own.mean())
-    word = referral.ACTION_NAMES[int(referral.choose_actions(own.mean(), 0.05, 0.8))]
+    assert row["probability"] == pytest.approx(rows.mean())
+    word = referral.ACTION_NAMES[int(referral.choose_actions(rows.mean(), 0.05, 0.8))]
     assert row["advice"] == word
 
 

@@ -6,14 +6,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from lymphokit.calibration import reliability
-from lymphokit.calibration.measures import ece_of_perfect, measures
+from lymphokit.calibration.measures import LARGEST, ece_of_perfect, measures
 from lymphokit.evaluation.intervals import wilson_interval
 
 
 def fold_of(
-    n: int = 130, *, seed: int = 0, temperature: float = 2.0, lean: float = -1.0
+    n: int = 130, *, seed: int = 0, temperature: float = 2.0, bias: float = -1.0
 ) -> pd.DataFrame:
-    """The predictions of a model that is too sure and leans to reactive, in one fold."""
+    """Predictions of one fold: overconfident, and too low."""
     generator = np.random.default_rng(seed)
     labels = (generator.random(n) < 0.69).astype(np.int64)
     odds = 1.8 * generator.normal(1.8 * (labels - 0.5), 1) + logit(0.69)
@@ -24,7 +24,7 @@ def fold_of(
             "part": part,
             "inner": np.where(part == "inner", np.arange(n) % 5, -1),
             "label": labels,
-            "probability": expit(temperature * odds + lean),
+            "probability": expit(temperature * odds + bias),
         }
     )
 
@@ -32,15 +32,15 @@ def fold_of(
 def calibrated_folds(n_folds: int = 4, n: int = 130) -> pd.DataFrame:
     tables = []
     for fold in range(1, n_folds + 1):
-        own = fold_of(n, seed=fold)
-        own["patient"] = f"F{fold}" + own["patient"]
-        done, _ = reliability.calibrate(own, model="m", fold=fold, repeat=1, method="platt")
+        rows = fold_of(n, seed=fold)
+        rows["patient"] = f"F{fold}" + rows["patient"]
+        done, _ = reliability.calibrate(rows, model="m", fold=fold, repeat=1, method="platt")
         tables.append(done)
     return pd.concat(tables, ignore_index=True)
 
 
 @pytest.mark.parametrize("method", ["platt", "temperature", "isotonic"])
-def test_a_calibrator_never_reads_a_label_of_who_is_scored(method):
+def test_a_calibrator_never_reads_a_label_of_a_validation_patient(method):
     honest = fold_of()
     held = honest["part"] == "validation"
     shuffled = honest.copy()
@@ -66,26 +66,26 @@ def test_an_inner_label_does_change_the_calibrator():
 def test_measures_are_scikit_learns_with_weights_for_draws():
     generator = np.random.default_rng(1)
     labels = generator.integers(0, 2, 60)
-    said = np.clip(expit(generator.normal(labels - 0.5, 1.5)), 0.02, 0.98)
+    probabilities = np.clip(expit(generator.normal(labels - 0.5, 1.5)), 0.02, 0.98)
     draws = generator.multinomial(60, np.full(60, 1 / 60), size=3).astype(np.float64)
-    found = {name: measure(labels, said, draws) for name, measure in measures(6).items()}
+    found = {name: measure(labels, probabilities, draws) for name, measure in measures(6).items()}
     for place, weights in enumerate(draws):
         fitted = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
-        fitted.fit(logit(said)[:, None], labels, sample_weight=weights)
+        fitted.fit(logit(probabilities)[:, None], labels, sample_weight=weights)
         assert found["slope"][place] == pytest.approx(fitted.coef_[0, 0], rel=1e-3)
         assert found["brier"][place] == pytest.approx(
-            brier_score_loss(labels, said, sample_weight=weights)
+            brier_score_loss(labels, probabilities, sample_weight=weights)
         )
         assert found["log_loss"][place] == pytest.approx(
-            log_loss(labels, said, sample_weight=weights)
+            log_loss(labels, probabilities, sample_weight=weights)
         )
-        moved = expit(logit(said) + found["intercept"][place])
+        moved = expit(logit(probabilities) + found["intercept"][place])
         assert weights @ moved == pytest.approx(weights @ labels, abs=1e-4)
 
 
 def test_the_calibration_error_by_hand():
-    labels, said = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.6, 0.8])
-    found = measures(2)["ece"](labels, said, np.array([[1.0, 1, 1, 1], [2, 0, 1, 1]]))
+    labels, probabilities = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.6, 0.8])
+    found = measures(2)["ece"](labels, probabilities, np.array([[1.0, 1, 1, 1], [2, 0, 1, 1]]))
     assert found == pytest.approx([(0.4 + 0.6) / 4, (0.2 + 0.6) / 4])
 
 
@@ -104,8 +104,18 @@ def test_a_perfect_model_has_a_calibration_error_on_few_patients_and_hardly_any_
 def test_separated_labels_have_a_steep_slope_and_equal_probabilities_have_none():
     labels, everyone = np.repeat([0, 1], 20), np.ones((1, 40))
     slope = measures(6)["slope"]
-    assert slope(labels, np.where(labels, 0.7, 0.3), everyone)[0] > 5
+    assert slope(labels, np.where(labels, 0.7, 0.3), everyone)[0] == LARGEST
+    assert slope(labels, np.where(labels, 0.3, 0.7), everyone)[0] == -LARGEST
     assert np.isnan(slope(labels, np.full(40, 0.6), everyone)[0])
+
+
+def test_a_resample_of_one_label_has_no_slope_and_the_largest_intercept():
+    labels, probabilities = np.array([0, 1, 0, 1]), np.array([0.2, 0.4, 0.6, 0.8])
+    draws = np.array([[1.0, 1, 1, 1], [0, 2, 0, 2], [2, 0, 2, 0]])
+    slopes = measures(2)["slope"](labels, probabilities, draws)
+    assert np.isfinite(slopes).tolist() == [True, False, False]
+    intercepts = measures(2)["intercept"](labels, probabilities, draws)
+    assert intercepts.tolist() == [pytest.approx(0.0, abs=1e-12), LARGEST, -LARGEST]
 
 
 def test_the_table_shows_the_planted_faults_before_and_none_after():
@@ -118,12 +128,12 @@ def test_the_table_shows_the_planted_faults_before_and_none_after():
     assert rows.loc["log_loss", "change_high"] < 0
     assert rows.loc["ece", "after"] < rows.loc["ece", "before"]
     assert 0 < rows.loc["ece", "perfect_after"] < rows.loc["ece", "before"]
-    assert reliability.miscalibration(table, "m", "before") == "too sure, too low"
+    assert reliability.miscalibration(table, "m", "before") == "overconfident, too low"
     assert reliability.miscalibration(table, "m", "after") == "no fault found"
     assert (table["n_patients"] == 4 * 200).all()
 
 
-def test_repeats_are_no_more_patients():
+def test_repeats_do_not_count_as_more_patients():
     once = calibrated_folds()
     twice = pd.concat([once, once.assign(repeat=2, fold=once["fold"] + 4)])
     tables = [
@@ -145,11 +155,11 @@ def test_every_patient_is_in_one_bin_and_a_bin_has_wilsons_interval():
         assert (row["low"], row["share"], row["high"]) == (share.low, share.estimate, share.high)
 
 
-def test_a_wanted_sensitivity_is_reached_on_patients_it_was_not_chosen_on():
+def test_a_wanted_sensitivity_is_reached_on_validation_patients():
     predictions = {"m": {}}
     for fold in range(1, 41):
-        own = fold_of(seed=fold)
-        predictions["m"][fold] = own.assign(patient=f"F{fold}" + own["patient"])
+        rows = fold_of(seed=fold)
+        predictions["m"][fold] = rows.assign(patient=f"F{fold}" + rows["patient"])
     repeat_of = dict.fromkeys(predictions["m"], 1)
     table = reliability.sensitivity_table(predictions, repeat_of, wanted=[0.8, 0.9], level=0.95)
     assert table["sensitivity"].tolist() == pytest.approx([0.81, 0.91], abs=0.025)
@@ -157,7 +167,7 @@ def test_a_wanted_sensitivity_is_reached_on_patients_it_was_not_chosen_on():
     assert (table["sensitivity_low"] < table["sensitivity"]).all()
 
 
-def test_the_models_asked_for_come_first_and_then_those_that_change_most():
+def test_the_named_models_come_first_and_then_those_that_change_most():
     table = pd.DataFrame(
         {
             "model": ["a", "b", "c", "d"],
@@ -168,9 +178,9 @@ def test_the_models_asked_for_come_first_and_then_those_that_change_most():
     assert reliability.most_changed(table, ["b", "a"], 3) == ["b", "a", "d"]
 
 
-def test_a_model_that_says_one_thing_of_all_on_few_patients_is_measured_as_well():
-    own = fold_of(24).assign(probability=0.7)
-    table, _ = reliability.calibrate(own, model="m", fold=1, repeat=1, method="platt")
+def test_a_constant_prediction_on_few_patients_is_measured_as_well():
+    rows = fold_of(24).assign(probability=0.7)
+    table, _ = reliability.calibrate(rows, model="m", fold=1, repeat=1, method="platt")
     found = reliability.calibration_table(
         table, ["m"], n_bins=6, resamples=100, level=0.95, seed=0
     ).set_index("measure")

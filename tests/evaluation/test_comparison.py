@@ -42,15 +42,16 @@ def test_mcnemars_p_is_that_of_a_fair_coin():
 
 
 def test_a_model_against_itself_differs_by_nothing():
-    labels, said = simulated(0, 1.0)
-    both = pd.concat([decided("a", labels, said), decided("b", labels, said)])
+    labels, probabilities = simulated(0, 1.0)
+    both = pd.concat([decided("a", labels, probabilities), decided("b", labels, probabilities)])
     row = comparison_table(both, ["a", "b"], "a", **SETTINGS).iloc[0]
     assert row[["balanced_accuracy", "low", "high", "auc", "auc_low", "auc_high"]].eq(0).all()
     assert row["mcnemar_p"] == 1
-    assert "not shown on 120 patients" in comparison_sentence(row)
+    assert "120 patients" in comparison_sentence(row)
+    assert "better" not in comparison_sentence(row)
 
 
-def test_a_clearly_better_model_is_said_to_be_better_and_the_other_way_round():
+def test_a_clearly_better_model_is_better_and_the_other_is_worse():
     labels, good = simulated(1, 5.0)
     _, poor = simulated(2, 0.3)
     both = pd.concat([decided("good", labels, good), decided("poor", labels, poor)])
@@ -67,23 +68,25 @@ def test_a_clearly_better_model_is_said_to_be_better_and_the_other_way_round():
     assert "poor is worse than good" in comparison_sentence(down)
 
 
-def test_the_reference_needs_no_row_of_its_own_and_is_never_compared_with_itself():
-    labels, said = simulated(3, 1.0)
-    tables = [decided(name, labels, np.roll(said, shift)) for shift, name in enumerate("abc")]
+def test_the_reference_is_never_compared_with_itself():
+    labels, probabilities = simulated(3, 1.0)
+    tables = [
+        decided(name, labels, np.roll(probabilities, shift)) for shift, name in enumerate("abc")
+    ]
     table = comparison_table(pd.concat(tables), ["a", "b", "c"], "b", **SETTINGS)
     assert table["model"].tolist() == ["a", "c"]
     assert table["reference"].unique().tolist() == ["b"]
 
 
 def test_repeated_folds_do_not_add_patients():
-    labels, said = simulated(4, 0.8)
-    other = np.roll(said, 1)
-    once = pd.concat([decided("a", labels, said), decided("b", labels, other)])
+    labels, probabilities = simulated(4, 0.8)
+    other = np.roll(probabilities, 1)
+    once = pd.concat([decided("a", labels, probabilities), decided("b", labels, other)])
     thrice = pd.concat(
         [
             decided(name, labels, values, repeat)
             for repeat in (1, 2, 3)
-            for name, values in (("a", said), ("b", other))
+            for name, values in (("a", probabilities), ("b", other))
         ]
     )
     pd.testing.assert_frame_equal(
@@ -92,7 +95,7 @@ def test_repeated_folds_do_not_add_patients():
     )
 
 
-def test_the_chance_of_a_false_verdict_is_about_what_the_level_says():
+def test_false_verdicts_are_as_rare_as_the_level_promises():
     wrong = 0
     for seed in range(100):
         labels, first = simulated(1000 + seed, 1.0)

@@ -34,9 +34,9 @@ OF_PROBABILITIES = {
 @pytest.mark.parametrize("metric", metrics.METRICS)
 def test_every_resample_scores_as_sklearn_scores_the_patients_written_out(metric):
     labels, decisions, probabilities, picks, draws = drawn(seed=0)
-    said = decisions if metric in OF_DECISIONS else probabilities
+    values = decisions if metric in OF_DECISIONS else probabilities
     by_sklearn = (OF_DECISIONS | OF_PROBABILITIES)[metric]
-    expected = [by_sklearn(labels[patients], said[patients]) for patients in picks]
+    expected = [by_sklearn(labels[patients], values[patients]) for patients in picks]
     found = metrics.resampled(metric, labels, decisions, probabilities, draws)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -45,8 +45,8 @@ def test_every_resample_scores_as_sklearn_scores_the_patients_written_out(metric
 @given(seed=st.integers(0, 10_000), metric=st.sampled_from(metrics.METRICS))
 def test_the_score_of_one_set_of_patients_is_sklearns(seed, metric):
     labels, decisions, probabilities, _, _ = drawn(seed, n=12, n_resamples=1)
-    said = decisions if metric in OF_DECISIONS else probabilities
-    expected = (OF_DECISIONS | OF_PROBABILITIES)[metric](labels, said)
+    values = decisions if metric in OF_DECISIONS else probabilities
+    expected = (OF_DECISIONS | OF_PROBABILITIES)[metric](labels, values)
     found = metrics.score(metric, labels, decisions, probabilities)
     assert found == pytest.approx(expected, rel=1e-12)
 
@@ -75,10 +75,10 @@ def test_scores_by_hand():
 def test_a_resample_of_one_class_is_undefined_rather_than_guessed(kept, undefined):
     labels, decisions, probabilities, _, _ = drawn(seed=1)
     only = (labels == kept)[None, :].astype(float)
-    own = labels == kept
+    selected = labels == kept
     for metric in metrics.METRICS:
         many = metrics.resampled(metric, labels, decisions, probabilities, only)[0]
-        one = metrics.score(metric, labels[own], decisions[own], probabilities[own])
+        one = metrics.score(metric, labels[selected], decisions[selected], probabilities[selected])
         assert np.isnan(many) == np.isnan(one) == (metric in undefined), metric
 
 

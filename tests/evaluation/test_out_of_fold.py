@@ -11,7 +11,7 @@ N_TRAINING, N_TEST = 20, 4
 
 
 class Spy:
-    """Remembers whom it was fitted on and predicts a patient's number in hundredths."""
+    """Records the patients of each call and predicts a patient's number in hundredths."""
 
     def __init__(self, seed: int, log: list[tuple[str, tuple[str, ...]]]) -> None:
         self.seed, self.log = seed, log
@@ -53,10 +53,10 @@ def fold_of(bags: Bags, labels: np.ndarray, number: int = 2) -> pd.DataFrame:
 
 
 def run(log, *, labels=None, fold=None, test=None, seed=5, fits=None):
-    bags, own_labels, clinical = cohort()
-    labels = own_labels if labels is None else labels
-    fold = fold_of(bags, own_labels) if fold is None else fold
-    test = np.flatnonzero(own_labels < 0) if test is None else test
+    bags, all_labels, clinical = cohort()
+    labels = all_labels if labels is None else labels
+    fold = fold_of(bags, all_labels) if fold is None else fold
+    test = np.flatnonzero(all_labels < 0) if test is None else test
     return out_of_fold.cross_predict(
         lambda s: Spy(s, log), bags, labels, clinical, fold, test, seed, fits=fits
     )
@@ -130,7 +130,7 @@ def test_a_patient_who_trains_and_validates_is_refused():
         run([], fold=pd.concat([fold, twice]))
 
 
-def test_test_labels_never_come_near():
+def test_a_test_patient_with_a_label_is_refused():
     _, labels, _ = cohort()
     with pytest.raises(out_of_fold.LeakError, match="come with a label"):
         run([], labels=np.abs(labels))
@@ -214,7 +214,7 @@ def test_predictions_survive_their_file_bit_for_bit(tmp_path):
     assert read["probability"].tolist() == table["probability"].tolist()
 
 
-def test_the_evidence_of_who_was_fitted_on_is_what_the_models_were_handed():
+def test_the_recorded_fits_are_what_the_models_received():
     log: list[tuple[str, tuple[str, ...]]] = []
     fits: list[out_of_fold.Fit] = []
     run(log, fits=fits)

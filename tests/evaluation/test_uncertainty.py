@@ -112,11 +112,11 @@ def test_a_model_never_differs_from_itself_though_each_interval_is_wide():
     draws = uncertainty.patient_draws(labels, resamples=200, seed=0)
     none = uncertainty.difference(outcomes, "a", "b", "auc", draws, 0.95)
     assert (none.estimate, none.low, none.high) == (0, 0, 0)
-    own = uncertainty.interval(outcomes, "a", "auc", draws, 0.95)
-    assert own.high - own.low > 0.05
+    alone = uncertainty.interval(outcomes, "a", "auc", draws, 0.95)
+    assert alone.high - alone.low > 0.05
 
 
-def test_a_clearly_better_model_is_told_apart():
+def test_a_clearly_better_model_has_a_difference_above_zero():
     (good, labels), (poor, _) = simulated(5, shift=3), simulated(6, shift=0)
     both = pd.concat([table_of(poor, labels, model="poor"), table_of(good, labels, model="good")])
     outcomes = Outcomes.from_decisions(both, ["poor", "good"])
@@ -129,7 +129,7 @@ def test_a_clearly_better_model_is_told_apart():
     assert 0 < gain.low < gain.estimate < gain.high
 
 
-def test_the_interval_holds_the_truth_about_as_often_as_it_says():
+def test_the_interval_covers_the_truth_as_often_as_its_level():
     shift, times = 1.5, 120
     truth = {"balanced_accuracy": norm.cdf(shift / 2), "auc": norm.cdf(shift / np.sqrt(2))}
     held = dict.fromkeys(truth, 0)
@@ -177,22 +177,24 @@ def noise_in_folds(seed: int, k: int = 5, n: int = 60, d: int = 8) -> tuple[np.n
     """Out-of-fold probabilities of a ridge regression on noise, and labels that it cannot know."""
     generator = np.random.default_rng(seed)
     features, labels = generator.normal(size=(n, d)), np.arange(n) % 2
-    said = np.empty(n)
+    probabilities = np.empty(n)
     for fold in range(k):
         held_out = (np.arange(n) // 2) % k == fold
         seen = features[~held_out]
         weights = np.linalg.solve(seen.T @ seen + np.eye(d), seen.T @ (labels[~held_out] - 0.5))
-        said[held_out] = 0.5 + features[held_out] @ weights
-    return said, labels
+        probabilities[held_out] = 0.5 + features[held_out] @ weights
+    return probabilities, labels
 
 
 def test_only_widened_intervals_of_models_that_fit_noise_hold_one_half():
     times, missed = 200, {48.0: 0, np.inf: 0}
     for seed in range(times):
-        said, labels = noise_in_folds(seed)
+        probabilities, labels = noise_in_folds(seed)
         draws = uncertainty.patient_draws(labels, resamples=150, seed=seed)
         for n_fitted in missed:
-            outcomes = Outcomes.from_decisions(table_of(said, labels, n_fitted=n_fitted), ["m"])
+            outcomes = Outcomes.from_decisions(
+                table_of(probabilities, labels, n_fitted=n_fitted), ["m"]
+            )
             found = uncertainty.interval(outcomes, "m", "auc", draws, 0.90)
             missed[n_fitted] += not found.low <= 0.5 <= found.high
     # 10% of 200 are 20; four standard deviations of such a count are 17.

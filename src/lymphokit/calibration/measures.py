@@ -1,35 +1,32 @@
-"""How far probabilities are from what they promise, of thousands of resamples at once.
+"""Measures of calibration, for thousands of resamples at once.
 
 As in `metrics`, a resample of patients is a row of counts: how often each patient was drawn.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+from scipy.optimize.elementwise import find_root
 from scipy.special import expit
 
-from lymphokit.calibration.calibrators import Floats, Labels, log_odds
-from lymphokit.evaluation import metrics
+from lymphokit.evaluation.log_odds import clipped_log_odds, least_probability
+from lymphokit.evaluation.metrics import Floats, Labels, log_loss
+from lymphokit.solvers.logistic import fit_stack
 
-NEWTON_STEPS = 30
-LONGEST_STEP = 2.0  # of the line, at a patient one deviation off the centre
-TOLERANCE = 1e-6  # of the line; the step after would be its square
-FLATTEST = 1e-9  # curvature at least, where all patients are certain
-STEEPEST = 50.0  # a slope that only separated labels lead to
+LARGEST = 50.0  # stands for infinity: the slope of separated labels, the intercept of one label
 SIMULATED_COHORTS = 1000
 
-# Of labels (n,), probabilities (n,) and draws (n_resamples, n): one value a resample.
+# From labels (n,), probabilities (n,) and draws (n_resamples, n): one value per resample.
 Measure = Callable[[Labels, Floats, Floats], Floats]
 
 
 def measures(n_bins: int) -> dict[str, Measure]:
-    """The measures by name; `ece` in so many bins."""
+    """The measures by name; `ece` with so many bins."""
     return {
         "brier": brier,
-        "log_loss": _log_loss,
-        "ece": lambda labels, said, draws: expected_calibration_error(
-            labels, said, draws, n_bins=n_bins
-        ),
+        "log_loss": log_loss,
+        "ece": partial(expected_calibration_error, n_bins=n_bins),
         "slope": slope,
         "intercept": intercept,
     }
@@ -43,87 +40,80 @@ def brier(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
 def expected_calibration_error(
     labels: Labels, probabilities: Floats, draws: Floats, *, n_bins: int
 ) -> Floats:
-    """Mean gap between what is said and what is, over bins of equally many patients.
+    """Mean gap between predicted probability and tumoral share, over bins of equal size.
 
-    Never 0 on few patients: `ece_of_perfect` says what to compare it with.
+    Never 0 on few patients: compare it with `ece_of_perfect`.
     """
-    gaps = np.abs((draws * (probabilities - labels)) @ in_bins(probabilities, n_bins))
+    gaps = np.abs((draws * (probabilities - labels)) @ bin_membership(probabilities, n_bins))
     return np.asarray(gaps.sum(axis=1) / draws.sum(axis=1))
 
 
 def ece_of_perfect(probabilities: Floats, *, n_bins: int, seed: int) -> float:
-    """The mean expected calibration error of labels drawn from these very probabilities (n,).
+    """The mean expected calibration error of labels drawn from these probabilities (n,).
 
-    By chance alone the tumoral share of a bin of 20 patients is off by some 0.1, and an absolute
-    gap cannot average out, so a perfect model does not score 0.
+    By chance alone the tumoral share of a bin of 20 patients deviates by about 0.1, and absolute
+    gaps do not average out, so a perfectly calibrated model does not score 0.
     """
     generator = np.random.default_rng(seed)
     drawn = generator.random((SIMULATED_COHORTS, len(probabilities))) < probabilities
-    gaps = np.abs((probabilities - drawn) @ in_bins(probabilities, n_bins)).sum(axis=1)
+    gaps = np.abs((probabilities - drawn) @ bin_membership(probabilities, n_bins)).sum(axis=1)
     return float(gaps.mean() / len(probabilities))
 
 
 def slope(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
-    """Slope of the logistic regression of labels on log odds: below 1 too sure, above too timid.
+    """Slope of the logistic regression of labels on clipped log odds.
 
-    Log odds are kept within 1 : n + 1. A slope is at most 50, which separated labels come to; NaN
-    where all probabilities are the same.
+    Below 1 the model is overconfident, above 1 underconfident. NaN where all probabilities are
+    equal or a resample has one label only.
     Source: Cox 1958; Van Calster et al. 2019, Calibration: the Achilles heel of predictive
     analytics.
     """
-    odds = log_odds(probabilities, 1 / (len(labels) + 2))
-    spread = odds.std()
-    if spread == 0:
-        return np.full(len(draws), np.nan)
-    rows = np.column_stack([np.ones(len(odds)), (odds - odds.mean()) / spread])
-    line = _logistic(rows, labels, np.zeros(len(odds)), draws)
-    return np.asarray(np.clip(line[:, 1] / spread, -STEEPEST, STEEPEST))
+    odds = _log_odds(probabilities)
+    slopes = LARGEST * _separation(labels, odds, draws)
+    overlapping = slopes == 0
+    if overlapping.any():
+        weights, spread = draws[overlapping], odds.std()
+        rows = np.broadcast_to(((odds - odds.mean()) / spread)[:, None], (*weights.shape, 1))
+        fitted = fit_stack(rows, np.broadcast_to(labels, weights.shape), weights, ridge=0.0)
+        slopes[overlapping] = np.clip(fitted[:, 0] / spread, -LARGEST, LARGEST)
+    return slopes
 
 
 def intercept(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
-    """What to add to all log odds to match the tumoral share: above 0, it is said too low.
+    """Calibration in the large: the shift of all log odds that matches the tumoral share.
 
-    The slope is held at 1 ("calibration in the large"); log odds are kept within 1 : n + 1.
+    Above 0 the probabilities are too low. The slope is fixed at 1; log odds are clipped.
     """
-    odds = log_odds(probabilities, 1 / (len(labels) + 2))
-    return np.asarray(_logistic(np.ones((len(odds), 1)), labels, odds, draws)[:, 0])
+    odds = _log_odds(probabilities)
+
+    def excess(shift: Floats, resample: Labels) -> Floats:
+        predicted = expit(odds + shift[:, None])  # (n_unsolved, n)
+        return np.asarray((draws[resample] * (predicted - labels)).sum(axis=1))
+
+    ends = np.full(len(draws), LARGEST)
+    shifts = find_root(excess, (-ends, ends), args=(np.arange(len(draws)),)).x
+    tumoral_only, reactive_only = draws @ (1 - labels) == 0, draws @ labels == 0
+    return np.select([tumoral_only, reactive_only], [ends, -ends], shifts)
 
 
-def in_bins(probabilities: Floats, n_bins: int) -> Floats:
-    """Who is in which bin, as 0 and 1: (n, bins). Equal probabilities share a bin."""
+def bin_membership(probabilities: Floats, n_bins: int) -> Floats:
+    """Indicator matrix (n, bins) of bins of equal size. Equal probabilities share a bin."""
     edges = np.unique(np.quantile(probabilities, np.arange(1, n_bins) / n_bins))
     bins = np.searchsorted(edges, probabilities, side="right")
     return np.asarray(bins[:, None] == np.unique(bins), dtype=np.float64)
 
 
-def _log_loss(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
-    """As of `metrics`, which reads no decisions for it."""
-    return metrics.resampled("log_loss", labels, labels, probabilities, draws)
+def _log_odds(probabilities: Floats) -> Floats:
+    return clipped_log_odds(probabilities, least_probability(len(probabilities)))
 
 
-def _logistic(rows: Floats, labels: Labels, offset: Floats, draws: Floats) -> Floats:
-    """Coefficients of the logistic regression in each resample: (n_resamples, d).
+def _separation(labels: Labels, odds: Floats, draws: Floats) -> Floats:
+    """1 or -1 where a threshold separates the labels of a resample, else 0: (n_resamples,).
 
-    rows (n, d), standardised, d small; offset (n,) is added to the line. Newton's method for all
-    resamples side by side, from the coefficients of all patients; who has arrived rests. Steps
-    are kept short, so that separated labels lead far out and not nowhere.
+    The likelihood then grows with the slope without end. NaN without both labels.
     """
-    start = np.zeros((1, rows.shape[1]))
-    if len(draws) > 1:
-        start = _logistic(rows, labels, offset, np.ones((1, len(labels))))
-    found = np.repeat(start, len(draws), axis=0)
-    products = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
-    going = np.arange(len(draws))
-    for _ in range(NEWTON_STEPS):
-        share = expit(offset + found[going] @ rows.T)
-        gradient = (draws[going] * (share - labels)) @ rows
-        curvature = (draws[going] * share * (1 - share)) @ products
-        curvature = curvature.reshape(-1, rows.shape[1], rows.shape[1])
-        curvature += FLATTEST * np.eye(rows.shape[1])
-        step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-        step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        found[going] -= step
-        going = going[np.abs(step).max(axis=1) > TOLERANCE]
-        if not len(going):
-            break
-    return found
+    present = [(draws > 0) & (labels == label) for label in (0, 1)]
+    low_0, low_1 = (np.where(rows, odds, np.inf).min(axis=1) for rows in present)
+    high_0, high_1 = (np.where(rows, odds, -np.inf).max(axis=1) for rows in present)
+    rising, falling = low_1 >= high_0, low_0 >= high_1
+    return np.where(rising & falling, np.nan, rising.astype(np.float64) - falling)

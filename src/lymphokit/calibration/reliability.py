@@ -1,8 +1,8 @@
-"""Whether predicted probabilities can be taken at their word, out of fold, before and after.
+"""Calibrate the predictions of each fold and measure their reliability out of fold.
 
-Every fold's calibrator is fitted on the fold's inner predictions alone; here it meets patients
-that neither it nor the model has seen. Where folds are repeated, a measure is computed in each
-repeat and averaged; intervals are percentiles over resampled patients, of these models.
+The calibrator of a fold is fitted on its inner predictions alone and measured on patients that
+neither it nor the model has seen. Where folds are repeated, a measure is computed in each repeat
+and averaged. Intervals are percentiles over resampled patients, with the fitted models fixed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,36 +12,37 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from natsort import natsorted
+from numpy.typing import NDArray
 
-from lymphokit.calibration.calibrators import Floats, Labels, Method, fit_calibrator
-from lymphokit.calibration.measures import Measure, ece_of_perfect, in_bins, measures
+from lymphokit.calibration.calibrators import Method, fit_calibrator
+from lymphokit.calibration.measures import Measure, bin_membership, ece_of_perfect, measures
 from lymphokit.evaluation import out_of_fold
-from lymphokit.evaluation.intervals import percentile_interval, wilson_interval
+from lymphokit.evaluation.intervals import Interval, percentile_interval, wilson_interval
+from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.uncertainty import patient_draws
 
 STAGES = {"before": "probability", "after": "calibrated"}  # columns of the calibrated table
+COLUMNS = ["fold", "repeat", "patient", "part", "label", "model", *STAGES.values()]
 
 
 def calibrate(
     predictions: pd.DataFrame, *, model: str, fold: int, repeat: int, method: Method
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """One model's predictions in one fold with a calibrated column, and what was learned.
+    """Calibrate one model in one fold: its rows with COLUMNS, and the calibrator's parameters.
 
-    The calibrator is fitted on the inner rows. Validation and test rows then have a probability
-    from one that was not fitted on them; inner rows only show where the calibrator moves them.
-    Rows `fold, repeat, patient, part, label, model, probability, calibrated`.
+    The calibrator is fitted on the inner rows, so only the calibrated probabilities of validation
+    and test rows are out of fold.
     """
-    inner = out_of_fold.validate(predictions).query("part == 'inner'")
-    calibrator = fit_calibrator(
-        method, inner["label"].to_numpy(np.int64), inner["probability"].to_numpy(np.float64)
+    labels, probabilities = out_of_fold.inner_rows(out_of_fold.validate(predictions))
+    calibrator = fit_calibrator(method, labels, probabilities)
+    table = predictions.assign(
+        fold=fold,
+        repeat=repeat,
+        model=model,
+        calibrated=calibrator(predictions["probability"].to_numpy(np.float64)),
     )
-    table = predictions[["patient", "part", "label", "probability"]].reset_index(drop=True)
-    table.insert(0, "fold", fold)
-    table.insert(1, "repeat", repeat)
-    table.insert(5, "model", model)
-    table["calibrated"] = calibrator(table["probability"].to_numpy(np.float64))
-    learned = {"method": method, "n_patients": len(inner), **calibrator.record()}
-    return table, {"model": model, "fold": fold, **learned}
+    fitted = {"method": method, "n_patients": len(labels), **calibrator.record()}
+    return table[COLUMNS], {"model": model, "fold": fold, **fitted}
 
 
 def calibrate_all(
@@ -50,46 +51,62 @@ def calibrate_all(
     *,
     method: Method,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Every model in every fold, each with a calibrator of its own: one table, all records.
+    """Calibrate each model in each fold: one table, and the parameters of every calibrator.
 
-    predictions: of each model its predictions.csv by fold.
+    predictions: for each model its predictions.csv by fold.
     """
-    done = [
-        calibrate(table, model=model, fold=fold, repeat=repeat_of[fold], method=method)
-        for model, folds in predictions.items()
-        for fold, table in folds.items()
-    ]
-    return pd.concat([table for table, _ in done], ignore_index=True), [own for _, own in done]
+    tables, records = zip(
+        *(
+            calibrate(table, model=model, fold=fold, repeat=repeat_of[fold], method=method)
+            for model, folds in predictions.items()
+            for fold, table in folds.items()
+        ),
+        strict=True,
+    )
+    return pd.concat(tables, ignore_index=True), list(records)
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one model said, out of fold: labels (n,), values (n_repeats, n), NaN if not scored."""
+class PatientValues:
+    """One value per patient and repeat, out of fold, of one model.
+
+    patients in natural order, labels (n,), values (n_repeats, n), NaN where not scored.
+    """
 
     patients: tuple[str, ...]
     labels: Labels
     values: Floats
 
     @classmethod
-    def of(cls, table: pd.DataFrame, model: str, column: str) -> Self:
-        """From the validation rows of a long table; patients in natural order."""
+    def from_table(cls, table: pd.DataFrame, model: str, column: str) -> Self:
+        """The validation rows of a long table."""
         rows = table.loc[(table["part"] == "validation") & (table["model"] == model)]
         wide = rows.pivot(index="repeat", columns="patient", values=column)
         patients = natsorted(wide.columns)
         labels = rows.groupby("patient")["label"].first().loc[patients].to_numpy(np.int64)
         return cls(tuple(patients), labels, wide[patients].to_numpy(np.float64))
 
-    def mean(self) -> Floats:
-        """Each patient's mean over the repeats that scored them: (n,)."""
-        return np.asarray(np.nanmean(self.values, axis=0))
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Whether each patient was scored in each repeat: (n_repeats, n)."""
+        return np.isfinite(self.values)
+
+    def mean(self, values: NDArray[Any] | None = None) -> Floats:
+        """Each patient's mean over the repeats that scored them: (n,).
+
+        values (n_repeats, n): computed from the stored ones, which are the default.
+        """
+        values = self.values if values is None else values
+        total = np.where(self.scored, values, 0.0).sum(axis=0)
+        return np.asarray(total / self.scored.sum(axis=0))
 
     def resampled(self, measure: Measure, draws: Floats) -> Floats:
         """A measure of each resample, averaged over repeats: (n_resamples,)."""
-        each = []
-        for row in self.values:
-            seen = np.isfinite(row)
-            each.append(measure(self.labels[seen], row[seen], draws[:, seen]))
-        return np.asarray(np.mean(each, axis=0))
+        by_repeat = [
+            measure(self.labels[scored], row[scored], draws[:, scored])
+            for row, scored in zip(self.values, self.scored, strict=True)
+        ]
+        return np.asarray(np.mean(by_repeat, axis=0))
 
 
 def calibration_table(
@@ -103,49 +120,51 @@ def calibration_table(
 ) -> pd.DataFrame:
     """Every measure of every model before and after calibration, out of fold.
 
-    Columns `model, measure`, then `before`, `after` and `change` (after less before, on the same
-    draws) each with `_low` and `_high`, `perfect_before` and `perfect_after` (of `ece` alone: what
-    a perfect model would show on as few patients), `n_patients`.
+    Columns `model, measure`, then `before`, `after` and `change` (after minus before, on the same
+    draws) each with `_low` and `_high`, `perfect_before` and `perfect_after` (for `ece` alone: its
+    value for a perfectly calibrated model on as few patients), `n_patients`.
     """
     rows: list[dict[str, Any]] = []
     for model in models:
-        said = {stage: Said.of(calibrated, model, column) for stage, column in STAGES.items()}
-        labels = said["before"].labels
-        everyone = np.ones((1, len(labels)))
+        stages = {
+            stage: PatientValues.from_table(calibrated, model, column)
+            for stage, column in STAGES.items()
+        }
+        labels = stages["before"].labels
         draws = patient_draws(labels, resamples=resamples, seed=seed)
+        # The first row is the estimate: every patient once.
+        draws = np.concatenate([np.ones((1, len(labels))), draws])
         for name, measure in measures(n_bins).items():
-            found = {stage: own.resampled(measure, everyone)[0] for stage, own in said.items()}
-            drawn = {stage: own.resampled(measure, draws) for stage, own in said.items()}
+            found = {stage: values.resampled(measure, draws) for stage, values in stages.items()}
             found["change"] = found["after"] - found["before"]
-            drawn["change"] = drawn["after"] - drawn["before"]
             row = {"model": model, "measure": name, "n_patients": len(labels)}
-            for key, value in found.items():
-                low, high = percentile_interval(drawn[key], level)
-                row |= {key: value, f"{key}_low": low, f"{key}_high": high}
+            for key, drawn in found.items():
+                ends = percentile_interval(drawn[1:], level)
+                row |= Interval(float(drawn[0]), *ends).columns(key)
             if name == "ece":
                 row |= {
-                    f"perfect_{stage}": ece_of_perfect(own.mean(), n_bins=n_bins, seed=seed)
-                    for stage, own in said.items()
+                    f"perfect_{stage}": ece_of_perfect(values.mean(), n_bins=n_bins, seed=seed)
+                    for stage, values in stages.items()
                 }
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def miscalibration(table: pd.DataFrame, model: str, stage: str) -> str:
-    """What the intervals of slope and intercept show against a model; table as above."""
+    """The faults that the intervals of slope and intercept show; table: `calibration_table`."""
     rows = table[table["model"] == model].set_index("measure")
     low, high = rows[f"{stage}_low"], rows[f"{stage}_high"]
     faults = [
-        (low["slope"] > 1, "too timid"),
-        (high["slope"] < 1, "too sure"),
+        (low["slope"] > 1, "underconfident"),
+        (high["slope"] < 1, "overconfident"),
         (low["intercept"] > 0, "too low"),
         (high["intercept"] < 0, "too high"),
     ]
-    return ", ".join(fault for there, fault in faults if there) or "no fault found"
+    return ", ".join(fault for found, fault in faults if found) or "no fault found"
 
 
 def most_changed(table: pd.DataFrame, first: Sequence[str], n: int) -> list[str]:
-    """The models named first, then those whose log loss calibration changes most: n together."""
+    """The models named first, then those whose log loss calibration changes most: n in total."""
     changes = table[table["measure"] == "log_loss"].set_index("model")["change"].abs()
     ranked = changes.sort_values(ascending=False, kind="stable").index
     return list(dict.fromkeys([*first, *ranked]))[:n]
@@ -154,25 +173,26 @@ def most_changed(table: pd.DataFrame, first: Sequence[str], n: int) -> list[str]
 def reliability_bins(
     calibrated: pd.DataFrame, models: Sequence[str], *, n_bins: int, level: float
 ) -> pd.DataFrame:
-    """Said against true in bins of equally many patients, before and after calibration.
+    """The reliability diagram as a table: bins of equal size, before and after calibration.
 
-    A patient counts once, at the mean over repeats. Columns `model, stage, bin, n_patients,
-    n_tumoral, probability, share, low, high`: the mean of what was said, and the tumoral share
-    with its Wilson interval.
+    A patient counts once, with the mean over repeats. Columns `model, stage, bin, n_patients,
+    n_tumoral, probability, share, low, high`: the mean predicted probability, and the tumoral
+    share with its Wilson interval.
     """
     rows = []
     for model in models:
         for stage, column in STAGES.items():
-            said = Said.of(calibrated, model, column)
-            probabilities = said.mean()
-            for number, members in enumerate(in_bins(probabilities, n_bins).T.astype(bool)):
-                n, tumoral = int(members.sum()), int(said.labels[members].sum())
+            values = PatientValues.from_table(calibrated, model, column)
+            probabilities = values.mean()
+            membership = bin_membership(probabilities, n_bins).T.astype(bool)
+            for number, members in enumerate(membership, start=1):
+                n, tumoral = int(members.sum()), int(values.labels[members].sum())
                 share = wilson_interval(tumoral, n, level)
                 rows.append(
                     {
                         "model": model,
                         "stage": stage,
-                        "bin": number + 1,
+                        "bin": number,
                         "n_patients": n,
                         "n_tumoral": tumoral,
                         "probability": probabilities[members].mean(),
@@ -191,39 +211,35 @@ def sensitivity_table(
     wanted: Sequence[float],
     level: float,
 ) -> pd.DataFrame:
-    """What thresholds for wanted sensitivities come to on patients they were not chosen on.
+    """Out-of-fold sensitivity and specificity of thresholds for each wanted sensitivity.
 
-    predictions: of each model its predictions.csv by fold. In every fold the threshold is chosen
-    on the inner rows. Columns `model, wanted`, `sensitivity` and `specificity` each with `_low`
-    and `_high` (Wilson), `n_tumoral, n_reactive`.
+    predictions: for each model its predictions.csv by fold; each threshold is chosen on the inner
+    rows. Columns `model, wanted`, `sensitivity` and `specificity` each with `_low` and `_high`
+    (Wilson), `n_tumoral, n_reactive`.
     """
     rows = []
     for model, folds in predictions.items():
-        for share in wanted:
+        for sensitivity in wanted:
+            rule = {"sensitivity": sensitivity}
             decided = pd.concat(
                 out_of_fold.decision_table(
-                    table,
-                    model=model,
-                    fold=fold,
-                    repeat=repeat_of[fold],
-                    rule={"sensitivity": share},
+                    table, model=model, fold=fold, repeat=repeat_of[fold], rule=rule
                 )
                 for fold, table in folds.items()
             )
-            rows.append({"model": model, "wanted": share, **_achieved(decided, model, level)})
+            values = PatientValues.from_table(decided, model, "decision")
+            called, tumoral = values.mean(), values.labels == 1
+            n_tumoral, n_reactive = int(tumoral.sum()), int((~tumoral).sum())
+            found = wilson_interval(float(called[tumoral].sum()), n_tumoral, level)
+            cleared = wilson_interval(float((1 - called[~tumoral]).sum()), n_reactive, level)
+            rows.append(
+                {
+                    "model": model,
+                    "wanted": sensitivity,
+                    **found.columns("sensitivity"),
+                    **cleared.columns("specificity"),
+                    "n_tumoral": n_tumoral,
+                    "n_reactive": n_reactive,
+                }
+            )
     return pd.DataFrame(rows)
-
-
-def _achieved(decided: pd.DataFrame, model: str, level: float) -> dict[str, float]:
-    """Sensitivity and specificity out of fold, every patient once."""
-    said = Said.of(decided, model, "decision")
-    called, tumoral = said.mean(), said.labels == 1
-    n_tumoral, n_reactive = int(tumoral.sum()), int((~tumoral).sum())
-    shares = {
-        "sensitivity": wilson_interval(float(called[tumoral].sum()), n_tumoral, level),
-        "specificity": wilson_interval(float((1 - called[~tumoral]).sum()), n_reactive, level),
-    }
-    row: dict[str, float] = {}
-    for name, share in shares.items():
-        row |= {name: share.estimate, f"{name}_low": share.low, f"{name}_high": share.high}
-    return row | {"n_tumoral": n_tumoral, "n_reactive": n_reactive}

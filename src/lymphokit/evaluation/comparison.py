@@ -1,7 +1,7 @@
-"""Is one model better than another? Asked of the same patients, never of two intervals.
+"""Paired comparison of models: is one better than another on the same patients?
 
-Two answers for every pair: the difference of the scores over resampled patients, and McNemar's
-exact test of the decisions. Of 121 patients both need a large difference to say yes.
+Two tests per pair: the bootstrap interval of the difference of their scores, and McNemar's exact
+test of their decisions. With 121 patients both need a large difference.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,12 @@ def comparison_table(
     level: float,
     seed: int,
 ) -> pd.DataFrame:
-    """By how much each model is better than the reference, a row a model.
+    """Compare each model with the reference: a row per model.
 
     decisions: the long table; its validation rows are compared. Columns `model, reference,
     balanced_accuracy, low, high, auc, auc_low, auc_high` are differences, above 0 where the model
-    is better, with their intervals (`uncertainty`);
-    `only_model_right, only_reference_right` patients that one alone decides rightly; `mcnemar_p`,
-    two-sided, of as many or more; `n_patients`.
+    is better, with their intervals (`uncertainty`); `only_model_right, only_reference_right` are
+    numbers of patients; `mcnemar_p` is two-sided; `n_patients`.
     """
     outcomes = Outcomes.from_decisions(decisions, list(dict.fromkeys([reference, *models])))
     draws = patient_draws(outcomes.labels, resamples=resamples, seed=seed)
@@ -39,14 +38,14 @@ def comparison_table(
 
 
 def comparison_sentence(row: pd.Series) -> str:
-    """What a row of the comparison table says about balanced accuracy, for a busy person."""
+    """Summarise one row of the comparison table."""
     model, reference = row["model"], row["reference"]
     if row["low"] > 0:
         verdict = f"{model} is better than {reference}"
     elif row["high"] < 0:
         verdict = f"{model} is worse than {reference}"
     else:
-        verdict = f"not shown on {row['n_patients']} patients"
+        verdict = f"no difference shown on {row['n_patients']} patients"
     p = row["mcnemar_p"]
     return (
         f"{model} against {reference}: {row['balanced_accuracy']:+.3f} "
@@ -58,15 +57,16 @@ def comparison_sentence(row: pd.Series) -> str:
 
 
 def mcnemar(labels: Labels, first: Labels, second: Labels) -> tuple[int, int, float]:
-    """Patients whom the first alone, or the second alone, decides rightly, and the exact p-value.
+    """Numbers of patients that only the first or only the second gets right, and the exact p-value.
 
-    labels, first, second: (n,) in {0, 1}. Under the null hypothesis either is as likely to be the
-    one that is right, so their numbers are two sides of a fair coin.
+    labels, first, second: (n,) in {0, 1}. Under the null hypothesis each discordant patient is
+    equally likely to be right for either, so the counts are binomial with p = 0.5.
     """
     only_first = int(np.sum((first == labels) & (second != labels)))
     only_second = int(np.sum((second == labels) & (first != labels)))
-    both = only_first + only_second
-    return only_first, only_second, float(binomtest(only_first, both).pvalue) if both else 1.0
+    discordant = only_first + only_second
+    p = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    return only_first, only_second, p
 
 
 def _row(
@@ -75,17 +75,15 @@ def _row(
     accuracy = difference(outcomes, model, reference, "balanced_accuracy", draws, level)
     auc = difference(outcomes, model, reference, "auc", draws, level)
     scored = outcomes.scored.any(axis=0)
-    sides = (_majority(outcomes, name)[scored] for name in (model, reference))
-    only_model, only_reference, p = mcnemar(outcomes.labels[scored], *sides)
+    majorities = (_majority(outcomes, name)[scored] for name in (model, reference))
+    only_model, only_reference, p = mcnemar(outcomes.labels[scored], *majorities)
     return {
         "model": model,
         "reference": reference,
         "balanced_accuracy": accuracy.estimate,
         "low": accuracy.low,
         "high": accuracy.high,
-        "auc": auc.estimate,
-        "auc_low": auc.low,
-        "auc_high": auc.high,
+        **auc.columns("auc"),
         "only_model_right": only_model,
         "only_reference_right": only_reference,
         "mcnemar_p": p,
@@ -94,11 +92,11 @@ def _row(
 
 
 def _majority(outcomes: Outcomes, model: str) -> Labels:
-    """One decision a patient (n,): where folds are repeated that of most repeats, a tie tumoral.
+    """The majority decision of the repeats for each patient (n,); a tie is tumoral.
 
-    So a patient counts once in the test, however often predicted.
+    One decision per patient, because the exact test takes each patient as one independent trial.
     """
-    called = outcomes.decisions[outcomes.models.index(model)]
-    times = np.maximum(outcomes.scored.sum(axis=0), 1)
-    share = (called * outcomes.scored).sum(axis=0) / times
+    decided = outcomes.decisions[outcomes.models.index(model)]
+    repeats = np.maximum(outcomes.scored.sum(axis=0), 1)
+    share = (decided * outcomes.scored).sum(axis=0) / repeats
     return np.where(share >= 0.5, 1, 0).astype(np.int64)

@@ -1,10 +1,10 @@
-"""The scores of the report, of one set of patients or of thousands of resamples at once.
+"""Scores of one set of patients, or of thousands of resamples at once.
 
-A resample of patients is a row of counts: how often each patient was drawn. Any score of a
-resample is then a few products of matrices, so thousands of resamples cost milliseconds. The
-values are scikit-learn's, which the tests hold them to.
-What cannot be computed is NaN, never a guess: balanced accuracy and AUC without both classes;
-F1, recall and precision without a tumoral patient. Precision is 0 where nobody is called tumoral.
+A resample is a row of counts: how often each patient was drawn. Each score of all resamples is
+then a few matrix products, so thousands of resamples cost milliseconds. The values equal
+scikit-learn's (the tests compare them).
+An undefined score is NaN: balanced accuracy and AUC without both classes; F1, recall and precision
+without a tumoral patient. Precision is 0 where no patient is called tumoral.
 """
 
 from typing import Literal, get_args
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 def score(metric: Metric, labels: Labels, decisions: Labels, probabilities: Floats) -> float:
     """One score of one set of patients.
 
-    labels and decisions (n,) in {0, 1}, probabilities (n,) in [0, 1]. `auc` and `log_loss` read
+    labels and decisions (n,) in {0, 1}, probabilities (n,) in [0, 1]. `auc` and `log_loss` use
     the probabilities, the others the decisions.
     """
     everyone_once = np.ones((1, len(labels)))
@@ -39,10 +39,10 @@ def resampled(
     if metric == "auc":
         return _auc(labels, probabilities, draws)
     if metric == "log_loss":
-        return _log_loss(labels, probabilities, draws)
+        return log_loss(labels, probabilities, draws)
     tumoral = labels.astype(np.float64)
     called = decisions.astype(np.float64)
-    true_positives = draws @ (tumoral * called)
+    true_positives = draws @ (tumoral * called)  # (n_resamples,), as all counts below
     n_tumoral, n_called = draws @ tumoral, draws @ called
     match metric:
         case "recall":
@@ -59,21 +59,21 @@ def resampled(
             return (_ratio(true_positives, n_tumoral) + specificity) / 2
 
 
+def log_loss(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
+    """Mean cross-entropy of each resample; probabilities are clipped as scikit-learn does."""
+    of_label = np.where(labels == 1, probabilities, 1 - probabilities)
+    losses = -np.log(np.clip(of_label, np.finfo(np.float64).eps, 1.0))
+    return _ratio(draws @ losses, draws.sum(axis=1))
+
+
 def _auc(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
     """The share of (tumoral, reactive) pairs in the right order, ties counting half."""
     tumoral, reactive = labels == 1, labels == 0
     ahead = probabilities[tumoral][:, None] - probabilities[reactive][None, :]
-    won = (np.sign(ahead) + 1) / 2
-    draws_of_tumoral, draws_of_reactive = draws[:, tumoral], draws[:, reactive]
-    pairs_won = ((draws_of_tumoral @ won) * draws_of_reactive).sum(axis=1)
-    return _ratio(pairs_won, draws_of_tumoral.sum(axis=1) * draws_of_reactive.sum(axis=1))
-
-
-def _log_loss(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
-    """The mean of -log of the probability given to what is true, kept finite as sklearn does."""
-    of_truth = np.where(labels == 1, probabilities, 1 - probabilities)
-    losses = -np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1.0))
-    return _ratio(draws @ losses, draws.sum(axis=1))
+    won = (np.sign(ahead) + 1) / 2  # (n_tumoral, n_reactive): 1, 0.5 or 0
+    draws_tumoral, draws_reactive = draws[:, tumoral], draws[:, reactive]
+    pairs_won = ((draws_tumoral @ won) * draws_reactive).sum(axis=1)
+    return _ratio(pairs_won, draws_tumoral.sum(axis=1) * draws_reactive.sum(axis=1))
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:

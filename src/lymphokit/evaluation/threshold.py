@@ -1,16 +1,15 @@
-"""How a model's threshold is chosen, on predictions of patients that it is not scored on."""
+"""Rules that choose a decision threshold on out-of-fold predictions of training patients."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from lymphokit.errors import ConfigError, LymphokitError
+from lymphokit.evaluation.log_odds import clipped_log_odds, least_probability
+from lymphokit.evaluation.metrics import Floats, Labels
 
 Rule = str | float | Mapping[str, float]  # the last: a wanted sensitivity
-Labels = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 class OneClassError(LymphokitError):
@@ -26,12 +25,12 @@ def decide(probabilities: Floats, threshold: float | Floats) -> Labels:
 
 
 def choose(rule: Rule, labels: Labels, probabilities: Floats) -> float:
-    """The threshold in [0, 1] that a rule takes from labels (n,) and inner predictions (n,).
+    """The threshold in [0, 1] that a rule chooses from labels (n,) and inner predictions (n,).
 
     rule: `prevalence`, `midpoint`, `balanced_accuracy`, `half`, `{"sensitivity": 0.95}` for a
     wanted sensitivity, or the threshold itself.
     The predictions must come from models that were not fitted on these patients.
-    Raises ConfigError for a rule that is none of these, OneClassError without both classes.
+    Raises ConfigError for any other rule, OneClassError without both classes.
     """
     if isinstance(rule, int | float):
         if not 0 <= rule <= 1:
@@ -54,27 +53,28 @@ def choose(rule: Rule, labels: Labels, probabilities: Floats) -> float:
 
 
 def sensitivity(labels: Labels, probabilities: Floats, wanted: float) -> float:
-    """The highest threshold that is to call at least the wanted share of new tumoral patients.
+    """The highest threshold with at least the wanted sensitivity on new tumoral patients.
 
-    It is the k-th lowest prediction of the n tumoral patients, k = (n + 1)(1 - wanted) rounded
-    down: a new tumoral patient is as likely to come in any place among them, so on average over
-    cohorts at most the share k / (n + 1) is missed. (To take the lowest threshold with the wanted
-    sensitivity on these n would promise more than they can.) Where k is 0, below 19 tumoral
-    patients for 0.95, nothing short of calling everybody can promise it: the threshold is 0.
+    The k-th lowest of the n tumoral predictions, k = floor((n + 1)(1 - wanted)). A new tumoral
+    patient is equally likely to take any of the n + 1 ranks, so on average over cohorts at most
+    the share k / (n + 1) is missed. (The lowest threshold with the wanted sensitivity on these n
+    would be too optimistic.) Where k is 0, below 19 tumoral patients for 0.95, only calling
+    every patient tumoral guarantees it: the threshold is 0.
     Source: split conformal prediction within one class (Vovk 2013, Conditional validity of
     inductive conformal predictors).
     """
-    of_tumoral = np.sort(probabilities[labels == 1])
-    allowed = int(np.floor(round((len(of_tumoral) + 1) * (1 - wanted), 9)))
-    return float(of_tumoral[allowed - 1]) if allowed else 0.0
+    tumoral = np.sort(probabilities[labels == 1])
+    # Rounded before the floor: in floating point (9 + 1)(1 - 0.9) is 0.9999999999999998.
+    k = int(np.floor(round((len(tumoral) + 1) * (1 - wanted), 9)))
+    return float(tumoral[k - 1]) if k else 0.0
 
 
 def prevalence(labels: Labels, _probabilities: Floats) -> float:
-    """The share of tumoral patients; the predictions are not looked at.
+    """The share of tumoral patients, whatever the predictions.
 
     Bayes' rule for balanced accuracy where probabilities are calibrated: calling tumoral pays
-    where p / prevalence >= (1 - p) / (1 - prevalence), hence where p >= prevalence. A model
-    whose probabilities lean to one side is cut in the wrong place.
+    where p / prevalence >= (1 - p) / (1 - prevalence), hence where p >= prevalence. For biased
+    probabilities this threshold is wrong.
     """
     return float(labels.mean())
 
@@ -82,28 +82,29 @@ def prevalence(labels: Labels, _probabilities: Floats) -> float:
 def midpoint(labels: Labels, probabilities: Floats) -> float:
     """Halfway, in log odds, between the mean tumoral and the mean reactive prediction.
 
-    Follows a model whose probabilities lean to one side, as `prevalence` cannot, and averages
-    over all patients, so it varies less than the best cut does. Log odds are kept within those
-    of 1 : n + 1 (Laplace's rule of succession), so that one certain prediction does not move it.
+    Follows a bias of the probabilities, which `prevalence` cannot, and averages over all
+    patients, so it varies less than the best threshold does. Log odds are clipped to those of
+    1 : n + 1 (Laplace's rule of succession), so that one certain prediction does not move it.
     """
-    least = 1 / (len(labels) + 2)
-    odds = logit(np.clip(probabilities, least, 1 - least))
+    odds = clipped_log_odds(probabilities, least_probability(len(labels)))
     return float(expit((odds[labels == 1].mean() + odds[labels == 0].mean()) / 2))
 
 
 def balanced_accuracy(labels: Labels, probabilities: Floats) -> float:
     """The middle of the plateau of thresholds with the best balanced accuracy.
 
-    Between two neighbouring predictions all thresholds decide alike. Of several best plateaus
-    the widest is taken, and the lowest of those. Compared in whole numbers, so ties are exact.
+    All thresholds between two neighbouring predictions decide alike. Of several best plateaus
+    the widest is taken, and the lowest of those.
     """
     tumoral, reactive = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
-    just_below_0 = np.nextafter(0.0, -1.0)  # so that a threshold of 0 calls everybody tumoral
+    just_below_0 = np.nextafter(0.0, -1.0)  # so that a threshold of 0 calls every patient tumoral
     edges = np.unique(np.concatenate([[just_below_0, 0.0, 1.0], probabilities]))
-    # Plateau i is (edges[i], edges[i + 1]]: who is at or below its lower edge is called reactive.
-    recalled = len(tumoral) - np.searchsorted(tumoral, edges[:-1], side="right")
-    cleared = np.searchsorted(reactive, edges[:-1], side="right")
-    merit = recalled * len(reactive) + cleared * len(tumoral)
+    # Plateau i is (edges[i], edges[i + 1]]: predictions up to its lower edge are called reactive.
+    true_positives = len(tumoral) - np.searchsorted(tumoral, edges[:-1], side="right")
+    true_negatives = np.searchsorted(reactive, edges[:-1], side="right")
+    # Balanced accuracy times a constant, in whole numbers, so that ties are exact.
+    merit = true_positives * len(reactive) + true_negatives * len(tumoral)
+    # The middle of two neighbouring floats may round down to the lower edge, outside the plateau.
     middles = np.maximum((edges[:-1] + edges[1:]) / 2, np.nextafter(edges[:-1], 2.0))
     best = np.flatnonzero(merit == merit.max())
     widest = best[np.argmax(np.diff(edges)[best])]
@@ -124,7 +125,7 @@ RULES: dict[str, Callable[[Labels, Floats], float]] = {
 
 
 def _wanted_sensitivity(rule: Mapping[str, float]) -> float:
-    """The wanted sensitivity in a rule. Raises ConfigError where there is none, or of no use."""
+    """The wanted sensitivity in a rule. Raises ConfigError unless it is between 0 and 1."""
     wanted = rule.get("sensitivity", -1.0)
     if len(rule) != 1 or not 0 < wanted < 1:
         raise ConfigError(
