@@ -55,7 +55,7 @@ def test_a_folder_that_wraps_all_types_is_looked_into(tmp_path: Path) -> None:
         ({"monocyte": 5, "ig": 0}, "ig holds no image"),
     ],
 )
-def test_what_cannot_serve_is_told_with_a_remedy(
+def test_an_unusable_folder_is_refused_with_a_remedy(
     tmp_path: Path, types: dict[str, int], told: str
 ) -> None:
     with pytest.raises(CohortError, match=told):
@@ -91,7 +91,7 @@ def test_a_type_with_too_few_cells_is_refused_by_number(tmp_path: Path) -> None:
         require_parts(folder_with(tmp_path, basophil=9, ig=1), 0.2)
 
 
-def test_auto_is_the_simulated_cohorts_own_or_pbc_beside_a_download(tmp_path: Path) -> None:
+def test_auto_is_the_simulated_set_or_pbc_beside_a_download(tmp_path: Path) -> None:
     simulated = RawChoice("demo", None, False, "")
     assert locate("auto", simulated, tmp_path) == tmp_path / "results/demo/raw/blood_cells"
     source = tmp_path / "downloads" / "competition"

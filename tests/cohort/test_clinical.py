@@ -88,12 +88,12 @@ def test_the_tables_of_both_sets_make_one_cohort(tmp_path: Path) -> None:
         ("9,P9,1,M,1950-13-04,5", "is no day of the calendar: the year stands first"),
         ("9,P9,1,M,4/13/50,5", "has a year of two digits"),
         ("9,P9,1,M,13-04-50,5", "has a year of two digits"),
-        ("9,P9,1,M,13.04.1950,5", "in no form that is known"),
-        ("9,P9,1,M,1950/04/13,5", "in no form that is known"),
-        ("9,P9,1,M,4-13-1950,5", "in no form that is known"),
-        ("9,P9,1,M,13 April 1950,5", "in no form that is known"),
-        ("9,P9,1,M,1950-04-13 00:00:00,5", "in no form that is known"),
-        ("9,P9,1,M,1950,5", "in no form that is known"),
+        ("9,P9,1,M,13.04.1950,5", "in an unknown format"),
+        ("9,P9,1,M,1950/04/13,5", "in an unknown format"),
+        ("9,P9,1,M,4-13-1950,5", "in an unknown format"),
+        ("9,P9,1,M,13 April 1950,5", "in an unknown format"),
+        ("9,P9,1,M,1950-04-13 00:00:00,5", "in an unknown format"),
+        ("9,P9,1,M,1950,5", "in an unknown format"),
         ("9,P9,1,M,7/2/2025,5", "is after the reference date 2025-07-01"),
         ("9,P9,1,M,4/13/1850,5", "makes the patient 175 years old"),
         ("9,P9,1,M,4/13/1950,", "LYMPH_COUNT is missing"),
@@ -130,7 +130,7 @@ def test_a_repeated_patient_is_one_fault_and_one_row(tmp_path: Path) -> None:
     assert list(table["patient"]) == ["P10"]
 
 
-def test_a_misnamed_column_is_told_its_nearest_neighbour(tmp_path: Path) -> None:
+def test_a_misnamed_column_is_named_with_its_nearest_neighbour(tmp_path: Path) -> None:
     found = findings(tmp_path, SOUND, ",ID,LABEL,GENDER,DOB,lymphcount")
     assert found == [
         "clinical_annotation.csv: has no column LYMPH_COUNT; the nearest is 'lymphcount'",

@@ -41,14 +41,14 @@ def test_images_in_a_folder_img_are_found(tmp_path: Path) -> None:
     assert list_cells(tmp_path)[0] == tmp_path / "img"
 
 
-def test_all_faults_of_names_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_of_names_are_listed_at_once(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, "Im001_1.tif", "Im001_0.tif", "cell7.tif", "Im003_2.tif")
     with pytest.raises(CohortError) as caught:
         list_cells(folder)
     told = str(caught.value)
     assert "Im001_1.tif has the number of Im001_0.tif" in told
-    assert "cell7.tif tells no label" in told
-    assert "Im003_2.tif tells no label" in told
+    assert "cell7.tif has no label" in told
+    assert "Im003_2.tif has no label" in told
     assert "ImNNN_1.tif (a blast)" in told
 
 
@@ -97,7 +97,7 @@ def parts(train: int, validation: int) -> dict[str, int]:
     return {"labelled_train": train, "labelled_validation": validation}
 
 
-def test_auto_is_the_simulated_cohorts_own(tmp_path: Path) -> None:
+def test_auto_is_the_simulated_set(tmp_path: Path) -> None:
     assert locate("auto", DEMO, tmp_path) == tmp_path / "results/demo/raw/labelled_cells"
 
 

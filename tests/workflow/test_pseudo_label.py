@@ -57,7 +57,7 @@ def test_a_folder_without_labels_in_its_names_is_refused_at_once(
     for number in range(20):
         (tmp_path / f"cell{number}.tif").touch()
     told = finished.refusal("submission", "--config", f"labelled_cells={tmp_path}")
-    assert "cell0.tif tells no label" in told
+    assert "cell0.tif has no label" in told
     assert "ImNNN_1.tif (a blast)" in told
     assert "Job stats" not in told
 

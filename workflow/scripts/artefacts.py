@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.cohort.layout import read_layout
-from lymphokit.cohort.table_form import read_table_form
+from lymphokit.cohort.table_artefacts import read_table_artefacts
 from lymphokit.imaging.artefacts import by_patient, file_form, stains
 from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
@@ -19,7 +19,7 @@ with job(snakemake.log[0], snakemake.threads):
     files = np.array([file_form(raw / path) for path in track(cells["path"].tolist(), "files")])
     colours = np.stack([stains(image) for image in track(images, "stains of images")])
     of_images = by_patient(cells["patient"].tolist(), files, colours)
-    of_table = read_table_form(read_layout(raw).tables)
+    of_table = read_table_artefacts(read_layout(raw).tables)
     table = patients[["patient"]].merge(of_table, validate="1:1").merge(of_images, validate="1:1")
     table.insert(1, "place_of_id", range(len(table)))  # patients.csv is in the natural order of ids
     table.to_csv(snakemake.output.artefacts, index=False)

@@ -1,9 +1,9 @@
-"""Single blood cells of known type: PBC's layout, a folder a type, and how they are split.
+"""Single blood cells of known type: PBC's layout, a folder a type, and their split in two parts.
 
 basophil/*.jpg  eosinophil/*.jpg  ...  platelet/*.jpg
 
-Standard library and numpy only: the Snakefile lists the folder each time it is read, so that a
-folder that cannot serve is refused before anything is trained.
+Standard library and numpy only: the Snakefile lists the folder each time it is read, so that an
+unusable folder is refused before anything is trained.
 """
 
 from collections.abc import Sequence
@@ -27,23 +27,24 @@ NONE_HERE = (
 
 @dataclass(frozen=True)
 class BloodCell:
-    """An image of one cell: its file, from the folder of all types, and the cell's type."""
+    """An image of one cell: its path below the folder of all types, and the cell's type."""
 
     file: str
     type: str
 
 
 def locate(setting: str, choice: RawChoice, root: Path) -> Path | None:
-    """The folder that the setting `blood_cells.folder` means; see `locate_cells`."""
-    return locate_cells(setting, choice, root, key="blood_cells.folder", published=PBC, own=BLOOD)
+    """Find the folder that the setting `blood_cells.folder` selects; see `locate_cells`."""
+    key = "blood_cells.folder"
+    return locate_cells(setting, choice, root, key=key, published=PBC, simulated=BLOOD)
 
 
 def list_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
-    """The folder that holds a folder a type, and all cells, by type and file in natural order.
+    """Return the parent folder of the types, and all cells by type and file in natural order.
 
-    That is `folder`, or the one folder that wraps everything in it. Any names of types will do,
-    PBC's eight or others. Files that are no images are passed over.
-    Raises CohortError with all faults: no folder of a type or one alone, a type without an image.
+    The parent is `folder`, or the only folder in it. Types may have any names. Files other than
+    images are ignored.
+    Raises CohortError with all faults: fewer than two types, a type without an image.
     """
     home, types = folder, _folders_in(folder)
     if len(types) == 1 and (inside := _folders_in(folder / types[0])):
@@ -68,30 +69,30 @@ def _folders_in(folder: Path) -> list[str]:
 def split(
     cells: Sequence[BloodCell], *, validation: float, seed: int
 ) -> dict[str, list[BloodCell]]:
-    """Two parts drawn at random, `train` and `validation`, with the same share of every type.
+    """Split at random into `train` and `validation`, with the same share of every type.
 
-    validation: the share held out, of each type to the nearest cell, one at least.
+    validation: share held out, rounded to whole cells within each type, at least one.
     Source: report 3.4.2 (20%). Raises CohortError where a type has no cell left for a part.
     """
     rng = np.random.default_rng(seed)
     parts: dict[str, list[BloodCell]] = {"train": [], "validation": []}
     faults = []
     for name in dict.fromkeys(cell.type for cell in cells):
-        own = [cell for cell in cells if cell.type == name]
-        held_out = max(1, round(validation * len(own)))
-        if held_out == len(own):
-            finding = f"{len(own)} of {name}, too few to train on some and validate on others"
+        of_type = [cell for cell in cells if cell.type == name]
+        held_out = max(1, round(validation * len(of_type)))
+        if held_out == len(of_type):
+            finding = f"{len(of_type)} of {name}, too few to train on some and validate on others"
             remedy = "add images of it, or lower blood_cells.validation in config.yaml"
             faults.append(Fault("blood cells", finding, remedy))
             continue
-        order = rng.permutation(len(own))
+        order = rng.permutation(len(of_type))
         for part, places in zip(parts, (order[held_out:], order[:held_out]), strict=True):
-            parts[part] += [own[place] for place in sorted(places)]
+            parts[part] += [of_type[place] for place in sorted(places)]
     if faults:
         raise CohortError(faults)
     return parts
 
 
 def require_parts(folder: Path, validation: float) -> None:
-    """Raises CohortError unless the folder has cells of each type for both parts."""
+    """Raise CohortError unless the folder has cells of each type for both parts."""
     split(list_cells(folder)[1], validation=validation, seed=0)

@@ -1,8 +1,8 @@
-"""The clinical table: read as text, checked value by value, every fault collected, none guessed at.
+"""Read the clinical table as text, check every value, and collect all faults.
 
-What leaves here is in the natural order of patients, with ages in place of dates: neither the
-order of the rows nor the way a date was written, both of which betray the label in the
-competition's table, can reach a model.
+The result is in the natural order of patients, with ages in place of dates. In the competition's
+table the order of the rows and the format of the dates are correlated with the label; neither
+reaches a model.
 """
 
 import csv
@@ -45,7 +45,7 @@ class _BadValueError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table as text by column, and where it stands: the file's name, the line."""
+    """A row of a table as text by column, with the file's name and the line."""
 
     table: str
     line: int
@@ -53,11 +53,11 @@ class Row:
 
 
 def read_clinical(tables: Sequence[Path], reference_date: date) -> tuple[pd.DataFrame, list[Fault]]:
-    """Read the clinical table, or the tables of the two sets, and collect all that is wrong.
+    """Read the clinical table, or the tables of the two sets, and collect all faults.
 
-    Returns patients in natural order: patient, part, label, gender, age_years (up to
-    reference_date), lymphocytes_giga_per_litre. A faulty value is missing there, a repeated
-    patient is there once; so are the types as documented only where there is no fault.
+    Returns patients in natural order: patient, part, label, gender, age_years (at
+    reference_date), lymphocytes_giga_per_litre. A faulty value is missing, a repeated patient is
+    listed once; column types are as documented where there is no fault.
     """
     rows: list[Row] = []
     faults: list[Fault] = []
@@ -96,13 +96,13 @@ def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _repeated(patient: str, rows: Sequence[Row]) -> Fault:
-    own = sorted((row.table, row.line) for row in rows if row.values.get("ID") == patient)
-    where = ", ".join(f"line {line} of {table}" for table, line in own)
-    return Fault(patient, f"has {len(own)} rows: {where}", "leave one row a patient")
+    places = sorted((row.table, row.line) for row in rows if row.values.get("ID") == patient)
+    where = ", ".join(f"line {line} of {table}" for table, line in places)
+    return Fault(patient, f"has {len(places)} rows: {where}", "leave one row a patient")
 
 
 def rows_of(table: Path) -> tuple[list[Row], list[Fault]]:
-    """The rows of a table as text, and what is wrong with its columns or its form."""
+    """Read the rows of a table as text, and collect faults of its columns and its format."""
     remedy = "save the table as comma-separated UTF-8 text with one header line"
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
@@ -126,9 +126,9 @@ def rows_of(table: Path) -> tuple[list[Row], list[Fault]]:
 
 
 def _column_faults(table: str, header: Sequence[str]) -> list[Fault]:
-    """Columns that are missing, unknown or there twice, each with its nearest neighbour.
+    """Find columns that are missing, unknown or repeated; suggest the nearest name.
 
-    A column without a name is the index that pandas wrote, and is fine.
+    A column without a name is an index written by pandas, and no fault.
     """
     named = [name for name in header if name and not name.startswith("Unnamed:")]
     findings = [
@@ -153,7 +153,7 @@ def _nearest(name: str, others: Sequence[str]) -> str:
 
 
 def _record(patient: str, row: Row, reference_date: date) -> tuple[dict[str, Any], list[Fault]]:
-    """One patient's checked values; a faulty one is left out and described."""
+    """Check the values of one patient; a faulty value is left out and described."""
     record: dict[str, Any] = {"patient": patient}
     faults = []
     parsers: list[tuple[str, str, Callable[[str], Any]]] = [
@@ -164,7 +164,7 @@ def _record(patient: str, row: Row, reference_date: date) -> tuple[dict[str, Any
     ]
     for column, name, parse in parsers:
         text = row.values.get(column)
-        if text is None:  # the column is missing, which is said once for the table
+        if text is None:  # the column is missing: one fault for the whole table
             continue
         if text.lower() in _MISSING:
             faults.append(Fault(patient, f"{column} is missing", _FILL_IN))
@@ -211,7 +211,7 @@ def _age_years(text: str, reference_date: date) -> float:
 
 
 def _birth(text: str) -> date:
-    """The date, where its form leaves no doubt about which number is which."""
+    """Parse a date whose format leaves no doubt which number is the day and which the month."""
     if match := _SLASHES.fullmatch(text):
         month, day, year = (int(number) for number in match.groups())
         rule = "slashes mean month first"
@@ -222,9 +222,9 @@ def _birth(text: str) -> date:
         year, month, day = (int(number) for number in match.groups())
         rule = "the year stands first, then the month"
     elif _SHORT_YEAR.fullmatch(text):
-        raise _BadValueError("has a year of two digits, whose century is anyone's guess")
+        raise _BadValueError("has a year of two digits, so that its century is unknown")
     else:
-        raise _BadValueError("is a date in no form that is known")
+        raise _BadValueError("is a date in an unknown format")
     try:
         return date(year, month, day)
     except ValueError as error:

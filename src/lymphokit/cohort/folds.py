@@ -1,4 +1,4 @@
-"""Who is validated on by models trained on whom: folds stratified by label and attributes."""
+"""Cross-validation folds, stratified by label and attributes, and their inner folds."""
 
 from typing import Literal
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from lymphokit.cohort.layout import natural_order
+from lymphokit.cohort.tables import FOLD_COLUMNS
 from lymphokit.errors import ConfigError
 
 Edge = float | Literal["median"]
@@ -31,19 +32,19 @@ def make_folds(
 ) -> pd.DataFrame:
     """Draw the folds of the labelled patients, and the inner folds of each training part.
 
-    patients: as in patients.csv, in any order. `kfold` draws k folds `repeats` times, so that in
-    each repeat every patient is validated on once; `split` holds out the share `validation`, one
-    fold a repeat. Strata are label, gender, and age and count above their edges (`median`: of the
-    labelled patients); rare ones are joined as `merge_rare` says. The k folds, and inner folds,
-    differ by one patient at most, in all and of each label.
+    patients: patients.csv, rows in any order. `kfold` draws k folds `repeats` times, so that each
+    repeat validates on every patient once; `split` holds out the share `validation`, one fold a
+    repeat. Strata are label, gender, and age and count above their edges (`median`: of the
+    labelled patients); rare strata are merged, see `merge_rare`. The sizes of the k folds, and of
+    inner folds, differ by at most one patient, in total and within each label.
     Returns fold, repeat (from 1), patient, part (train or validation), inner (from 0; -1 in
     validation), by fold and in the natural order of patients.
     Raises ConfigError where a label has too few patients.
-    Source: report 3.2. Departs: rare strata are joined; k folds rather than one split.
+    Source: report 3.2. Departs: rare strata are merged; k folds rather than one split.
 
-    Strata of attributes have a price: a link of age or count with the label that is chance is the
-    same in every part, so that a model of age and count scores a little above the truth where it
-    has next to nothing to find. Where they tell much, nothing of it is left.
+    Stratifying by attributes biases scores: a chance association of age or count with the label
+    is the same in every part, so a model of age and count scores slightly too high where the true
+    association is weak. Where it is strong, no bias is left.
     """
     labelled = _in_natural_order(patients[patients["part"] == "train"])
     codes = stratum_codes(labelled, age_edge_years, count_edge_giga_per_litre)
@@ -61,7 +62,7 @@ def make_folds(
         )
         for fold, (repeat, validated) in enumerate(folds, start=1)
     ]
-    return pd.concat(tables, ignore_index=True)[["fold", "repeat", "patient", "part", "inner"]]
+    return pd.concat(tables, ignore_index=True)[list(FOLD_COLUMNS)]
 
 
 def _in_natural_order(patients: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +71,7 @@ def _in_natural_order(patients: pd.DataFrame) -> pd.DataFrame:
 
 
 def _random_state(*numbers: int) -> int:
-    """A seed for scikit-learn, another one for each repeat and fold."""
+    """A seed for scikit-learn, distinct for each repeat and fold."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
@@ -89,12 +90,12 @@ def _above(values: "pd.Series[float]", edge: Edge) -> Integers:
 
 
 def merge_rare(codes: Integers, at_least: int) -> Integers:
-    """Join strata with fewer than `at_least` patients to others, never across the label.
+    """Merge strata of fewer than `at_least` patients into others of the same label.
 
-    While there is such a stratum, the smallest (the lowest code of equals) takes the code of
-    the stratum of its label that differs in the fewest attributes; among those, the one that
-    gives up the count is preferred to the one that gives up age, and that to gender. Every label
-    must have `at_least` patients.
+    While there is one, the smallest stratum (among equals, the lowest code) takes the code of the
+    stratum of its label that differs in the fewest attributes; among those, a difference in count
+    is preferred to one in age, and that to one in gender. Every label must have `at_least`
+    patients.
     """
     merged = codes.copy()
     while True:
@@ -110,10 +111,10 @@ def merge_rare(codes: Integers, at_least: int) -> Integers:
 
 
 def _k_parts(codes: Integers, k: int, state: int, setting: str) -> Integers:
-    """Which of k parts each patient falls to, 0 to k - 1, every stratum spread evenly."""
+    """The part of each patient, 0 to k - 1, with every stratum spread evenly: (n_patients,)."""
     _check_labels(codes, k, setting)
     strata = merge_rare(codes, k)
-    order = np.argsort(strata, kind="stable")  # sorted strata: labels and attributes stay even too
+    order = np.argsort(strata, kind="stable")  # sorted: labels and attributes are even, too
     parts = np.empty(len(codes), np.int64)
     splitter = StratifiedKFold(k, shuffle=True, random_state=state)
     for part, (_, members) in enumerate(splitter.split(order, strata[order])):
@@ -122,7 +123,7 @@ def _k_parts(codes: Integers, k: int, state: int, setting: str) -> Integers:
 
 
 def _held_out(codes: Integers, validation: float, state: int) -> Booleans:
-    """Whom the report's split holds out."""
+    """Which patients the report's split holds out: (n_patients,)."""
     at_least = int(np.ceil(1 / min(validation, 1 - validation)))
     _check_labels(codes, at_least, f"folds.validation {validation}")
     _, members = train_test_split(
@@ -150,7 +151,7 @@ def _check_labels(codes: Integers, at_least: int, setting: str) -> None:
 def _fold_table(
     patients: pd.DataFrame, codes: Integers, validated: Booleans, inner: int, state: int
 ) -> pd.DataFrame:
-    """One fold: who is validated on, and the inner folds of the others."""
+    """The rows of one fold: part, and inner fold of the training patients."""
     inner_parts = np.full(len(codes), -1, np.int64)
     inner_parts[~validated] = _k_parts(codes[~validated], inner, state, "folds.inner")
     part = np.where(validated, "validation", "train")

@@ -1,8 +1,8 @@
-"""Single cells whose labels are known: ALL-IDB2's layout, and where such a folder is looked for.
+"""Single cells with known labels: ALL-IDB2's layout, and their split in two balanced parts.
 
 ImNNN_1.tif is a blast, ImNNN_0.tif a healthy cell, all in one folder or in `img` below it.
-Standard library and numpy only: the Snakefile lists the folder each time it is read, so that a
-folder that cannot serve is refused before anything is trained.
+Standard library and numpy only: the Snakefile lists the folder each time it is read, so that an
+unusable folder is refused before anything is trained.
 """
 
 import re
@@ -22,7 +22,6 @@ LABELS = {0: "healthy", 1: "blast"}
 _NAME = re.compile(r"im(\d+)_([01])", re.IGNORECASE)
 _RENAME = "name every image ImNNN_1.tif (a blast) or ImNNN_0.tif (a healthy cell), as ALL-IDB2 does"
 
-
 NONE_HERE = (
     f"no labelled cells: the models that learn from them are left out; put {ALL_IDB2} in data/raw, "
     "or set labelled_cells in config.yaml to the path of such a folder"
@@ -31,40 +30,40 @@ NONE_HERE = (
 
 @dataclass(frozen=True)
 class LabelledCell:
-    """An image of one cell: its file's name, and 1 for a blast, 0 for a healthy cell."""
+    """An image of one cell: its file name, and its label, 1 for a blast, 0 for a healthy cell."""
 
     file: str
     label: int
 
 
 def locate(setting: str, choice: RawChoice, root: Path) -> Path | None:
-    """The folder of labelled cells that the setting `labelled_cells` means; see `locate_cells`."""
+    """Find the folder that the setting `labelled_cells` selects; see `locate_cells`."""
     return locate_cells(
-        setting, choice, root, key="labelled_cells", published=ALL_IDB2, own=LABELLED
+        setting, choice, root, key="labelled_cells", published=ALL_IDB2, simulated=LABELLED
     )
 
 
 def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
-    """The folder that holds the images, and its cells in their natural order.
+    """Return the folder of the images, and its cells in natural order.
 
-    Files that are no images are passed over. Raises CohortError with all faults: a name that
-    tells no label, a number used twice, no image, one class alone.
+    Files other than images are ignored. Raises CohortError with all faults: a name without a
+    label, a number used twice, no image, a single class.
     """
     home = folder / "img" if (folder / "img").is_dir() else folder
     images = images_in(home)
     cells: list[LabelledCell] = []
     faults: list[Fault] = []
-    owners: dict[int, str] = {}
+    name_of: dict[int, str] = {}
     for name in images:
         match = _NAME.fullmatch(Path(name).stem)
         if match is None:
-            faults.append(Fault(str(home), f"{name} tells no label", _RENAME))
+            faults.append(Fault(str(home), f"{name} has no label", _RENAME))
             continue
         number = int(match[1])
-        if number in owners:
-            finding = f"{name} has the number of {owners[number]}"
+        if number in name_of:
+            finding = f"{name} has the number of {name_of[number]}"
             faults.append(Fault(str(home), finding, "keep one image of each cell"))
-        owners.setdefault(number, name)
+        name_of.setdefault(number, name)
         cells.append(LabelledCell(name, int(match[2])))
     faults += _class_faults(home, cells, any_image=bool(images))
     if faults:
@@ -76,7 +75,7 @@ def _class_faults(home: Path, cells: Sequence[LabelledCell], *, any_image: bool)
     if not any_image:
         return [Fault(str(home), "holds no image", f"unpack {ALL_IDB2} there")]
     found = {cell.label for cell in cells}
-    remedy = "add labelled cells of the other class: a network learns from both"
+    remedy = "add labelled cells of the other class: training needs both"
     return [
         Fault(str(home), f"holds no {name} cell (ImNNN_{label})", remedy)
         for label, name in LABELS.items()
@@ -87,7 +86,7 @@ def _class_faults(home: Path, cells: Sequence[LabelledCell], *, any_image: bool)
 def split(
     cells: Sequence[LabelledCell], *, train: int, validation: int, seed: int
 ) -> dict[str, list[LabelledCell]]:
-    """Balanced parts drawn at random: `train` and `validation` cells, half of each label.
+    """Draw balanced parts at random: `train` and `validation` cells, half of each label.
 
     An odd number has one healthy cell more. Source: report 4.3 (200 and 60).
     Raises CohortError where a label has too few cells.
@@ -96,30 +95,28 @@ def split(
     parts: dict[str, list[LabelledCell]] = {"train": [], "validation": []}
     faults = []
     for label, name in LABELS.items():
-        own = [cell for cell in cells if cell.label == label]
-        sizes = {
-            part: _half(n, label) for part, n in (("train", train), ("validation", validation))
-        }
-        if len(own) < sum(sizes.values()):
+        of_label = [cell for cell in cells if cell.label == label]
+        n_train, n_validation = _half(train, label), _half(validation, label)
+        if len(of_label) < n_train + n_validation:
             finding = (
-                f"{len(own)} {name} cells, too few for {sizes['train']} to train on and "
-                f"{sizes['validation']} to validate on"
+                f"{len(of_label)} {name} cells, too few for {n_train} to train on and "
+                f"{n_validation} to validate on"
             )
             remedy = "add cells, or lower labelled_train and labelled_validation in config.yaml"
             faults.append(Fault("labelled cells", finding, remedy))
             continue
-        order = rng.permutation(len(own))[: sum(sizes.values())]
-        for part, places in zip(parts, np.split(order, [sizes["train"]]), strict=True):
-            parts[part] += [own[place] for place in sorted(places)]
+        order = rng.permutation(len(of_label))[: n_train + n_validation]
+        for part, places in zip(parts, np.split(order, [n_train]), strict=True):
+            parts[part] += [of_label[place] for place in sorted(places)]
     if faults:
         raise CohortError(faults)
     return parts
 
 
 def require_parts(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Raises CohortError unless the folder has cells enough for both parts.
+    """Raise CohortError unless the folder has cells enough for both parts.
 
-    settings: the block `pseudo_label` of config.yaml, or what `split` needs of it.
+    settings: the block `pseudo_label` of config.yaml, or its sizes of the parts.
     """
     train, validation = settings["labelled_train"], settings["labelled_validation"]
     split(list_cells(folder)[1], train=train, validation=validation, seed=0)

@@ -1,4 +1,4 @@
-"""Kaggle's layout of the raw data: two sets of patients' folders, their tables, the header to copy.
+"""Kaggle's layout of the raw data: two sets of patient folders, their tables, a sample submission.
 
 clinical_annotation.csv       or, in its place, the tables of the two sets
 sample_submission.csv
@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from natsort import natsort_keygen
 
 from lymphokit.cohort.archive import is_hidden
-from lymphokit.cohort.raw import SET_TABLES, TABLE, find_home, tables_among
+from lymphokit.cohort.raw import SET_TABLES, TABLE, find_home, tables_in
 from lymphokit.errors import Fault
 
 Part = Literal["train", "test"]
@@ -28,15 +28,15 @@ _natural_key = natsort_keygen()
 
 
 def natural_order(items: Iterable[Item], text: Callable[[Item], str]) -> list[Item]:
-    """The items by their text, P2 before P10; equal numbers (P1, P01) by plain text.
+    """Sort items by their text, P2 before P10; equal numbers (P1, P01) by plain text.
 
-    So the order that the items came in leaves no trace.
+    The result does not depend on the order of the items.
     """
     return sorted(items, key=lambda item: (_natural_key(text(item)), text(item)))
 
 
 def images_in(folder: Path) -> list[str]:
-    """The names of the images that lie in a folder, in their natural order; other files are not."""
+    """The names of the images in a folder, in natural order."""
     names = [entry.name for entry in folder.iterdir() if entry.is_file()]
     images = [
         name
@@ -57,9 +57,9 @@ class PatientFolder:
 
 @dataclass(frozen=True)
 class Layout:
-    """What lies where; submission_header is empty and `faults` says why where it is unknown.
+    """Tables, patient folders in natural order, and the columns of a submission.
 
-    folders are in the natural order of patients; tables are the files to read in full.
+    submission_header is empty where it is unknown; `faults` then has the reason.
     """
 
     tables: tuple[Path, ...]
@@ -69,14 +69,13 @@ class Layout:
 
 
 def read_layout(root: Path) -> Layout:
-    """Find the tables and the patients' folders below root, or below the one folder in it.
+    """Find the tables and the patients' folders below root, or below the only folder in it.
 
-    Nothing is raised for what is missing: it is among the faults.
+    Whatever is missing is listed in the faults; nothing is raised.
     """
     home = find_home(root)
     faults: list[Fault] = []
-    names = [name for name in (TABLE, *SET_TABLES) if (home / name).is_file()]
-    tables = tuple(home / name for name in tables_among(names))
+    tables = tuple(tables_in(home))
     if not tables:
         finding = f"is neither at {home / TABLE} nor split in two as {' and '.join(SET_TABLES)}"
         remedy = f"put {TABLE} and the folders trainset and testset where raw in config.yaml points"
@@ -92,7 +91,7 @@ def read_layout(root: Path) -> Layout:
 
 
 def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault]]:
-    """The patients' folders of one set, and what else lies beside them that should not."""
+    """The patients' folders of one set, and a fault for each other file."""
     folder = home / SETS[part]
     found = folder.iterdir() if folder.is_dir() else ()
     entries = [entry for entry in found if not is_hidden(entry.name)]
@@ -107,7 +106,7 @@ def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault
 
 
 def _submission_header(sample: Path) -> tuple[tuple[str, ...], list[Fault]]:
-    """The two column names that Kaggle expects, taken from its sample submission."""
+    """Read the two column names of a submission from Kaggle's sample."""
     remedy = (
         f"copy {SAMPLE} from the download, or write its first line: ID,LABEL in the 2024 edition, "
         "Id,Predicted in the 2021 edition"

@@ -1,6 +1,6 @@
-"""The raw download: which one is used, whose results are whose, and Kaggle's zip opened safely.
+"""The raw data of a run: find it, give each cohort a results folder, and unpack Kaggle's zip.
 
-Standard library only: the Snakefile asks `locate` each time it is read.
+Standard library only: the Snakefile calls `locate` each time it is read.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from lymphokit.files import write_json
 COMPETITION = "dlmi-lymphocytosis-classification"
 DOWNLOAD = Path("data") / "raw" / COMPETITION
 SIMULATED = "demo"
-# The simulated cohort's own sets of single cells, in its raw folder.
+# Sets of single cells in the raw folder of the simulated cohort.
 LABELLED = "labelled_cells"
 BLOOD = "blood_cells"
 
@@ -31,7 +31,7 @@ LANDMARKS = frozenset({TABLE, "trainset", "testset"})
 class RawChoice:
     """The raw data of a run: the cohort's name in results/, and the folder or zip it comes from.
 
-    source is None for the simulated cohort; `because` is the clause that says why this one.
+    source is None for the simulated cohort; `because` is the reason for the choice, as a clause.
     """
 
     cohort: str
@@ -46,15 +46,15 @@ class RawChoice:
 
 
 def locate(raw: str, root: Path) -> RawChoice:
-    """The data that the setting `raw` means, for a workflow whose working folder is `root`.
+    """Find the data that the setting `raw` selects; `root` is the workflow's working folder.
 
     `auto` is root/data/raw/<competition>, folder before zip, or else the simulated cohort; `demo`
     is the simulated cohort; anything else is a path, absolute or from `root`.
     Raises ConfigError where a path leads to neither a folder nor a zip.
     """
-    raw = str(raw)  # asked before the settings are checked: YAML may have made it a number
+    raw = str(raw)  # not validated yet: YAML may have made it a number
     if raw == "demo":
-        because = "as `raw: demo` asks; `raw: auto` or `raw: <folder or zip>` uses a download"
+        because = "as `raw: demo` selects it; `raw: auto` or `raw: <folder or zip>` uses a download"
         return RawChoice(SIMULATED, None, False, because)
     if raw == "auto":
         return _auto(root)
@@ -64,11 +64,11 @@ def locate(raw: str, root: Path) -> RawChoice:
             f"raw: {raw!r} leads to no data: looked for a folder or a .zip at {source.absolute()}; "
             "raw in config.yaml takes auto, demo, or the path of a folder or zip"
         )
-    return _choice(source, f"as `raw: {raw}` asks; `raw: demo` uses the simulated cohort")
+    return _choice(source, f"as `raw: {raw}` selects it; `raw: demo` uses the simulated cohort")
 
 
 def _auto(root: Path) -> RawChoice:
-    """The competition's download where it is in its place, else the simulated cohort."""
+    """The competition's download at its default path, else the simulated cohort."""
     folder = root / DOWNLOAD
     for source in (folder, folder.with_name(f"{COMPETITION}.zip")):
         if source.is_dir() or _is_zip(source):
@@ -98,13 +98,13 @@ def _slug(name: str) -> str:
 
 
 def locate_cells(
-    setting: str, choice: RawChoice, root: Path, *, key: str, published: str, own: str
+    setting: str, choice: RawChoice, root: Path, *, key: str, published: str, simulated: str
 ) -> Path | None:
-    """The folder of single cells that a setting means; None: there is none.
+    """Find the folder of single cells that a setting selects; None where there is none.
 
-    `auto` is the simulated cohort's `own`, or for a download the folder `published` in data/raw or
-    beside the raw data; anything else is a path, absolute or from `root`. For the simulated
-    cohort the folder may not be there yet.
+    `auto` is the folder `simulated` of the simulated cohort, or for a download the folder
+    `published` in data/raw or beside the raw data; anything else is a path, absolute or from
+    `root`. The folder of the simulated cohort may not exist yet.
     Raises ConfigError, naming the setting by its `key`, where a path leads to no folder.
     """
     if setting != "auto":
@@ -116,53 +116,52 @@ def locate_cells(
             )
         return folder
     if choice.source is None:
-        return root / "results" / choice.cohort / "raw" / own
+        return root / "results" / choice.cohort / "raw" / simulated
     places = (root / "data" / "raw" / published, choice.source.parent / published)
     return next((folder for folder in places if folder.is_dir()), None)
 
 
 def claim(choice: RawChoice, results: Path) -> None:
-    """Keep results/<cohort> for this cohort, so that two cohorts never share a folder.
+    """Reserve results/<cohort> for this cohort, so that two cohorts never share a folder.
 
     Records the source's resolved path and the sha256 of its clinical table in source.json. The
-    same path (its table was mended) or the same table (the download was moved) is the same cohort,
-    and the record follows it.
+    same path (its table was corrected) or the same table (the download was moved) is the same
+    cohort, and the record is updated.
     Raises ConfigError where both differ or the record is unreadable, CohortError for a bad zip.
     """
     record = results / choice.cohort / "source.json"
-    ours = _identity(choice)
+    current = _identity(choice)
     known = _recorded(record)
-    if known == ours:
+    if known == current:
         return
-    same_table = known.get("sha256") is not None and known.get("sha256") == ours["sha256"]
-    if known and known["path"] != ours["path"] and not same_table:
+    same_table = known.get("sha256") is not None and known.get("sha256") == current["sha256"]
+    if known and known["path"] != current["path"] and not same_table:
         raise ConfigError(
             f"{record.parent} holds the results of another cohort: they came from "
-            f"{known['path']}, and raw is now {ours['path']}; rename the new folder or zip (its "
+            f"{known['path']}, and raw is now {current['path']}; rename the new folder or zip (its "
             f"name is the cohort's), or move or delete {record.parent}"
         )
     record.parent.mkdir(parents=True, exist_ok=True)
-    write_json(record, ours)
+    write_json(record, current)
 
 
 def _identity(choice: RawChoice) -> dict[str, str | None]:
-    """Where a cohort lies and the sha256 of its tables; none where it has no table."""
+    """The path of a cohort and the sha256 of its tables, None where it has no table."""
     if choice.source is None:
         return {"path": "the simulated cohort", "sha256": None}
     path = str(choice.source.resolve())
     if choice.is_zip:
-        with archive.opened(choice.source, LANDMARKS) as zipped:
-            names = tables_among(zipped.names())
-            chunks = (chunk for name in names for chunk in zipped.chunks(name))
+        with archive.open_archive(choice.source, LANDMARKS) as zipped:
+            members = dict(zipped.members)
+            names = tables_among(members)
+            chunks = (chunk for name in names for chunk in zipped.chunks(members[name]))
             return {"path": path, "sha256": _digest(chunks)}
-    home = find_home(choice.source)
-    present = [name for name in (TABLE, *SET_TABLES) if (home / name).is_file()]
-    names = tables_among(present)
-    return {"path": path, "sha256": _digest((home / name).read_bytes() for name in names)}
+    tables = tables_in(find_home(choice.source))
+    return {"path": path, "sha256": _digest(table.read_bytes() for table in tables)}
 
 
 def _digest(chunks: Iterable[bytes]) -> str | None:
-    """The sha256 of the tables one after the other; none where they hold nothing."""
+    """The sha256 of the tables one after the other, None where they are empty."""
     digest = hashlib.sha256()
     size = 0
     for chunk in chunks:
@@ -172,7 +171,7 @@ def _digest(chunks: Iterable[bytes]) -> str | None:
 
 
 def _recorded(record: Path) -> dict[str, str | None]:
-    """What source.json says, empty where there is none."""
+    """The content of source.json, empty where there is no file."""
     if not record.exists():
         return {}
     try:
@@ -180,8 +179,8 @@ def _recorded(record: Path) -> dict[str, str | None]:
         return {"path": known["path"], "sha256": known["sha256"]}
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"{record} does not say whose results these are; delete it to give {record.parent} "
-            "to the cohort in use, or move the folder away"
+            f"{record} does not name the cohort of these results; delete it to give "
+            f"{record.parent} to the cohort in use, or move the folder away"
         ) from error
 
 
@@ -191,6 +190,12 @@ def tables_among(names: Iterable[str]) -> list[str]:
     if TABLE in present:
         return [TABLE]
     return [name for name in SET_TABLES if name in present]
+
+
+def tables_in(home: Path) -> list[Path]:
+    """The clinical table of a folder or, in its place, the tables of the two sets."""
+    names = [name for name in (TABLE, *SET_TABLES) if (home / name).is_file()]
+    return [home / name for name in tables_among(names)]
 
 
 def find_home(root: Path) -> Path:
@@ -206,11 +211,11 @@ def find_home(root: Path) -> Path:
 
 
 def unpack(zip_file: Path, into: Path) -> tuple[str, ...]:
-    """Extract the tables and images of Kaggle's zip to the folder `into`, safely and whole.
+    """Unpack the tables and images of Kaggle's zip to the folder `into`, safely and completely.
 
-    A folder that wraps everything is dropped. Works in a hidden folder beside `into` that takes
-    its name at the end: killed half way, it leaves what was there before.
-    Returns the members that were left out because they are neither tables nor images.
-    Raises CohortError where the zip is damaged, encrypted, or made to do harm.
+    A folder that wraps everything is dropped. Unpacks to a hidden folder next to `into` and renames
+    it at the end: a run killed half way leaves the former content.
+    Returns the names of the members that are neither tables nor images.
+    Raises CohortError where the zip is damaged, encrypted or harmful.
     """
     return archive.extract(zip_file, into, LANDMARKS)
