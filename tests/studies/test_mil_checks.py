@@ -1,4 +1,4 @@
-"""The checks check: a learner that uses absence is caught, one that cannot is let through."""
+"""The checks fail a learner that uses absence and pass one that cannot."""
 
 from abc import ABC, abstractmethod
 from typing import Self
@@ -18,12 +18,12 @@ from lymphokit.evaluation.metrics import score
 from lymphokit.studies.mil_checks import (
     PROBLEMS,
     CheckResult,
+    chance_margin,
     checks_table,
-    clear_of_chance,
     concept_means,
     draw_bags,
-    judge,
     run_checks,
+    verdict_on,
 )
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ PLACES = {problem.__name__: place for place, problem in enumerate(PROBLEMS)}
 
 
 class Learner(ABC):
-    """What the models here share; the clinical attributes have to be the same for all."""
+    """A base that requires the same clinical attributes for all patients."""
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
         assert len(np.unique(clinical.matrix(), axis=0)) == 1
@@ -53,7 +53,7 @@ class Learner(ABC):
 
 
 class MeanLogistic(Learner):
-    """Weighs the mean cell: what is missing counts as much as what is there."""
+    """Logistic regression on the mean cell: absence counts as much as presence."""
 
     def learn(self, bags: Bags, labels: NDArray[np.int64]) -> None:
         self.regression = LogisticRegression().fit(self.means(bags), labels)
@@ -66,7 +66,7 @@ class MeanLogistic(Learner):
 
 
 class Oracle(Learner):
-    """Knows the concepts, asks which of them every positive bag holds, and looks for just those."""
+    """Knows the concepts, learns which of them every positive bag holds, and looks for those."""
 
     def learn(self, bags: Bags, labels: NDArray[np.int64]) -> None:
         self.needed = (self.closeness(bags)[labels == 1] > 0.0).all(axis=0)
@@ -109,21 +109,21 @@ def counts(problem: str, *, testing: bool) -> tuple[pd.DataFrame, NDArray[np.int
     return table, labels, bags
 
 
-def test_a_mean_that_weighs_absence_is_caught_by_all_three() -> None:
+def test_a_mean_that_weighs_absence_fails_all_three() -> None:
     results = results_of(MeanLogistic)
     assert [result.verdict for result in results.values()] == ["failed"] * 3
     assert all(result.train_auc > 0.95 for result in results.values())
     assert all(result.test_auc < 0.2 for result in results.values())
 
 
-def test_one_who_looks_for_the_concepts_passes_all_three() -> None:
+def test_a_model_of_the_concepts_passes_all_three() -> None:
     results = results_of(Oracle)
     assert list(results) == ["single_concept", "multi_concept", "false_frequency"]
     assert all(result.passed for result in results.values())
     assert all(result.test_auc > 0.9 for result in results.values())
 
 
-def test_one_who_learned_nothing_neither_passes_nor_fails() -> None:
+def test_a_model_that_learned_nothing_neither_passes_nor_fails() -> None:
     assert {result.verdict for result in results_of(Guess).values()} == {"undecided"}
 
 
@@ -136,7 +136,7 @@ def test_poison_is_with_the_other_label_in_training_and_with_the_positives_in_te
             assert set(table.loc[poisoned, "poison"]) == {1, 2, 3, 4}
 
 
-def test_in_the_false_frequency_everyone_is_poisoned_but_one_label_more_often() -> None:
+def test_false_frequency_poisons_all_bags_and_one_label_more() -> None:
     for testing in (False, True):
         table, labels, _ = counts("false_frequency", testing=testing)
         often = labels == int(testing)
@@ -168,7 +168,7 @@ def test_a_negative_bag_of_the_multi_concept_check_holds_either_concept_alone() 
 
 
 @pytest.mark.parametrize("problem", PLACES)
-def test_background_says_nothing_about_the_label(problem: str) -> None:
+def test_background_does_not_depend_on_the_label(problem: str) -> None:
     for testing in (False, True):
         table, labels, bags = counts(problem, testing=testing)
         background = bags.sizes - table.sum(axis=1).to_numpy()
@@ -192,7 +192,7 @@ def test_no_model_that_only_adds_is_misled(problem: str) -> None:
     assert max(gains) > 0.5
 
 
-def test_each_problem_gets_a_model_of_its_own_with_a_seed_of_its_own() -> None:
+def test_each_problem_gets_a_new_model_with_another_seed() -> None:
     made: dict[int, Guess] = {}
     run_checks(lambda seed: made.setdefault(seed, Guess()), seed=SEED, n_train=20, n_test=20)
     assert len(made) == 3
@@ -210,7 +210,7 @@ def test_random_ranks_are_as_wide_as_the_standard_error_says() -> None:
     rng = np.random.default_rng(0)
     labels = (np.arange(60) < 15).astype(np.int64)
     aucs = [score("auc", labels, labels, rng.random(60)) for _ in range(2000)]
-    assert clear_of_chance(labels) == pytest.approx(3 * np.std(aucs), rel=0.06)
+    assert chance_margin(labels) == pytest.approx(3 * np.std(aucs), rel=0.06)
 
 
 @pytest.mark.parametrize(
@@ -223,10 +223,10 @@ def test_random_ranks_are_as_wide_as_the_standard_error_says() -> None:
         (0.5, 0.55, "undecided"),
     ],
 )
-def test_a_verdict_needs_aucs_that_are_clear_of_chance(
+def test_a_verdict_needs_aucs_that_differ_from_chance(
     train_auc: float, test_auc: float, verdict: str
 ) -> None:
-    assert judge(train_auc, test_auc, 0.1, 0.1) == verdict
+    assert verdict_on(train_auc, test_auc, 0.1, 0.1) == verdict
 
 
 def test_the_table_has_a_row_for_each_model_and_check() -> None:

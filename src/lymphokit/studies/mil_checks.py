@@ -1,28 +1,28 @@
-"""Does a model call a patient tumoral for what is there, or for what is missing?
+"""Unit tests of the multiple-instance assumption on three synthetic problems.
 
-Three synthetic problems, after Raff and Holt's algorithmic unit tests. Positive bags hold what
-makes them positive. In training the negative bags hold poison besides, which is easier to see and
-means nothing; in testing the positive bags hold it. Under the multiple-instance assumption a
-further cell never makes a bag less positive, so for a model that keeps to it the poison can only
-help in testing: its AUC there is no lower than on new bags of the training kind. A model that
-learned "positive, unless something speaks against it" ranks the test bags upside down.
+Under the assumption a bag is positive because of what it holds, so a further cell never makes it
+less positive. In training the negative bags also hold poison: cells that are easy to recognise and
+have nothing to do with the label. In testing the positive bags hold it. For a model that keeps to
+the assumption poison can only help in testing: its AUC there is no lower than on new bags of the
+training kind. A model that learned "positive, unless there is evidence against it" ranks the test
+bags upside down.
 
 Cells are points in 16 dimensions: 5 to 9 background cells N(0, I) in every bag; cells of concept A
-or B, N(m, I) with |m| = 6; and poison, N(m, 0.01 I) with |m| = 12: tight, far off, easily learned.
-The three means are orthogonal, in directions drawn at random. Concept and poison are added to the
-background and replace none of it: were it fewer where there is poison, a model that looks for
-background would be misled as well, and rightly.
+or B, N(m, I) with |m| = 6; and poison, N(m, 0.01 I) with |m| = 12: tight, far away, easily learned.
+The three means are orthogonal, in random directions. Concept and poison are added to the
+background and do not replace it: with less background in poisoned bags, a model that looks for
+background would be misled too, and correctly so.
 
 Source: Raff and Holt, "Reproducibility in Multiple Instance Learning: A Case For Algorithmic Unit
 Tests", NeurIPS 2023.
-Departs: written from the paper's argument, not from its algorithms line by line. The plan of the
-single-concept test (background, 1 to 4 cells of the concept, a tight poison on the other label in
-training and with it in testing) and the criterion are the paper's. Its distributions differ; as
-far as we know the concept there is N(0, 3 I), where a shifted mean lets linear models pass. Of the
-other two tests the idea alone is the paper's: numbers of cells are ours, negative bags of
-`multi_concept` have as many concept cells as positive ones, so that counting does not solve it,
-and `false_frequency` has one concept and lets the number of poison cells mislead. The paper asks
-on which side of 0.5 an AUC lies; here it has to lie there clearly.
+Departs: written from the paper's argument, not from its algorithms line by line. The design of
+the single-concept test (background, 1 to 4 cells of the concept, a tight poison with the negative
+label in training and with the positive one in testing) and the criterion are the paper's. Its
+distributions differ; as far as we know the concept there is N(0, 3 I), where a shifted mean lets
+linear models pass. Of the other two tests only the idea is the paper's: numbers of cells are ours,
+negative bags of `multi_concept` have as many concept cells as positive ones, so that counting does
+not solve it, and `false_frequency` has one concept and misleads by the number of poison cells. The
+paper requires an AUC on one side of 0.5; here it has to be three standard errors from it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,19 +44,19 @@ Verdict = Literal["passed", "failed", "undecided"]
 
 FEATURES = 16
 BACKGROUND = (5, 9)  # cells a bag
-DISTANCES: dict[Kind, float] = {"a": 6.0, "b": 6.0, "poison": 12.0}  # from the background's centre
+DISTANCES: dict[Kind, float] = {"a": 6.0, "b": 6.0, "poison": 12.0}  # from the background mean
 DEVIATIONS: dict[Kind, float] = {"a": 1.0, "b": 1.0, "poison": 0.1}
-CLEAR = 3.0  # standard errors of the AUC of a model that guesses
-AGE_YEARS, LYMPHOCYTES_GIGA_PER_LITRE = 70.0, 8.0  # of everybody, so that they say nothing
+STANDARD_ERRORS = 3.0  # of the AUC of random scores
+AGE_YEARS, LYMPHOCYTES_GIGA_PER_LITRE = 70.0, 8.0  # of every patient, so without information
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How a model did on one problem: AUC on the bags it was fitted on, and on the test bags.
+    """The result of a model on one problem: AUC on the training bags and on the test bags.
 
-    `passed`: clearly above chance in testing; `failed`: clearly above chance in training and
-    clearly below in testing; `undecided`: neither, as where nothing was learned. Clearly is by
-    three standard errors.
+    `passed`: above chance in testing; `failed`: above chance in training and below in testing;
+    `undecided`: neither, as where nothing was learned. Above and below are by three standard
+    errors.
     """
 
     name: str
@@ -66,18 +66,18 @@ class CheckResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the test bags were ranked the right way round, clearly."""
+        """Whether the AUC on the test bags is above chance."""
         return self.verdict == "passed"
 
 
 def single_concept(rng: np.random.Generator, positive: bool, testing: bool) -> Counts:
-    """A bag is positive if it holds A; the others are poisoned, but in testing these are."""
+    """A bag is positive if it holds A. Poison: negative bags in training, positive in testing."""
     counts: Counts = {"a": _from_to(rng, 1, 4) if positive else 0}
     return counts | {"poison": _from_to(rng, 1, 4) if positive == testing else 0}
 
 
 def multi_concept(rng: np.random.Generator, positive: bool, testing: bool) -> Counts:
-    """A bag is positive if it holds A and B; the others hold as many cells of only one of them."""
+    """A bag is positive if it holds A and B; negative ones hold as many cells of one of them."""
     first, second = _from_to(rng, 1, 2), _from_to(rng, 1, 2)
     if not positive:
         both = first + second
@@ -90,7 +90,7 @@ def multi_concept(rng: np.random.Generator, positive: bool, testing: bool) -> Co
 
 
 def false_frequency(rng: np.random.Generator, positive: bool, testing: bool) -> Counts:
-    """A bag is positive if it holds A; every bag is poisoned, one label's much more often."""
+    """A bag is positive if it holds A. All bags hold poison, those of one label much more."""
     counts: Counts = {"a": _from_to(rng, 1, 2) if positive else 0}
     return counts | {"poison": _from_to(rng, 4, 6) if positive == testing else 1}
 
@@ -114,10 +114,12 @@ def run_checks(
     for number, problem in enumerate(PROBLEMS):
         training, labels = draw_bags(number, n_train, seed=seed, testing=False)
         test, test_labels = draw_bags(number, n_test, seed=seed, testing=True)
-        model = make(seed=derive_seed(seed, number)).fit(training, labels, _same_for_all(n_train))
+        model = make(seed=derive_seed(seed, number)).fit(
+            training, labels, _constant_clinical(n_train)
+        )
         train_auc = _auc(model, training, labels)
         test_auc = _auc(model, test, test_labels)
-        verdict = judge(train_auc, test_auc, clear_of_chance(labels), clear_of_chance(test_labels))
+        verdict = verdict_on(train_auc, test_auc, chance_margin(labels), chance_margin(test_labels))
         results.append(CheckResult(problem.__name__, train_auc, test_auc, verdict))
     return results
 
@@ -132,28 +134,33 @@ def draw_bags(number: int, n: int, *, seed: int, testing: bool) -> tuple[Bags, N
 
 
 def concept_means(seed: int) -> dict[Kind, NDArray[np.float64]]:
-    """Where the cells of each kind lie: orthogonal vectors (16,)."""
+    """The mean of the cells of each kind: orthogonal vectors (16,)."""
     square = np.random.default_rng(seed).normal(size=(FEATURES, FEATURES))
     directions = np.linalg.qr(square)[0].T
-    return {kind: far * directions[place] for place, (kind, far) in enumerate(DISTANCES.items())}
+    return {
+        kind: distance * directions[place]
+        for place, (kind, distance) in enumerate(DISTANCES.items())
+    }
 
 
-def judge(train_auc: float, test_auc: float, clear_in_training: float, clear: float) -> Verdict:
-    """The verdict on two AUCs, given how far from 0.5 each has to be to be clear of chance."""
-    if test_auc > 0.5 + clear:
+def verdict_on(
+    train_auc: float, test_auc: float, train_margin: float, test_margin: float
+) -> Verdict:
+    """The verdict on two AUCs, given how far from 0.5 each has to be to differ from chance."""
+    if test_auc > 0.5 + test_margin:
         return "passed"
-    if train_auc > 0.5 + clear_in_training and test_auc < 0.5 - clear:
+    if train_auc > 0.5 + train_margin and test_auc < 0.5 - test_margin:
         return "failed"
     return "undecided"
 
 
-def clear_of_chance(labels: NDArray[np.int64]) -> float:
+def chance_margin(labels: NDArray[np.int64]) -> float:
     """How far from 0.5 an AUC on bags with these labels has to be: three standard errors.
 
     The standard error of the AUC of random ranks. Source: Mann and Whitney 1947.
     """
     n, n_positive = len(labels), int(labels.sum())
-    return CLEAR * float(np.sqrt((n + 1) / (12 * n_positive * (n - n_positive))))
+    return STANDARD_ERRORS * float(np.sqrt((n + 1) / (12 * n_positive * (n - n_positive))))
 
 
 def checks_table(results: Mapping[str, Sequence[CheckResult]]) -> pd.DataFrame:
@@ -180,10 +187,10 @@ def _from_to(rng: np.random.Generator, low: int, high: int) -> int:
     return int(rng.integers(low, high, endpoint=True))
 
 
-def _same_for_all(n: int) -> Clinical:
+def _constant_clinical(n: int) -> Clinical:
     return Clinical(np.full(n, AGE_YEARS), np.full(n, LYMPHOCYTES_GIGA_PER_LITRE))
 
 
 def _auc(model: AnyModel, bags: Bags, labels: NDArray[np.int64]) -> float:
-    probabilities = model.predict_proba(bags, _same_for_all(len(bags)))
+    probabilities = model.predict_proba(bags, _constant_clinical(len(bags)))
     return score("auc", labels, np.zeros_like(labels), probabilities)
