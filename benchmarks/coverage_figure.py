@@ -1,4 +1,4 @@
-"""What the intervals of many cohorts with a known true score hold: data in, figure or table out."""
+"""The figure and the terminal table of the coverage of intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from rich.table import Table
 from coverage_study import coverage_table, side_missed, surprising
 from lymphokit.evaluation.metrics import Metric
 from lymphokit.evaluation.uncertainty import COLUMNS_OF
-from lymphokit.figures.style import BLUE, DARK, PALE, VERMILION
+from lymphokit.figures.style import BLUE, DARK, PALE, REFERENCE, VERMILION, clean_axes
 
 PANELS: tuple[tuple[Metric, str], ...] = (
     ("balanced_accuracy", "Balanced accuracy"),
@@ -24,10 +24,10 @@ _ROW_INCHES = 0.46
 
 
 def coverage_figure(scores: pd.DataFrame, *, truth: float, level: float, title: str) -> Figure:
-    """Every cohort's score of every model with its interval; those that miss the truth in orange.
+    """The score and interval of every model in every cohort; orange where it misses the truth.
 
-    scores: score tables one below the other with columns `cohort` and `naive`, whose mean is drawn
-    hollow. Models from top to bottom in the order given, and so the cohorts of each.
+    scores: score tables one below the other with columns `cohort` and `naive`; the mean of `naive`
+    is drawn hollow. Models from top to bottom in the given order, and likewise their cohorts.
     """
     models = scores["model"].drop_duplicates().tolist()
     figure = Figure(figsize=(10.0, 2.0 + _ROW_INCHES * len(models)), layout="constrained")
@@ -45,19 +45,16 @@ def coverage_figure(scores: pd.DataFrame, *, truth: float, level: float, title: 
 
 
 def coverage_terminal_table(scores: pd.DataFrame, *, truth: float, level: float) -> Table:
-    """What the cohorts' intervals held, a row a model, for reading.
-
-    scores: as of `coverage_figure`.
-    """
+    """The coverage of each model's intervals for a terminal; scores: as of `coverage_figure`."""
     n = scores["cohort"].nunique()
     table = Table(
         title=f"Nested scores of {n} cohorts: {level:.0%} intervals above and below {truth:g}",
         caption=(
             "mean ± standard error; spread: deviation between cohorts, over that which the "
-            "intervals stand for\nnaive: mean balanced accuracy, had all been chosen on the "
-            "patients scored: not to believe\n"
-            f"{surprising(n, 1 - level)} misses of one model of {n} cohorts would surprise, or "
-            f"{surprising(n, (1 - level) / 2)} on one side, had one looked at it alone"
+            "intervals imply\nnaive: mean balanced accuracy with all choices made on the scored "
+            "patients: optimistic\n"
+            f"{surprising(n, 1 - level)} misses of one model of {n} cohorts are surprising, or "
+            f"{surprising(n, (1 - level) / 2)} on one side, without correction for the other models"
         ),
     )
     table.add_column("model", no_wrap=True)
@@ -85,25 +82,24 @@ def _cells(row: Mapping[Any, Any]) -> list[str]:
 def _panel(
     axes: Axes, scores: pd.DataFrame, models: list[str], metric: Metric, truth: float
 ) -> None:
-    """One score: a thin bar and a point a cohort, in a band a model."""
+    """One score: a bar and a point for each cohort, in a band for each model."""
     column, low, high = COLUMNS_OF[metric]
     cohorts = sorted(scores["cohort"].unique())
     offsets = dict(zip(cohorts, np.linspace(-_BAND / 2, _BAND / 2, len(cohorts)), strict=True))
     places = scores["model"].map(models.index) + scores["cohort"].map(offsets)
     missed = side_missed(scores, metric, truth) != 0
     for which, colour, width in ((~missed, BLUE, 0.7), (missed, VERMILION, 1.3)):
-        own = scores[which]
-        axes.hlines(places[which], own[low], own[high], color=colour, linewidth=width, alpha=0.55)
-        axes.plot(own[column], places[which], "o", color=colour, markersize=2.6)
+        rows = scores[which]
+        axes.hlines(places[which], rows[low], rows[high], color=colour, linewidth=width, alpha=0.55)
+        axes.plot(rows[column], places[which], "o", color=colour, markersize=2.6)
     for edge in range(1, len(models)):
         axes.axhline(edge - 0.5, color=PALE, linewidth=0.6, zorder=0)
-    axes.axvline(truth, color=DARK, linestyle=(0, (4, 4)), linewidth=0.9)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    axes.axvline(truth, **REFERENCE)
+    clean_axes(axes, categories=True)
 
 
 def _legend(truth: float, level: float) -> list[Line2D]:
-    """What the marks are, in words."""
+    """The meaning of the marks."""
     return [
         Line2D([], [], color=BLUE, marker="o", markersize=3, label=f"{level:.0%} covers {truth:g}"),
         Line2D([], [], color=VERMILION, marker="o", markersize=3, label=f"misses {truth:g}"),
@@ -115,6 +111,6 @@ def _legend(truth: float, level: float) -> list[Line2D]:
             linestyle="",
             marker="D",
             mfc="white",
-            label="mean score, had all been chosen on the patients it scores",
+            label="mean naive score, all choices made on the scored patients",
         ),
     ]

@@ -1,4 +1,4 @@
-"""Do intervals hold what they promise? Counted over many cohorts whose true score is known.
+"""Coverage of intervals, counted over many cohorts with a known true score.
 
 The cohort is the unit: the models of one cohort are scored on the same patients, so their
 intervals miss together and never count as independent.
@@ -16,7 +16,7 @@ from lymphokit.evaluation.metrics import Metric
 from lymphokit.evaluation.uncertainty import COLUMNS_OF
 
 Side = Literal["above", "below", "either"]
-RARE = 0.05  # what happens in fewer cases than this by chance is called a surprise
+RARE = 0.05  # a number of misses is surprising if chance gives it less often than this
 
 
 def side_missed(scores: pd.DataFrame, metric: Metric, truth: float) -> pd.Series:
@@ -31,13 +31,13 @@ def side_missed(scores: pd.DataFrame, metric: Metric, truth: float) -> pd.Series
 def coverage_table(
     scores: pd.DataFrame, metric: Metric, *, truth: float, level: float
 ) -> pd.DataFrame:
-    """A row a model, in the order of the scores: what its intervals did over all cohorts.
+    """The coverage of each model's intervals over all cohorts, in the order of the scores.
 
     scores: score tables one below the other, with a column `cohort`. Columns `model`; `mean` score
     and its standard error `error` over cohorts; `deviation` of the scores between cohorts and
-    `implied`, the deviation that the mean width of the intervals stands for were they normal;
-    `above`, `below`: cohorts whose interval misses the truth; `p`: how likely so many misses, or
-    more, are if an interval misses in 1 - level of independent cohorts; `cohorts`.
+    `implied`, the deviation that the mean width of the intervals implies for normal scores;
+    `above`, `below`: cohorts with an interval that misses the truth; `p`: the probability of at
+    least so many misses if an interval misses in 1 - level of independent cohorts; `cohorts`.
     """
     column, low, high = COLUMNS_OF[metric]
     columns = {"score": scores[column], "width": scores[high] - scores[low]}
@@ -56,11 +56,13 @@ def coverage_table(
     return table.reset_index()
 
 
-def misses_of_cohorts(scores: pd.DataFrame, metric: Metric, truth: float) -> pd.DataFrame:
+def misses_by_cohort(scores: pd.DataFrame, metric: Metric, truth: float) -> pd.DataFrame:
     """How many intervals of each cohort lie `above`, `below` and on `either` side of the truth."""
     side = side_missed(scores, metric, truth)
     sides = {"above": side > 0, "below": side < 0, "either": side != 0}
-    return pd.DataFrame({name: of.groupby(scores["cohort"]).sum() for name, of in sides.items()})
+    return pd.DataFrame(
+        {name: missed.groupby(scores["cohort"]).sum() for name, missed in sides.items()}
+    )
 
 
 def miss_rate(
@@ -70,13 +72,13 @@ def miss_rate(
 
     Every cohort gives one share of missing intervals. The interval is cut off at 0 and 1.
     """
-    misses = misses_of_cohorts(scores, metric, truth)[side]
+    misses = misses_by_cohort(scores, metric, truth)[side]
     rate = mean_over_cohorts(misses / scores.groupby("cohort").size(), level)
     return Interval(rate.estimate, max(0.0, rate.low), min(1.0, rate.high))
 
 
 def mean_over_cohorts(values: pd.Series, level: float) -> Interval:
-    """The mean of one value a cohort, with Student's interval; of one cohort a boundless one."""
+    """The mean of one value per cohort with Student's interval, unbounded for one cohort."""
     n = len(values)
     error = float(values.std()) / np.sqrt(n) if n > 1 else np.inf
     reach = error * float(t.ppf((1 + level) / 2, df=max(n - 1, 1)))
@@ -94,28 +96,27 @@ def widened(scores: pd.DataFrame, metric: Metric, factor: float) -> pd.DataFrame
 
 
 def surprising(cohorts: int, rate: float) -> int:
-    """The least number of misses in independent cohorts that chance brings in fewer than `RARE`.
+    """The least number of misses in independent cohorts with a probability below `RARE`.
 
-    rate: the share of intervals that should miss. cohorts + 1 where no number would surprise.
+    rate: the nominal share of misses. cohorts + 1 where no number is surprising.
     """
     return int(binom.isf(RARE, cohorts, rate)) + 1
 
 
-def in_words(
+def coverage_sentences(
     scores: pd.DataFrame, metric: Metric, name: str, *, truth: float, level: float, factor: float
 ) -> Iterator[str]:
-    """Where the scores lie on average, how often their intervals miss, and if narrower ones would.
+    """The mean score, how often intervals miss on each side, and how often narrower ones do.
 
-    name: of the metric, for reading; factor: what undoes the widening of the intervals. A line
-    each.
+    name: the name of the metric for printing; factor: undoes the widening of the intervals.
     """
     mean = mean_over_cohorts(scores.groupby("cohort")[COLUMNS_OF[metric][0]].mean(), level)
-    where = "ABOVE" if mean.low > truth else "below" if mean.high < truth else "not off"
+    where = "ABOVE" if mean.low > truth else "below" if mean.high < truth else "consistent with"
     yield (
         f"{name}: the mean of all models is {mean.estimate:.3f} [{mean.low:.3f}, {mean.high:.3f}] "
         f"over cohorts: {where} {truth:g}"
     )
-    counts, nominal = misses_of_cohorts(scores, metric, truth), 1 - level
+    counts, nominal = misses_by_cohort(scores, metric, truth), 1 - level
     sides: tuple[tuple[Side, float], ...] = (
         ("above", nominal / 2), ("below", nominal / 2), ("either", nominal),
     )  # fmt: skip
@@ -135,18 +136,18 @@ def in_words(
 
 
 def verdict(rate: Interval, nominal: float) -> str:
-    """Whether intervals miss more often than they should, as far as these cohorts can tell."""
+    """Whether intervals miss more often than the nominal rate, given the number of cohorts."""
     if rate.estimate <= nominal:
         return "no more than nominal"
-    return "MORE THAN NOMINAL" if rate.low > nominal else "more, by no more than chance may do"
+    return "MORE THAN NOMINAL" if rate.low > nominal else "more, but not significantly"
 
 
-def naive_in_words(scores: pd.DataFrame, *, truth: float, level: float) -> str:
-    """By how much naive balanced accuracies lie above the truth, and whose most."""
+def naive_sentence(scores: pd.DataFrame, *, truth: float, level: float) -> str:
+    """The mean naive balanced accuracy, and the model with the most optimistic one."""
     by_model = scores.groupby("model")["naive"].mean()
     mean = mean_over_cohorts(scores.groupby("cohort")["naive"].mean(), level)
     return (
         f"Naive balanced accuracy: the mean of all models is {mean.estimate:.2f} "
         f"[{mean.low:.2f}, {mean.high:.2f}] over cohorts, {(scores['naive'] > truth).mean():.0%} "
-        f"of the figures lie above {truth:g}; {by_model.idxmax()} claims {by_model.max():.2f}"
+        f"of them lie above {truth:g}; highest: {by_model.idxmax()}, {by_model.max():.2f}"
     )

@@ -1,14 +1,14 @@
-"""Why intervals around cross-validated scores must be widened: logistic regression on few patients.
+"""Coverage of bootstrap intervals of cross-validated scores: logistic regression on few patients.
 
     python benchmarks/interval_coverage.py [--cohorts 300] [--features 2 10 50] [--signal 0]
 
-Cohorts of 100 patients, 69 of them tumoral, with features that are noise but for the first, whose
-mean differs between the labels by --signal deviations. Each is scored twice by the same models and
-the same rule of thresholds: in five folds with five inner folds, and on patients whom no model
-learned from. Both get intervals over resampled patients alone, and those of the folds also the
-package's, as much wider as Nadeau and Bengio (2003) propose. The truth is what models of as many
-patients score on others: without signal 0.5, else the mean over the cohorts' models, each on
-FRESH patients of its own.
+Why the package widens its intervals. Cohorts of 100 patients, 69 of them tumoral; all features are
+noise, except that the mean of the first differs between the labels by --signal deviations. Each
+cohort is scored twice by the same models and the same threshold rule: in five folds with five inner
+folds, and on new patients. Both scores get intervals over resampled patients only; that of the
+folds also gets the package's, widened as Nadeau and Bengio (2003) propose. The true score is that
+of models of as many patients on other patients: without signal 0.5, else the mean over the models
+of the cohorts, each on FRESH new patients.
 """
 
 import argparse
@@ -43,15 +43,15 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def learned(features: Floats, labels: Labels, ids: list[str], seed: int) -> tuple[Logistic, float]:
-    """A regression on all these patients, and the threshold from its inner folds."""
+def fit(features: Floats, labels: Labels, ids: list[str], seed: int) -> tuple[Logistic, float]:
+    """A regression on all these patients, and the threshold chosen on inner folds."""
     inner = np.empty(len(labels))
     for seen, unseen in held_out_parts(ids, labels, parts=FOLDS, seed=seed):
-        inner[unseen] = said(fit_head(features[seen], labels[seen], RIDGE), features[unseen])
+        inner[unseen] = predict(fit_head(features[seen], labels[seen], RIDGE), features[unseen])
     return fit_head(features, labels, RIDGE), threshold.choose(RULE, labels, inner)
 
 
-def said(head: Logistic, features: Floats) -> Floats:
+def predict(head: Logistic, features: Floats) -> Floats:
     return probability(head.log_odds(features))
 
 
@@ -63,18 +63,18 @@ def patients(labels: Labels, n_features: int, signal: float, rng: np.random.Gene
 
 
 def in_folds(features: Floats, labels: Labels, seed: int) -> tuple[Floats, Labels, Logistic, float]:
-    """What is said of and decided on every patient out of fold, and one fold's model."""
+    """Out-of-fold probabilities and decisions of all patients, and the model of one fold."""
     probabilities, decided = np.empty(PATIENTS), np.empty(PATIENTS, dtype=np.int64)
     for seen, unseen in held_out_parts(IDS, labels, parts=FOLDS, seed=seed):
         ids = [IDS[patient] for patient in seen]
-        head, cut = learned(features[seen], labels[seen], ids, seed)
-        probabilities[unseen] = said(head, features[unseen])
+        head, cut = fit(features[seen], labels[seen], ids, seed)
+        probabilities[unseen] = predict(head, features[unseen])
         decided[unseen] = threshold.decide(probabilities[unseen], cut)
     return probabilities, decided, head, cut
 
 
 def row(labels: Labels, probabilities: Floats, decided: Labels, draws: Floats) -> dict[str, float]:
-    """Scores, and intervals over resampled patients alone."""
+    """Scores, and intervals over resampled patients only."""
     found = {}
     for metric in PAIR:
         column, low, high = COLUMNS_OF[metric]
@@ -88,23 +88,23 @@ def row(labels: Labels, probabilities: Floats, decided: Labels, draws: Floats) -
 
 
 def cohort(seed: int, n_features: int, signal: float, draws: Floats) -> Iterator[dict[str, Any]]:
-    """Rows of the cohort in folds, of its last model on as many others, and on FRESH others."""
+    """Scores of the cohort in folds, of its last model on as many new patients, and on FRESH."""
     rng, labels = np.random.default_rng([seed, n_features]), LABELS.astype(np.int64)
     make = partial(patients, n_features=n_features, signal=signal, rng=rng)
     probabilities, decided, head, cut = in_folds(make(labels), labels, seed)
     yield {"cohort": seed, "where": "in folds", **row(labels, probabilities, decided, draws)}
-    fresh = said(head, make(labels))
+    fresh = predict(head, make(labels))
     called = threshold.decide(fresh, cut)
     yield {"cohort": seed, "where": "fresh", **row(labels, fresh, called, draws)}
     many = np.resize(labels, FRESH)
-    fresh = said(head, make(many))
+    fresh = predict(head, make(many))
     called = threshold.decide(fresh, cut)
     scores = {COLUMNS_OF[metric][0]: metrics.score(metric, many, called, fresh) for metric in PAIR}
     yield {"cohort": seed, "where": "truth", **scores}
 
 
 def lines(cohorts: int, n_features: int, signal: float) -> Iterator[tuple[str, ...]]:
-    """How often the intervals of these cohorts miss, a line a score and a kind of interval."""
+    """How often the intervals of these cohorts miss, a line for each score and kind of interval."""
     draws = patient_draws(LABELS.astype(np.int64), resamples=RESAMPLES, seed=0)
     seeds = range(1, cohorts + 1)
     rows = pd.DataFrame([one for seed in seeds for one in cohort(seed, n_features, signal, draws)])
@@ -115,11 +115,11 @@ def lines(cohorts: int, n_features: int, signal: float) -> Iterator[tuple[str, .
         kinds = {
             f"{FOLDS} folds": rows_of["in folds"],
             f"{FOLDS} folds, {WIDER:g} times as wide": widened(rows_of["in folds"], metric, WIDER),
-            "fresh patients": rows_of["fresh"],
+            "new patients": rows_of["fresh"],
         }
-        for kind, own in kinds.items():
+        for kind, scored in kinds.items():
             found = [
-                miss_rate(own, metric, truth=truth, level=LEVEL, side=side)
+                miss_rate(scored, metric, truth=truth, level=LEVEL, side=side)
                 for side in ("above", "below", "either")
             ]
             either = f"{found[-1].estimate:.1%} [{found[-1].low:.1%}, {found[-1].high:.1%}]"
@@ -129,7 +129,7 @@ def lines(cohorts: int, n_features: int, signal: float) -> Iterator[tuple[str, .
                 metric,
                 f"{truth:.3f}",
                 kind,
-                f"{own[column].mean():.3f}",
+                f"{scored[column].mean():.3f}",
                 *sides,
                 either,
             )

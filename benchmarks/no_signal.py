@@ -1,18 +1,19 @@
-"""Cohorts in which nothing tells the label: does every nested interval cover one half?
+"""Coverage of nested intervals on simulated cohorts without any signal.
 
     python benchmarks/no_signal.py --work FOLDER [--cohorts 20] [--out rows.csv] [--figure out.png]
 
-Every cohort is drawn by the simulator with `signal: 0` and goes through what the workflow's rules
-call, in one process: check, folds, measured cells, pseudo-labels, models, blends, thresholds,
-scores with their intervals, naive scores. Settings are config.yaml's with config/demo.yaml on
-top, and OVERLAY on top of that. A cohort takes about a minute and a half of one core; its rows
-are kept in FOLDER, so that a run that was stopped goes on. They are of these settings, not of
-this code: empty the folder after a change. `--signal 1` shows that the same road sees a signal.
+Every cohort is drawn by the simulator with `signal: 0` and goes through the functions that the
+workflow's rules call, in one process: check, folds, measured cells, pseudo-labels, models, blends,
+thresholds, scores with their intervals, naive scores. The settings are config.yaml, then
+config/demo.yaml, then OVERLAY. A cohort takes about a minute and a half of one core; its rows are
+cached in FOLDER, so that an interrupted run continues. The cache depends on the settings and not on
+the code: empty the folder after a change of code. `--signal 1` shows that the same functions find a
+signal.
 
-How to read it. A leak lifts the mean over cohorts above 0.5. Intervals that are too narrow miss
-on both sides, and the scores' spread between cohorts exceeds what the intervals stand for: the
-last line of each score shows it of intervals that only resample patients
-(interval_coverage.py has why).
+How to read it. A leak raises the mean over cohorts above 0.5. Intervals that are too narrow miss
+on both sides, and the spread of the scores between cohorts exceeds what their width implies: the
+last line of each score shows that for intervals that only resample patients
+(interval_coverage.py explains why).
 """
 
 import argparse
@@ -35,7 +36,7 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from coverage_figure import PANELS, coverage_figure, coverage_terminal_table
-from coverage_study import in_words, misses_of_cohorts, naive_in_words
+from coverage_study import coverage_sentences, misses_by_cohort, naive_sentence
 from lymphokit import config
 from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
@@ -65,7 +66,7 @@ from lymphokit.simulation.cohort import simulate
 ROOT = Path(__file__).parents[1]
 CHANCE = 0.5
 MEASURED = {"features": "morphology"}
-OVERLAY: Mapping[str, Any] = {  # what a minute a cohort allows: no autoencoder, fewer epochs
+OVERLAY: Mapping[str, Any] = {  # to take a minute a cohort: no autoencoder, fewer epochs
     "simulate": {"test_patients": 1, "cells_per_blood_type": 0},
     "models": {
         "mi_svm": MEASURED,
@@ -83,7 +84,7 @@ Floats = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnCohort:
     """A cohort with its folds and its measured cells.
 
     cells (n_cells, d) and moments (n_cells, 2, 3) of every cell of the cohort; photographs and
@@ -99,13 +100,13 @@ class Drawn:
 
 
 def settings_of(overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """config.yaml, config/demo.yaml, OVERLAY and this overlay, checked."""
+    """config.yaml, then config/demo.yaml, OVERLAY and this overlay, validated."""
     files = [config.read_yaml(ROOT / name) for name in ("config.yaml", "config/demo.yaml")]
     return config.validate(config.merge(*files, OVERLAY, overlay))
 
 
-def draw(settings: Mapping[str, Any], folder: Path, seed: int) -> Drawn:
-    """What the rules from `simulate` to `morphology` make of the seed."""
+def draw(settings: Mapping[str, Any], folder: Path, seed: int) -> DrawnCohort:
+    """The outputs of the rules from `simulate` to `morphology` for this seed."""
     root = folder / "raw"
     simulate(root, folder / "truth", **{**settings["simulate"], "seed": seed})
     reading = dict(settings["cohort"])
@@ -119,12 +120,14 @@ def draw(settings: Mapping[str, Any], folder: Path, seed: int) -> Drawn:
     home, known = labelled.list_cells(root / LABELLED)
     sizes = {part: settings["pseudo_label"][f"labelled_{part}"] for part in ("train", "validation")}
     parts = labelled.split(known, seed=seed, **sizes)
-    rows = [(cell.file, cell.label, part) for part, own in parts.items() for cell in own]
+    rows = [(cell.file, cell.label, part) for part, some in parts.items() for cell in some]
     table = pd.DataFrame(rows, columns=["file", "label", "part"])
     side = settings["pseudo_label"]["labelled_px"]
     photographs = Photographs(home, table["file"].tolist(), None, side=side)
     folds = make_folds(cohort.patients, seed=seed, **settings["folds"])
-    return Drawn(cohort, folds, np.concatenate(measured), np.stack(stains), photographs, table)
+    return DrawnCohort(
+        cohort, folds, np.concatenate(measured), np.stack(stains), photographs, table
+    )
 
 
 def measured_cells(images: Any, segmentation: Mapping[str, Any]) -> Floats:
@@ -135,7 +138,7 @@ def measured_cells(images: Any, segmentation: Mapping[str, Any]) -> Floats:
 
 
 def banks_of_fold(
-    drawn: Drawn, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
+    drawn: DrawnCohort, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
 ) -> dict[str, Floats]:
     """The banks that a fold's models read: (n_cells, d), or one probability of each cell."""
     patients, cells = drawn.cohort.patients, drawn.cohort.cells
@@ -151,16 +154,16 @@ def banks_of_fold(
 
 
 def pseudo_labels(
-    drawn: Drawn, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
+    drawn: DrawnCohort, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
 ) -> dict[str, State]:
     """The state of the fold before the first round and after the last phase."""
     block, cells = settings["pseudo_label"], drawn.cohort.cells
     training = fold.loc[fold["part"] == "train", "patient"]
-    own = Stain.of(drawn.moments[cells["patient"].isin(training).to_numpy()])
-    moved = replace(drawn.photographs, stain=(stain_of(drawn.photographs), own))
+    target = Stain.of(drawn.moments[cells["patient"].isin(training).to_numpy()])
+    normalised = replace(drawn.photographs, stain=(stain_of(drawn.photographs), target))
     learner = HeadLearner(
         drawn.cells,
-        measured_cells(moved, settings["segmentation"]),
+        measured_cells(normalised, settings["segmentation"]),
         LabelledSplit.from_table(drawn.table),
         block["ridge"],
     )
@@ -180,16 +183,16 @@ def pseudo_labels(
 
 
 def predict(
-    drawn: Drawn, models: Mapping[str, Any], settings: Mapping[str, Any], seed: int
+    drawn: DrawnCohort, models: Mapping[str, Any], settings: Mapping[str, Any], seed: int
 ) -> dict[str, list[pd.DataFrame]]:
-    """Each model's predictions in every fold, as the rule `fit` makes them."""
+    """The predictions of each model in every fold, as the rule `fit` computes them."""
     patients = drawn.cohort.patients
     predictions: dict[str, list[pd.DataFrame]] = {name: [] for name in models}
     for _, fold in drawn.folds.groupby("fold"):
         banks = banks_of_fold(drawn, fold, settings, seed)
         for name, block in models.items():
             table, _ = cross_predict(
-                partial(made, block),
+                partial(unfitted, block),
                 bags_of(patients, banks[block["features"]] if "features" in block else None),
                 labels_of(patients),
                 clinical_of(patients),
@@ -201,12 +204,13 @@ def predict(
     return predictions
 
 
-def made(block: Mapping[str, Any], seed: int) -> AnyModel:
+def unfitted(block: Mapping[str, Any], seed: int) -> AnyModel:
+    """A model of this block, the seed by position."""
     return create(block, seed=seed)
 
 
 def blends_of(models: Mapping[str, Any], ensemble: Mapping[str, Any]) -> dict[str, Any]:
-    """What `recipes` takes but for the rule, of these models."""
+    """The arguments of `recipes` for these models, without the rule."""
     blended = [name for name, block in models.items() if block["enabled"] != "scored"]
     wanted = {
         name: blended if among == "all" else [model for model in among if model in models]
@@ -221,14 +225,14 @@ def blends_of(models: Mapping[str, Any], ensemble: Mapping[str, Any]) -> dict[st
     }
 
 
-def judge(
-    drawn: Drawn,
+def score(
+    drawn: DrawnCohort,
     predictions: Mapping[str, list[pd.DataFrame]],
     blends: Mapping[str, Any],
     settings: Mapping[str, Any],
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The score table with the column `naive`, and the decisions that it scores."""
+    """The score table with the column `naive`, and the scored decisions."""
     patients, rule = drawn.cohort.patients, settings["decision"]["threshold"]
     repeat_of: dict[Any, int] = drawn.folds.groupby("fold")["repeat"].first().to_dict()
     optimistic = naive.naive_scores(
@@ -236,10 +240,10 @@ def judge(
     )
     everything = {name: list(tables) for name, tables in predictions.items()}
     for place in range(len(repeat_of)):
-        panel = MemberPredictions.from_tables(
+        members = MemberPredictions.from_tables(
             {name: tables[place] for name, tables in predictions.items()}, patients
         )
-        for name, table in blend_fold(panel, recipes(rule=rule, **blends), rule)[0].items():
+        for name, table in blend_fold(members, recipes(rule=rule, **blends), rule)[0].items():
             everything.setdefault(name, []).append(table)
     decided = pd.concat(
         [
@@ -258,36 +262,36 @@ def run(settings: Mapping[str, Any], seed: int) -> tuple[pd.DataFrame, pd.DataFr
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw(settings, Path(folder), seed)
         predictions = predict(drawn, models, settings, seed)
-    return judge(drawn, predictions, blends_of(models, settings["ensemble"]), settings, seed)
+    return score(drawn, predictions, blends_of(models, settings["ensemble"]), settings, seed)
 
 
-def kept(work: Path, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    """The cohort's score table, from the folder where it was kept there, else made and kept."""
+def cached_scores(work: Path, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    """The cohort's score table, read from the folder, or computed and saved there."""
     name = f"{settings_digest(settings)}-{seed:03d}"
     scores, decided = work / f"{name}-scores.csv", work / f"{name}-decisions.csv"
     if not scores.exists():
         with threadpool_limits(1), redirect_stderr(StringIO()):
-            table, decisions_taken = run(settings, seed)
-        decisions_taken.to_csv(decided, index=False)
+            table, decisions = run(settings, seed)
+        decisions.to_csv(decided, index=False)
         table.assign(cohort=seed).to_csv(scores.with_suffix(".part"), index=False)
-        scores.with_suffix(".part").rename(scores)  # a table that is there is whole
+        scores.with_suffix(".part").rename(scores)  # a table under its final name is complete
     return pd.read_csv(scores)
 
 
 def report(scores: pd.DataFrame, settings: Mapping[str, Any]) -> Iterator[Any]:
-    """What to print: the table of the models, then the finding in words."""
+    """The printed report: the table of the models, then the findings as sentences."""
     known: dict[str, float] = {"truth": CHANCE, "level": settings["uncertainty"]["level"]}
     k = settings["folds"]["k"]
     factor = 1 / widening(k, k - 1)
     yield coverage_terminal_table(scores, **known)
     for metric, name in PANELS:
-        yield from in_words(scores, metric, name, factor=factor, **known)
-    yield naive_in_words(scores, **known)
+        yield from coverage_sentences(scores, metric, name, factor=factor, **known)
+    yield naive_sentence(scores, **known)
 
 
 def title_of(scores: pd.DataFrame, signal: float, level: float) -> str:
-    """The finding of the picture in a line."""
-    missed = sum(misses_of_cohorts(scores, metric, CHANCE)["either"].sum() for metric, _ in PANELS)
+    """The title of the figure: the finding in a line."""
+    missed = sum(misses_by_cohort(scores, metric, CHANCE)["either"].sum() for metric, _ in PANELS)
     return (
         f"Signal {signal:g}, {scores['cohort'].nunique()} cohorts of {scores['n_patients'].max()} "
         f"patients: {missed} of {len(PANELS) * len(scores)} intervals miss 0.5 "
@@ -309,7 +313,7 @@ def main() -> None:
     tables = []
     for seed in range(1, arguments.cohorts + 1):
         began = time.process_time()
-        tables.append(kept(arguments.work, settings, seed))
+        tables.append(cached_scores(arguments.work, settings, seed))
         print(f"cohort {seed}: {time.process_time() - began:.0f} s of one core", flush=True)
     scores = pd.concat(tables, ignore_index=True)
     console = Console(width=120, highlight=False)

@@ -7,7 +7,7 @@ from coverage_study import (
     coverage_table,
     mean_over_cohorts,
     miss_rate,
-    misses_of_cohorts,
+    misses_by_cohort,
     side_missed,
     surprising,
     widened,
@@ -101,7 +101,7 @@ def test_a_widened_interval_reaches_further_from_the_score_on_both_sides():
 
 
 def test_each_cohort_has_its_own_count():
-    counts = misses_of_cohorts(SCORES, "balanced_accuracy", 0.5)
+    counts = misses_by_cohort(SCORES, "balanced_accuracy", 0.5)
     assert counts["above"].tolist() == [1, 0, 1, 0]
     assert counts["below"].tolist() == [0, 0, 0, 1]
     assert counts["either"].tolist() == [1, 0, 1, 1]

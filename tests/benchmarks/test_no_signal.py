@@ -1,4 +1,4 @@
-"""The benchmark on cohorts without signal: a tiny cohort through all of it, and what it prints."""
+"""The benchmark on cohorts without signal: a run on a tiny cohort, and what it prints."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ def benchmark() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def tiny(benchmark: ModuleType) -> dict[str, Any]:
-    """Three cheap models on 24 patients of two or three cells whose labels everything tells."""
+    """Three cheap models on 24 patients of two or three cells with a strong signal."""
     models = benchmark.settings_of({})["models"]
     small = {
         "simulate": {
@@ -52,7 +52,7 @@ def rows(
 ) -> tuple[Path, pd.DataFrame]:
     """The folder with the rows of cohort 1, and these."""
     work = tmp_path_factory.mktemp("rows")
-    return work, benchmark.kept(work, tiny, 1)
+    return work, benchmark.cached_scores(work, tiny, 1)
 
 
 def test_every_model_and_every_blend_is_scored_nested_and_naive(
@@ -66,12 +66,12 @@ def test_every_model_and_every_blend_is_scored_nested_and_naive(
     assert scores["naive"].between(0.5, 1).all()
 
 
-def test_the_road_sees_a_signal_that_is_there(rows: tuple[Path, pd.DataFrame]) -> None:
+def test_a_signal_is_found(rows: tuple[Path, pd.DataFrame]) -> None:
     scores = rows[1].set_index("model")
     assert (scores.loc[["pooled", "mean"], "auc_low"] > 0.5).all()
 
 
-def test_a_run_that_was_stopped_goes_on(
+def test_an_interrupted_run_continues(
     benchmark: ModuleType,
     tiny: dict[str, Any],
     rows: tuple[Path, pd.DataFrame],
@@ -83,15 +83,15 @@ def test_a_run_that_was_stopped_goes_on(
         raise AssertionError("drawn again")
 
     monkeypatch.setattr(benchmark, "run", refuse)
-    pd.testing.assert_frame_equal(benchmark.kept(work, tiny, 1), scores)
+    pd.testing.assert_frame_equal(benchmark.cached_scores(work, tiny, 1), scores)
     with pytest.raises(AssertionError, match="drawn again"):
-        benchmark.kept(work, tiny, 2)
+        benchmark.cached_scores(work, tiny, 2)
     with pytest.raises(AssertionError, match="drawn again"):
-        benchmark.kept(work, {**tiny, "seed": 5}, 1)
+        benchmark.cached_scores(work, {**tiny, "seed": 5}, 1)
 
 
 def test_settings_that_config_does_not_know_are_refused(benchmark: ModuleType) -> None:
-    with pytest.raises(ConfigError, match="signals is unknown"):
+    with pytest.raises(ConfigError, match="signals"):
         benchmark.settings_of({"simulate": {"signals": 0}})
 
 
@@ -113,7 +113,7 @@ def planted(above: int, below: int, cohorts: int = 10) -> pd.DataFrame:
     return scores.assign(auc=scores["balanced_accuracy"], naive=0.6, n_patients=24)
 
 
-def test_the_print_counts_both_sides_and_says_what_it_means(
+def test_the_report_counts_both_sides(
     benchmark: ModuleType,
     tiny: dict[str, Any],
     tmp_path: Path,
@@ -121,24 +121,24 @@ def test_the_print_counts_both_sides_and_says_what_it_means(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     scores = planted(above=2, below=3)
-    monkeypatch.setattr(benchmark, "kept", lambda *given: scores.iloc[[given[-1] - 1]])
+    monkeypatch.setattr(benchmark, "cached_scores", lambda *given: scores.iloc[[given[-1] - 1]])
     out, figure = tmp_path / "rows.csv", tmp_path / "rows.png"
     arguments = ["--cohorts", "10", "--out", str(out), "--figure", str(figure)]
     monkeypatch.setattr(sys, "argv", ["", "--work", str(tmp_path), *arguments])
     benchmark.main()
-    said = capsys.readouterr().out
-    assert "above    2 of 10 intervals, 20.0%" in said
-    assert "below    3 of 10 intervals, 30.0%" in said
-    assert "either   5 of 10 intervals, 50.0%" in said
-    assert "MORE THAN NOMINAL" in said
-    assert "0.67 times as wide, by resampled patients alone: 50.0%" in said
-    assert "m claims 0.60" in said
+    printed = capsys.readouterr().out
+    assert "above    2 of 10 intervals, 20.0%" in printed
+    assert "below    3 of 10 intervals, 30.0%" in printed
+    assert "either   5 of 10 intervals, 50.0%" in printed
+    assert "MORE THAN NOMINAL" in printed
+    assert "0.67 times as wide, by resampled patients alone: 50.0%" in printed
+    assert "m, 0.60" in printed
     assert len(pd.read_csv(out)) == 10
     assert figure.stat().st_size > 0
     assert "10 of 20 intervals miss 0.5 (50%" in benchmark.title_of(scores, 0.0, 0.95)
 
 
-def test_intervals_that_cover_are_said_to_be_no_worse_than_nominal(benchmark: ModuleType) -> None:
-    said = [str(part) for part in benchmark.report(planted(0, 0), benchmark.settings_of({}))]
-    assert not any("MORE" in line for line in said)
-    assert sum("no more than nominal" in line for line in said) == 8
+def test_intervals_that_cover_are_no_worse_than_nominal(benchmark: ModuleType) -> None:
+    lines = [str(part) for part in benchmark.report(planted(0, 0), benchmark.settings_of({}))]
+    assert not any("MORE" in line for line in lines)
+    assert sum("no more than nominal" in line for line in lines) == 8
