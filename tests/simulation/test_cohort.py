@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_bytes(cohort: Cohort, tmp_path: Path) -> N
         assert files_below(first) == files_below(second)
 
 
-def test_another_seed_gives_other_pictures() -> None:
+def test_another_seed_gives_other_images() -> None:
     first = draw_bag(Patient(0, "train", 0), design(seed=1)).images[0]
     second = draw_bag(Patient(0, "train", 0), design(seed=2)).images[0]
     assert not np.array_equal(first, second)
@@ -181,7 +181,7 @@ def test_some_dates_are_written_day_first_with_dashes(attributes: pd.DataFrame) 
     assert slashed.str.fullmatch(r"\d{1,2}/\d{1,2}/\d{4}").all()
 
 
-def test_neither_row_order_nor_patient_number_tells_the_label_or_the_part() -> None:
+def test_row_order_and_patient_number_are_independent_of_label_and_part() -> None:
     def agreement(of: Callable[[Patient], bool], place: Callable[[int, Patient], int]) -> float:
         areas = []
         for seed in range(150):
@@ -213,7 +213,7 @@ def test_without_signal_the_labelled_cells_do_not_differ_in_kind(tmp_path: Path)
     assert healthy == (tmp_path / "four" / "Im002_1.tif").read_bytes()
 
 
-def test_with_signal_the_pictures_depend_on_the_label() -> None:
+def test_with_signal_the_images_depend_on_the_label() -> None:
     bags = [draw_bag(Patient(1, "train", label), design()) for label in (0, 1)]
     same = [np.array_equal(*pair) for pair in zip(bags[0].images, bags[1].images, strict=True)]
     assert not all(same)
@@ -254,7 +254,7 @@ def test_gender_is_shared_equally_in_both_groups(attributes: pd.DataFrame) -> No
     assert women.tolist() == pytest.approx([0.5, 0.5], abs=0.08)
 
 
-def test_age_and_count_alone_leave_work_for_the_pictures(attributes: pd.DataFrame) -> None:
+def test_age_and_count_alone_do_not_determine_the_label(attributes: pd.DataFrame) -> None:
     known = np.column_stack([attributes["year"], np.log(attributes["LYMPH_COUNT"])])
     model = make_pipeline(StandardScaler(), LogisticRegression())
     scores = cross_val_predict(model, known, attributes["LABEL"], method="decision_function")
@@ -279,8 +279,8 @@ def test_age_count_and_abnormal_share_are_independent_within_a_group(
 
 
 @pytest.mark.parametrize(("root", "truth"), [("a", "a/truth"), ("a/raw", "a"), ("a", "a")])
-def test_truth_within_the_readers_reach_is_refused(tmp_path: Path, root: str, truth: str) -> None:
-    with pytest.raises(ConfigError, match="side by side"):
+def test_truth_inside_the_cohorts_folder_is_refused(tmp_path: Path, root: str, truth: str) -> None:
+    with pytest.raises(ConfigError, match="separate folders"):
         simulate(tmp_path / root, tmp_path / truth, **TINY)
     assert list(tmp_path.iterdir()) == []
 
@@ -290,7 +290,7 @@ def test_a_cohort_is_not_drawn_over_another(cohort: Cohort) -> None:
         simulate(*cohort, **TINY)
 
 
-def test_the_truth_knows_every_label_and_every_cell(cohort: Cohort) -> None:
+def test_the_truth_lists_every_label_and_every_cell(cohort: Cohort) -> None:
     raw, truth = cohort
     patients = pd.read_csv(truth / "patients.csv").set_index("patient")
     given = pd.read_csv(raw / "trainset" / "trainset_true.csv").set_index("ID")["LABEL"]

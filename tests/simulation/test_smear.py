@@ -10,8 +10,8 @@ from lymphokit.simulation.cell_kinds import (
     draw_lymphocyte,
     draw_population,
 )
+from lymphokit.simulation.drawing import depth, grain, horns, outline, soft, window
 from lymphokit.simulation.smear import Slide, draw_slide, photograph
-from lymphokit.simulation.strokes import depth, grain, horns, outline, soft, window
 from lymphokit.simulation.white_cells import WhiteCell, paint
 
 SIZE = (224, 224)
@@ -82,7 +82,7 @@ def test_a_patch_beyond_the_canvas_meets_nothing() -> None:
 
 
 def test_an_empty_slide_has_the_light_of_its_ground(slide: Slide, cell: WhiteCell) -> None:
-    clear = replace(slide, stain=(0.0, 0.0, 0.0), ground=(200.0, 150.0, 100.0))
+    clear = replace(slide, stain=(0.0, 0.0, 0.0), background=(200.0, 150.0, 100.0))
     image, _ = photograph(rng(), clear, cell, cell, SIZE)
     assert image.mean(axis=(0, 1)) == pytest.approx([200, 150, 100], rel=0.03)
 

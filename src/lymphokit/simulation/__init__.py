@@ -1,1 +1,1 @@
-"""The simulated cohort."""
+"""The simulated cohort: drawing primitives, cells, smears, patients."""

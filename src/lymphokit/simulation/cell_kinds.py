@@ -1,4 +1,4 @@
-"""The kinds of white cells: lymphocytes small, reactive and abnormal, and the eight blood types."""
+"""Kinds of white cells: small, reactive and abnormal lymphocytes, and eight blood types."""
 
 from dataclasses import astuple, dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.simulation.strokes import Stain
+from lymphokit.simulation.drawing import Stain
 from lymphokit.simulation.white_cells import BASOPHIL_BLUE, Granules, WhiteCell
 
 Kind = Literal["small", "reactive", "abnormal"]
@@ -16,7 +16,7 @@ AZURE: Stain = (0.30, 0.85, 0.20)
 
 @dataclass(frozen=True)
 class Traits:
-    """What tells one lymphocyte from another; lengths in pixels, the rest shares or multiples."""
+    """Traits of a lymphocyte; lengths in pixels, the rest shares or multiples."""
 
     nucleus_radius: float
     cytoplasm_width: float
@@ -33,8 +33,8 @@ def _array(traits: Traits) -> NDArray[np.float64]:
     return np.array(astuple(traits))
 
 
-# A kind is the mean of its cells' traits and how far they scatter; a cell's are drawn around it.
-# _CLONE_SPREAD is how far the means of abnormal clones scatter between patients.
+# Mean and standard deviation of the traits within a kind. _CLONE_SPREAD is the standard deviation
+# of the mean traits of abnormal clones between patients.
 _MEAN = {
     "small": _array(Traits(28.0, 4.0, 0.07, 0.035, 0.030, 0.38, 1.03, 0.80, 0.3)),
     "reactive": _array(Traits(32.0, 10.0, 0.13, 0.080, 0.055, 0.25, 0.90, 1.00, 1.4)),
@@ -52,11 +52,11 @@ _MOST = _array(Traits(42.0, 24.0, 0.30, 0.200, 0.140, 1.0, 1.25, 1.70, 4.0))
 
 @dataclass(frozen=True)
 class Population:
-    """The lymphocytes of one patient: how they are mixed, and where the abnormal clone stands.
+    """Distribution of the lymphocytes of one patient.
 
-    reactive_share: of the normal cells; clone: deviations of the abnormal kind's mean traits, in
+    reactive_share: of the normal cells; clone: deviations of the abnormal clone's mean traits, in
     standard deviations between patients; signal: 0 (an abnormal cell is drawn as a normal one) to
-    1 (wholly of its own kind).
+    1 (with the traits of the abnormal clone).
     """
 
     reactive_share: float
@@ -65,7 +65,7 @@ class Population:
 
 
 def draw_population(rng: np.random.Generator, signal: float) -> Population:
-    """A patient's lymphocytes; the draws do not depend on the label."""
+    """Draw the distribution of a patient's lymphocytes, independently of the label."""
     clone = rng.standard_normal(len(_CLONE_SPREAD))
     return Population(float(rng.uniform(0.2, 0.8)), clone, signal)
 
@@ -73,17 +73,17 @@ def draw_population(rng: np.random.Generator, signal: float) -> Population:
 def draw_lymphocyte(
     rng: np.random.Generator, population: Population, abnormal: bool
 ) -> tuple[WhiteCell, Kind]:
-    """One lymphocyte of a patient and its kind.
+    """Draw one lymphocyte of a patient; return it with its kind.
 
-    The same numbers are drawn for any kind, so that without signal the cells of both are equal.
+    Every kind consumes the same random numbers, so that without signal cells do not depend on it.
     """
     is_reactive = rng.random() < population.reactive_share
     normal: Kind = "reactive" if is_reactive else "small"
     traits = _scattered(rng, normal, _MEAN[normal])
     mean = _MEAN["abnormal"] + population.clone * _CLONE_SPREAD
-    own = _scattered(rng, "abnormal", mean)
+    abnormal_traits = _scattered(rng, "abnormal", mean)
     if abnormal:
-        traits = traits + population.signal * (own - traits)
+        traits = traits + population.signal * (abnormal_traits - traits)
     limited = np.clip(traits, _LEAST, _MOST)
     return _lymphocyte(rng, Traits(*limited.tolist())), "abnormal" if abnormal else normal
 
@@ -96,7 +96,7 @@ def _scattered(
 
 
 def _lymphocyte(rng: np.random.Generator, traits: Traits) -> WhiteCell:
-    """The look of a lymphocyte: its nucleus lies aside where the cytoplasm leaves room."""
+    """Draw the appearance of a lymphocyte; the nucleus is off centre where there is room."""
     direction = rng.uniform(0, 2 * np.pi)
     aside = rng.uniform(0.2, 1.0) * traits.cytoplasm_width
     lobe = (aside * np.sin(direction), aside * np.cos(direction), traits.nucleus_radius)
@@ -119,7 +119,7 @@ def _lymphocyte(rng: np.random.Generator, traits: Traits) -> WhiteCell:
 
 @dataclass(frozen=True)
 class _BloodType:
-    """What the cells of a blood type share; each cell's size and nucleus are drawn around it."""
+    """Parameters of a blood type; the size and nucleus of each cell vary around them."""
 
     prefix: str
     radius: float
@@ -164,7 +164,7 @@ BLOOD_PREFIXES = {name: kind.prefix for name, kind in BLOOD_TYPES.items()} | {
 
 
 def draw_blood_cell(rng: np.random.Generator, name: str) -> WhiteCell:
-    """One normal white cell of a type with a table entry above."""
+    """Draw one normal white cell of a type in BLOOD_TYPES."""
     kind = BLOOD_TYPES[name]
     radius = kind.radius * rng.normal(1, 0.06)
     return WhiteCell(
@@ -184,7 +184,7 @@ def draw_blood_cell(rng: np.random.Generator, name: str) -> WhiteCell:
 
 
 def _lobes(rng: np.random.Generator, kind: _BloodType, radius: float) -> Lobes:
-    """Lobes of a nucleus in an arc about the middle of the cell: one, two, or a chain."""
+    """Draw the lobes of a nucleus, in an arc around the cell's centre."""
     size = kind.nucleus_share * radius
     numbers = {"round": 1, "oval": 1, "folded": 5, "two": 2, "many": int(rng.integers(3, 6))}
     number = numbers[kind.nucleus]

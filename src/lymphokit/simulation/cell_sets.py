@@ -1,4 +1,4 @@
-"""Two sets of drawn single cells: labelled blasts as in ALL-IDB2, blood types as in PBC."""
+"""Simulated sets of single cells: labelled blasts as in ALL-IDB2, blood types as in PBC."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from lymphokit.simulation.cell_kinds import (
     draw_population,
 )
 from lymphokit.simulation.smear import (
-    USUAL_GROUND,
+    USUAL_BACKGROUND,
     USUAL_STAIN,
     Colour,
     Pixels,
@@ -31,8 +31,8 @@ _LOW_POWER_SIZE = (129, 129)  # drawn, then enlarged to the labelled size
 _HIGH_POWER_SIZE = (227, 225)  # drawn, then enlarged to the size of the blood types
 _SLIDES = 12  # of each set
 _JPEG_QUALITY = 95  # the competition's
-# Another laboratory: a bluish ground, a paler stain that keeps more blue light.
-_LABELLED_GROUND = (225.0, 232.0, 247.0)
+# Another laboratory: a bluish background, a paler stain that transmits more blue light.
+_LABELLED_BACKGROUND = (225.0, 232.0, 247.0)
 _LABELLED_STAIN = (0.70, 0.75, 0.40)
 
 
@@ -50,12 +50,12 @@ def write_image(path: Path, image: Pixels) -> None:
 
 
 def write_labelled_cells(folder: Path, number: int, seed: Sequence[int], signal: float) -> None:
-    """Write ImNNN_1.tif, abnormal cells, and after that half ImNNN_0.tif, normal ones: 257x257.
+    """Write ImNNN_1.tif, abnormal cells, for the first half, then ImNNN_0.tif, normal ones.
 
-    Each cell is from a patient of its own, cut out of a field at half the power, hence soft.
+    257x257. Each cell comes from another patient, at half the magnification, hence blurred.
     """
     folder.mkdir(parents=True)
-    slides = _slides(seed, _LABELLED_GROUND, _LABELLED_STAIN)
+    slides = _slides(seed, _LABELLED_BACKGROUND, _LABELLED_STAIN)
     blasts = number - number // 2
     for place in track(range(number), "drawing labelled cells"):
         is_blast = place < blasts
@@ -64,10 +64,10 @@ def write_labelled_cells(folder: Path, number: int, seed: Sequence[int], signal:
         write_image(folder / f"Im{place + 1:03d}_{int(is_blast)}.tif", image)
 
 
-def _slides(seed: Sequence[int], ground: Colour, stain: Colour) -> list[Slide]:
-    """A few slides of one laboratory, for its single cells to lie on."""
+def _slides(seed: Sequence[int], background: Colour, stain: Colour) -> list[Slide]:
+    """Draw some slides of one laboratory, shared by its single cells."""
     streams = [np.random.default_rng([*seed, 0, place]) for place in range(_SLIDES)]
-    return [draw_slide(rng, ground, stain) for rng in streams]
+    return [draw_slide(rng, background, stain) for rng in streams]
 
 
 def _labelled_cell(rng: np.random.Generator, slide: Slide, signal: float, is_blast: bool) -> Pixels:
@@ -80,7 +80,7 @@ def _labelled_cell(rng: np.random.Generator, slide: Slide, signal: float, is_bla
 
 def write_blood_cells(folder: Path, number: int, seed: Sequence[int]) -> None:
     """Write `number` images of each of eight normal types, a folder a type, 360 wide, 363 high."""
-    slides = _slides(seed, USUAL_GROUND, USUAL_STAIN)
+    slides = _slides(seed, USUAL_BACKGROUND, USUAL_STAIN)
     for order, (name, prefix) in enumerate(track(BLOOD_PREFIXES.items(), "drawing blood types")):
         (folder / name).mkdir(parents=True)
         for place in range(number):

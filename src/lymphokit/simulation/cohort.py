@@ -1,8 +1,9 @@
 """The simulated cohort: patients with bags of drawn smears, in the layout of the competition.
 
-Beside it lie two small sets of single cells, and apart from it the truth that no real set has.
-Everything comes from the seed: a patient from (seed, patient number), an image from (seed, patient
-number, image number), so that neither order nor company changes a picture.
+It includes two small sets of single cells; the ground truth is written to a separate folder.
+Everything follows from the seed: a patient from (seed, patient number), an image from (seed,
+patient number, image number), so that an image depends on neither the order nor the number of
+others.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ _HIGHEST_COUNT = 295.0
 
 @dataclass(frozen=True)
 class Design:
-    """What a cohort is drawn from; see `simulate`."""
+    """Parameters of a cohort; see `simulate`."""
 
     seed: int
     tumoral_share: float
@@ -83,18 +84,18 @@ def simulate(
     labelled_cells: int,
     cells_per_blood_type: int,
 ) -> None:
-    """Draw a cohort in Kaggle's layout below `root`, and what is true of it below `truth`.
+    """Draw a cohort in Kaggle's layout below `root`, and its ground truth below `truth`.
 
-    cells, abnormal_share: least and most, drawn evenly for each patient. signal: 0 (the labels are
-    independent of pictures, ages and counts) to 1. labelled_cells: images in root/labelled_cells
+    cells, abnormal_share: least and most, uniform over patients. signal: 0 (the labels are
+    independent of images, ages and counts) to 1. labelled_cells: images in root/labelled_cells
     (ALL-IDB2's names, the first half blasts); cells_per_blood_type: in root/blood_cells (PBC's
     folders). truth holds patients.csv (patient, part, label, abnormal_share), cells.csv (patient,
-    image, kind) and masks/<patient>/<image>.png (0 ground, 128 cytoplasm, 255 nucleus).
-    The order of rows, the form of dates and the number of images never depend on the label.
-    Raises ConfigError where a folder lies in the other, FileExistsError where images are there.
-    Departs: ages and counts overlap more than in the report, so that the pictures are needed.
+    image, kind) and masks/<patient>/<image>.png (0 background, 128 cytoplasm, 255 nucleus).
+    The order of rows, the format of dates and the number of images do not depend on the label.
+    Raises ConfigError where a folder lies in the other, FileExistsError where images exist.
+    Departs: ages and counts overlap more than in the report, so that the images are needed.
     """
-    _keep_apart(root, truth)
+    _require_separate(root, truth)
     (fewest, most), (lowest, highest) = cells, abnormal_share
     design = Design(seed, tumoral_share, (fewest, most), (lowest, highest), signal)
     patients = enrol(seed, training_patients, test_patients, tumoral_share)
@@ -112,17 +113,17 @@ def simulate(
     write_blood_cells(root / BLOOD, cells_per_blood_type, (seed, _BLOOD))
 
 
-def _keep_apart(root: Path, truth: Path) -> None:
+def _require_separate(root: Path, truth: Path) -> None:
     cohort, apart = root.resolve(), truth.resolve()
     if apart.is_relative_to(cohort) or cohort.is_relative_to(apart):
         raise ConfigError(
             f"the cohort {root} and its truth {truth} lie in one another; "
-            "name two folders side by side, so that no model can read the truth"
+            "name two separate folders, so that no model can read the truth"
         )
 
 
 def enrol(seed: int, training: int, test: int, tumoral_share: float) -> list[Patient]:
-    """The patients in an order, and with numbers, that say nothing of their part or label.
+    """Draw patients whose order and numbers are independent of part and label.
 
     Each part has the tumoral share, to the nearest patient.
     """
@@ -138,15 +139,15 @@ def enrol(seed: int, training: int, test: int, tumoral_share: float) -> list[Pat
 
 
 def draw_attributes(patient: Patient, design: Design) -> dict[str, str | int | float]:
-    """A patient's row of the raw table: ID, LABEL (-1 in the test set), GENDER, DOB, LYMPH_COUNT.
+    """Draw a row of the raw table: ID, LABEL (-1 in the test set), GENDER, DOB, LYMPH_COUNT.
 
-    Age and count are those of the label's group with probability `signal`, else those of a group
-    drawn by lot; given the group they are independent of each other and of the pictures.
+    Age and count follow the label's group with probability `signal`, else a random group; given
+    the group they are independent of each other and of the images.
     Source: report 3.1 (younger patients are rather reactive; counts above 8 are malignant).
     """
     rng = np.random.default_rng([design.seed, _ATTRIBUTES, patient.number])
-    by_lot = int(rng.random() < design.tumoral_share)
-    group = patient.label if rng.random() < design.signal else by_lot
+    random_group = int(rng.random() < design.tumoral_share)
+    group = patient.label if rng.random() < design.signal else random_group
     year = int(np.interp(rng.random(), _QUARTERS, _BIRTH_YEARS[group]))
     month, day = int(rng.integers(1, 13)), int(rng.integers(1, 29))
     is_dashed = rng.random() < _DASHED_DATES
@@ -160,7 +161,7 @@ def draw_attributes(patient: Patient, design: Design) -> dict[str, str | int | f
 
 
 def _draw_count(rng: np.random.Generator, group: int) -> float:
-    """Lymphocytes in 10^9/L: reactive 4 to 7.9; tumoral among them, or skewed from 8 to 295."""
+    """Draw lymphocytes in 10^9/L: reactive 4 to 7.9; tumoral 2.3 to 7.9, or skewed, 8 to 295."""
     if group == 0:
         return 4.0 + 3.9 * float(rng.beta(1.0, 2.2))
     if rng.random() < _EARLY_SHARE:
@@ -169,7 +170,7 @@ def _draw_count(rng: np.random.Generator, group: int) -> float:
 
 
 def draw_bag(patient: Patient, design: Design) -> Bag:
-    """A patient's images; without signal they are the same whatever the label."""
+    """Draw a patient's images; without signal they do not depend on the label."""
     rng = np.random.default_rng([design.seed, _SLIDE, patient.number])
     slide = draw_slide(rng)
     population = draw_population(rng, design.signal)
@@ -177,11 +178,11 @@ def draw_bag(patient: Patient, design: Design) -> Bag:
     least, most = design.cells
     bag = Bag([], [], [], share if patient.label else 0.0)
     for image_number in range(int(rng.integers(least, most + 1))):
-        own = np.random.default_rng([design.seed, _IMAGE, patient.number, image_number])
-        is_abnormal = own.random() < bag.abnormal_share
-        cell, kind = draw_lymphocyte(own, population, is_abnormal)
-        beside, _ = draw_lymphocyte(own, population, False)
-        image, mask = photograph(own, slide, cell, beside, _IMAGE_SIZE)
+        image_rng = np.random.default_rng([design.seed, _IMAGE, patient.number, image_number])
+        is_abnormal = image_rng.random() < bag.abnormal_share
+        cell, kind = draw_lymphocyte(image_rng, population, is_abnormal)
+        beside, _ = draw_lymphocyte(image_rng, population, False)
+        image, mask = photograph(image_rng, slide, cell, beside, _IMAGE_SIZE)
         bag.images.append(image)
         bag.masks.append(mask)
         bag.kinds.append(kind)
@@ -189,7 +190,7 @@ def draw_bag(patient: Patient, design: Design) -> Bag:
 
 
 def _write_bag(root: Path, truth: Path, patient: Patient, bag: Bag) -> list[tuple[str, str, Kind]]:
-    """Write images and masks; patient, image and kind of each."""
+    """Write images and masks; return patient, image and kind of each."""
     folder = root / SETS[patient.part] / patient.name
     masks = truth / "masks" / patient.name
     folder.mkdir(parents=True)
@@ -202,7 +203,7 @@ def _write_bag(root: Path, truth: Path, patient: Patient, bag: Bag) -> list[tupl
 
 
 def _write_tables(root: Path, rows: pd.DataFrame) -> None:
-    """The clinical table, with the index that pandas wrote, those of the sets, and the sample."""
+    """Write the clinical table with an index column, the tables of the sets, and the sample."""
     rows.to_csv(root / TABLE)
     is_test = rows["LABEL"] == -1
     for name, part in zip(SET_TABLES, (rows[~is_test], rows[is_test]), strict=True):

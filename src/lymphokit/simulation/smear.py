@@ -1,7 +1,7 @@
-"""A blood smear under the microscope: red cells on a cream ground, a white cell in the middle.
+"""Images of a blood smear: red cells on a cream background, a white cell in the centre.
 
-Stains add up as optical densities and the light that is left falls as Beer and Lambert say, so
-that red cells which overlap are darker, as they are on a slide.
+Stains add up as optical densities, and transmitted light follows the Beer-Lambert law, so that
+overlapping red cells are darker, as on a slide.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.simulation.strokes import Canvas, Field, Point, Stain, window
+from lymphokit.simulation.drawing import Canvas, Field, Point, Stain, window
 from lymphokit.simulation.white_cells import WhiteCell, paint, platelet, smudge
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[float, float, float]
-USUAL_GROUND: Colour = (251.5, 226.5, 201.5)  # measured on the competition's images
+USUAL_BACKGROUND: Colour = (251.5, 226.5, 201.5)  # measured on the competition's images
 USUAL_STAIN: Colour = (1.0, 1.0, 1.0)
 HAEMOGLOBIN: Stain = (0.345, 0.455, 0.232)
 _RED_REACH = 32
@@ -29,15 +29,15 @@ _ROWS, _COLUMNS = _red_rows.astype(np.float32), _red_columns.astype(np.float32)
 
 @dataclass(frozen=True)
 class Slide:
-    """What a patient's slide, stain and camera did to all of the patient's images.
+    """Slide, stain and camera: common to all images of a patient.
 
-    ground: light of the empty slide, RGB of 255; stain: multiples of the density of each colour;
-    red_radius in pixels; red_gap: nearest distance of two red cells, in their diameters;
-    red_cover: how full the slide is; softness: blur in pixels; platelets, neighbours, smudges:
-    expected numbers in an image; red_cells (n, side, side): their thickness; noise: the camera's.
+    background: light of the empty slide, RGB of 255; stain: multiples of each colour's density;
+    red_radius in pixels; red_gap: least distance of two red cells, in their diameters;
+    red_cover: density of red cells; softness: blur in pixels; platelets, neighbours, smudges:
+    expected numbers in an image; red_cells (n, side, side): their thickness; noise: of the camera.
     """
 
-    ground: Colour
+    background: Colour
     stain: Colour
     red_radius: float
     red_gap: float
@@ -51,17 +51,17 @@ class Slide:
 
 
 def draw_slide(
-    rng: np.random.Generator, ground: Colour = USUAL_GROUND, stain: Colour = USUAL_STAIN
+    rng: np.random.Generator, background: Colour = USUAL_BACKGROUND, stain: Colour = USUAL_STAIN
 ) -> Slide:
-    """The slide of one patient, drawn alike whatever the patient has.
+    """Draw the slide of one patient, independently of the label.
 
-    ground, stain: a laboratory's own, around which its slides vary.
+    background, stain: means of the laboratory, around which its slides vary.
     """
-    light = np.array(ground) + rng.normal(0, 1.2, 3)
+    light = np.array(background) + rng.normal(0, 1.2, 3)
     dye = np.array(stain) * rng.normal(1, 0.05) * (1 + rng.normal(0, 0.025, 3))
     radius = float(np.clip(rng.normal(23.0, 1.0), 20.5, 25.5))
     return Slide(
-        ground=(light[0], light[1], light[2]),
+        background=(light[0], light[1], light[2]),
         stain=(dye[0], dye[1], dye[2]),
         red_radius=radius,
         red_gap=float(rng.uniform(0.62, 0.95)),
@@ -82,10 +82,10 @@ def photograph(
     neighbour: WhiteCell,
     size: tuple[int, int],
 ) -> tuple[Pixels, Pixels]:
-    """An image of a slide with this cell in its middle: (h, w, 3) RGB, and the cell's mask (h, w).
+    """Draw an image of a slide with this cell in its centre: (h, w, 3) RGB, and its mask (h, w).
 
-    cell: None puts a platelet there; neighbour: the white cell that may lie beside it; size: rows
-    and columns. The mask is 0 on the ground, 128 on cytoplasm, 255 on the nucleus.
+    cell: None draws a platelet; neighbour: the white cell that may lie next to it; size: rows and
+    columns. The mask is 0 on the background, 128 on cytoplasm, 255 on the nucleus.
     """
     middle = (size[0] / 2 + rng.normal(0, 1.5), size[1] / 2 + rng.normal(0, 1.5))
     clear = 8.0 if cell is None else cell.radius
@@ -107,7 +107,7 @@ def photograph(
 def _beside(
     rng: np.random.Generator, middle: Point, clear: float, cell: WhiteCell
 ) -> tuple[Point, WhiteCell]:
-    """A white cell at a place near the middle where it does not cover the one that lies there."""
+    """Place a white cell near the centre without covering the cell there."""
     angle = rng.uniform(0, 2 * np.pi)
     away = (clear + cell.radius) * rng.uniform(1.1, 1.6)
     return (middle[0] + away * np.sin(angle), middle[1] + away * np.cos(angle)), cell
@@ -116,16 +116,16 @@ def _beside(
 def _scatter(
     canvas: Canvas, rng: np.random.Generator, slide: Slide, middle: Point, clear: float
 ) -> None:
-    """Platelets, now and then a smudge, and specks of stain, all off the middle cell."""
-    things: list[tuple[Callable[..., None], float, float]] = [
+    """Draw platelets, sometimes a smudge cell, and specks of stain, all off the central cell."""
+    objects: list[tuple[Callable[..., None], float, float]] = [
         (platelet, radius, 5.0) for radius in rng.uniform(3.0, 7.0, rng.poisson(slide.platelets))
     ]
     if rng.random() < slide.smudges:
-        things.append((smudge, float(rng.uniform(24, 36)), 30.0))
-    for paint_thing, radius, margin in things:
+        objects.append((smudge, float(rng.uniform(24, 36)), 30.0))
+    for draw_object, radius, margin in objects:
         row, column = rng.uniform(0, canvas.shape[0]), rng.uniform(0, canvas.shape[1])
         if np.hypot(row - middle[0], column - middle[1]) > clear + margin + radius:
-            paint_thing(canvas, (row, column), radius, rng)
+            draw_object(canvas, (row, column), radius, rng)
     for _ in range(rng.poisson(1.2)):
         row, column = rng.integers(1, canvas.shape[0] - 1), rng.integers(1, canvas.shape[1] - 1)
         canvas[row - 1 : row + 1, column - 1 : column + 1] += np.float32(rng.uniform(0.2, 0.9))
@@ -137,9 +137,9 @@ def _red_cells(
     taken: list[tuple[Point, float]],
     size: tuple[int, int],
 ) -> Field:
-    """How much haemoglobin the light meets on its way: (h, w), 1 in the rim of a usual red cell.
+    """Draw the amount of haemoglobin in the light path: (h, w), 1 in the rim of a usual red cell.
 
-    Where two cells overlap, the thinner adds a part only: they bend around each other.
+    Where two cells overlap, the smaller thickness counts in part: cells bend around each other.
     """
     thickness = np.zeros(size, dtype=np.float32)
     for centre in _red_centres(rng, slide, taken, size):
@@ -158,7 +158,7 @@ def _red_centres(
     taken: list[tuple[Point, float]],
     size: tuple[int, int],
 ) -> list[Point]:
-    """Places for red cells, no two nearer than the slide's gap, none on a white cell."""
+    """Draw positions of red cells, no two closer than the slide's gap, none on a white cell."""
     radius = slide.red_radius
     margin = 0.8 * radius
     tries = round(0.0032 * size[0] * size[1] * slide.red_cover)
@@ -178,9 +178,9 @@ def _red_centres(
 
 
 def _draw_red_cells(rng: np.random.Generator, radius: float, pallor: float) -> Field:
-    """Thickness of red cells, biconcave discs a little out of round: (n, side, side).
+    """Draw the thickness of red cells, slightly irregular biconcave discs: (n, side, side).
 
-    pallor: how much of the middle is missing, as a share, in the palest cells.
+    pallor: share of the central thickness that is missing in the palest cells.
     """
     shape = (_RED_SHAPES, 1, 1)
     angle = rng.uniform(0, np.pi, shape)
@@ -200,10 +200,10 @@ def _draw_red_cells(rng: np.random.Generator, radius: float, pallor: float) -> F
 
 
 def _expose(rng: np.random.Generator, slide: Slide, canvas: Canvas) -> Pixels:
-    """What the camera makes of the densities: light, a little blur, sharpening, noise, 8 bits."""
+    """Turn densities into an 8-bit image: transmitted light, blur, sharpening, noise."""
     exposure = float(rng.normal(1, 0.006))
     light = cv2.exp(_by_colour(canvas, slide.stain, -1.0))
-    light = _by_colour(light, slide.ground, exposure)
+    light = _by_colour(light, slide.background, exposure)
     row, column = rng.integers(0, _NOISE_SIDE - np.array(canvas.shape[:2]))
     noise = slide.noise[row : row + canvas.shape[0], column : column + canvas.shape[1]]
     light += (np.float32(1.8) * noise)[..., None]
@@ -214,6 +214,6 @@ def _expose(rng: np.random.Generator, slide: Slide, canvas: Canvas) -> Pixels:
 
 
 def _by_colour(image: NDArray[Any], colour: Colour, factor: float = 1.0) -> Canvas:
-    """Each channel times its own number; OpenCV does it four times faster than broadcasting."""
+    """Scale each channel by its factor; OpenCV is four times faster than broadcasting."""
     scalar = np.array((*colour, 0.0)) * factor
     return np.asarray(cv2.multiply(image, scalar), dtype=np.float32)

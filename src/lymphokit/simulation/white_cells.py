@@ -1,4 +1,4 @@
-"""White cells drawn as layers of stain: cytoplasm, nucleus with its chromatin, granules."""
+"""Draw white cells as layers of stain: cytoplasm, nucleus with its chromatin, granules."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.simulation.strokes import (
+from lymphokit.simulation.drawing import (
     Canvas,
     Field,
     Point,
@@ -23,12 +23,12 @@ from lymphokit.simulation.strokes import (
 HEMATOXYLIN: Stain = (1.02, 1.66, 0.42)
 BASOPHIL_BLUE: Stain = (0.62, 0.74, 0.20)
 EDGE_PX = 1.6
-GROUND, CYTOPLASM, NUCLEUS = 0, 128, 255  # the values of a mask
+BACKGROUND, CYTOPLASM, NUCLEUS = 0, 128, 255  # the values of a mask
 
 
 @dataclass(frozen=True)
 class Granules:
-    """Grains in the cytoplasm: their stain, how much of it they cover, how large they are."""
+    """Granules of the cytoplasm: their stain, the share of it that they cover, their size."""
 
     stain: Stain
     cover: float
@@ -38,9 +38,9 @@ class Granules:
 
 @dataclass(frozen=True)
 class WhiteCell:
-    """What a white cell looks like; lengths in pixels, the rest shares or multiples of a stain.
+    """Appearance of a white cell; lengths in pixels, the rest shares or multiples of a stain.
 
-    lobes: row, column and radius of each lobe of the nucleus, from the middle of the cell.
+    lobes: row, column and radius of each lobe of the nucleus, relative to the cell's centre.
     """
 
     radius: float
@@ -61,32 +61,32 @@ class WhiteCell:
 def paint(
     canvas: Canvas, cell: WhiteCell, centre: Point, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Lay the cell's stains on a canvas of optical densities (h, w, 3), in place.
+    """Add the cell's stains to a canvas of optical densities (h, w, 3), in place.
 
-    What lies under the cell is pushed aside, as far as its cytoplasm covers it. Returns the mask
-    (h, w): 0 ground, 128 cytoplasm, 255 nucleus.
+    Densities under the cell are removed as far as its cytoplasm covers them. Returns the mask
+    (h, w): 0 background, 128 cytoplasm, 255 nucleus.
     """
     rim = outline(rng, cell.radius, cell.elongation, cell.ruggedness)
     rim += horns(rng, cell.horns, 0.35 * cell.radius, 0.16)
     reach = int(np.ceil(max(rim.max(), _outermost(cell)))) + 4
     in_nucleus = _nucleus_depth(cell, reach, rng)
     in_cell = np.maximum(depth(rim, reach), in_nucleus + 1.0)
-    whole, nucleus = soft(in_cell, EDGE_PX), soft(in_nucleus, EDGE_PX)
-    patch = _cytoplasm(cell, in_cell, whole, nucleus, rng)
+    covered, nucleus = soft(in_cell, EDGE_PX), soft(in_nucleus, EDGE_PX)
+    patch = _cytoplasm(cell, in_cell, covered, nucleus, rng)
     patch += stained(_chromatin(cell, in_nucleus, nucleus, rng), HEMATOXYLIN)
     if cell.granules is not None:
-        patch += _granules(cell.granules, whole, nucleus, rng)
-    return _lay(canvas, patch, whole, nucleus, centre)
+        patch += _granules(cell.granules, covered, nucleus, rng)
+    return _overlay(canvas, patch, covered, nucleus, centre)
 
 
 def _outermost(cell: WhiteCell) -> float:
-    """A radius that no lobe of the nucleus passes, its rugged rim included."""
+    """Upper bound of the radius of the nucleus, rugged rims of its lobes included."""
     spread = 1 + cell.nucleus_elongation + 3 * cell.nucleus_ruggedness
     return max(float(np.hypot(row, column)) + spread * radius for row, column, radius in cell.lobes)
 
 
 def _nucleus_depth(cell: WhiteCell, reach: int, rng: np.random.Generator) -> Field:
-    """The union of the lobes as a depth field."""
+    """Depth field of the union of the lobes."""
     fields = []
     for row, column, radius in cell.lobes:
         rim = outline(rng, radius, cell.nucleus_elongation, cell.nucleus_ruggedness)
@@ -95,15 +95,15 @@ def _nucleus_depth(cell: WhiteCell, reach: int, rng: np.random.Generator) -> Fie
 
 
 def _cytoplasm(
-    cell: WhiteCell, in_cell: Field, whole: Field, nucleus: Field, rng: np.random.Generator
+    cell: WhiteCell, in_cell: Field, covered: Field, nucleus: Field, rng: np.random.Generator
 ) -> Canvas:
-    """Stain of the cytoplasm: darker at its rim, mottled, pierced by vacuoles."""
-    mottle = grain(rng, len(whole), 1.3)
+    """Stain of the cytoplasm: darker at its rim, mottled, with vacuoles."""
+    mottle = grain(rng, len(covered), 1.3)
     border = np.exp(-np.maximum(in_cell - 1, 0) / np.float32(2.2))
     amount = np.float32(0.6) + np.float32(0.8) * border + np.float32(0.12) * mottle
     if cell.vacuoles:
-        amount *= 1 - soft(grain(rng, len(whole), 3.0) - (2.6 - 1.6 * cell.vacuoles), 0.5)
-    amount *= whole * (1 - nucleus) * np.float32(cell.cytoplasm_density)
+        amount *= 1 - soft(grain(rng, len(covered), 3.0) - (2.6 - 1.6 * cell.vacuoles), 0.5)
+    amount *= covered * (1 - nucleus) * np.float32(cell.cytoplasm_density)
     return stained(amount, cell.cytoplasm)
 
 
@@ -112,8 +112,8 @@ def _chromatin(
 ) -> Field:
     """Amount of nuclear stain: fine threads, or dark clumps with pale seams between them.
 
-    The seams lie where a smooth noise crosses zero: they cut the nucleus in blocks, the soccer
-    ball of chronic lymphocytic leukaemia.
+    The seams follow the zero crossings of smooth noise and cut the nucleus in blocks: the
+    "soccer ball" chromatin of chronic lymphocytic leukaemia.
     """
     side = len(nucleus)
     fine = grain(rng, side, 1.0) - np.float32(0.6) * grain(rng, side, 2.2)
@@ -126,24 +126,26 @@ def _chromatin(
     return np.asarray(np.maximum(amount, 0.3) * nucleus * np.float32(cell.nucleus_density))
 
 
-def _granules(granules: Granules, whole: Field, nucleus: Field, rng: np.random.Generator) -> Canvas:
-    """Stain of the granules where their noise stands highest."""
-    noise = grain(rng, len(whole), granules.scale_px)
+def _granules(
+    granules: Granules, covered: Field, nucleus: Field, rng: np.random.Generator
+) -> Canvas:
+    """Stain of the granules, at the highest values of their noise."""
+    noise = grain(rng, len(covered), granules.scale_px)
     highest = np.quantile(noise, 1 - granules.cover)
-    amount = soft(noise - np.float32(highest), 0.6) * whole
+    amount = soft(noise - np.float32(highest), 0.6) * covered
     if not granules.over_nucleus:
         amount = amount * (1 - nucleus)
     return stained(amount, granules.stain)
 
 
-def _lay(
-    canvas: Canvas, patch: Canvas, whole: Field, nucleus: Field, centre: Point
+def _overlay(
+    canvas: Canvas, patch: Canvas, covered: Field, nucleus: Field, centre: Point
 ) -> NDArray[np.uint8]:
-    """Add a patch to the canvas where the two meet; the mask of what it covers there."""
+    """Add a patch to the canvas where they overlap; return the mask of the covered pixels."""
     shape = (canvas.shape[0], canvas.shape[1])
-    reach = len(whole) // 2
+    reach = len(covered) // 2
     rows, columns, patch_rows, patch_columns = window(shape, centre, reach)
-    cover = whole[patch_rows, patch_columns]
+    cover = covered[patch_rows, patch_columns]
     canvas[rows, columns] *= (1 - np.float32(0.93) * cover)[..., None]
     canvas[rows, columns] += patch[patch_rows, patch_columns]
     mask = np.zeros(shape, dtype=np.uint8)
@@ -153,19 +155,19 @@ def _lay(
 
 
 def platelet(canvas: Canvas, centre: Point, radius: float, rng: np.random.Generator) -> None:
-    """A platelet: a pale blue speck with purple granules, in place on a canvas of densities."""
+    """Draw a platelet, a pale blue speck with purple granules, in place on a canvas."""
     reach = int(np.ceil(1.4 * radius)) + 2
     cover = soft(depth(outline(rng, radius, 0.12, 0.14), reach), 2.0)
     grains = soft(grain(rng, len(cover), 1.1), 0.9)
     patch = stained(cover, (0.42, 0.60, 0.17)) + stained(cover * grains, (0.50, 0.95, 0.30))
-    _lay(canvas, patch, cover, np.zeros_like(cover), centre)
+    _overlay(canvas, patch, cover, np.zeros_like(cover), centre)
 
 
 def smudge(canvas: Canvas, centre: Point, radius: float, rng: np.random.Generator) -> None:
-    """A burst nucleus: pale, frayed, without a rim, in place on a canvas of densities."""
+    """Draw a smudge cell, a burst nucleus without a rim, in place on a canvas."""
     reach = int(np.ceil(1.9 * radius)) + 6
     sharp = soft(depth(outline(rng, radius, 0.25, 0.4), reach), 9.0)
     cover = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 2.5), dtype=np.float32)
     amount = np.float32(0.34) + np.float32(0.07) * grain(rng, len(cover), 1.8)
     patch = stained(cover * amount, (0.62, 1.28, 0.34))
-    _lay(canvas, patch, cover, np.zeros_like(cover), centre)
+    _overlay(canvas, patch, cover, np.zeros_like(cover), centre)

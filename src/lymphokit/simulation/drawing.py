@@ -1,4 +1,4 @@
-"""What all drawn cells are made of: outlines, grains of texture, soft edges on a canvas."""
+"""Primitives of drawn cells: random outlines, smooth noise, and soft edges on a canvas."""
 
 import cv2
 import numpy as np
@@ -23,24 +23,25 @@ _ANGLE = np.rint(np.arctan2(_rows, _columns) / (2 * np.pi) * _ANGLES).astype(np.
 def outline(
     rng: np.random.Generator, radius: float, elongation: float, ruggedness: float
 ) -> NDArray[np.float64]:
-    """Distance in pixels from the middle to the rim of a random blob, at 512 angles of a turn.
+    """Draw a random blob: distance in pixels from its centre to its rim at 512 angles.
 
-    elongation and ruggedness are shares of the radius: the depth of the ellipse and the standard
-    deviation of a rim whose waves weaken with their number.
+    elongation and ruggedness are shares of the radius: the amplitude of the elliptic wave, and the
+    scale of the other waves, whose amplitudes fall with their frequency.
     """
     waves = rng.standard_normal(len(_ORDERS)) + 1j * rng.standard_normal(len(_ORDERS))
     waves *= ruggedness / (_ORDERS - 0.5)
     waves[0] += elongation * np.exp(2j * np.pi * rng.random())
-    shape = 1 + (waves[:, None] * _WAVES).real.sum(axis=0)  # threads of a BLAS cost more here
+    # A sum, not @: starting BLAS threads would cost more.
+    shape = 1 + (waves[:, None] * _WAVES).real.sum(axis=0)
     return np.asarray(radius * np.maximum(shape, 0.45))
 
 
 def horns(
     rng: np.random.Generator, number: int, longest: float, reach_angle: float
 ) -> NDArray[np.float64]:
-    """Pseudopods to add to an outline: as many bumps of a random length up to `longest` pixels.
+    """Draw pseudopods to add to an outline: bumps of random length, up to `longest` pixels.
 
-    reach_angle: half the width of a bump in radians.
+    reach_angle: decay of a bump in radians.
     """
     angles = rng.uniform(0, 2 * np.pi, number)
     lengths = rng.uniform(0.3, 1, number) * longest
@@ -49,9 +50,10 @@ def horns(
 
 
 def depth(rim: NDArray[np.float64], reach: int, row: int = 0, column: int = 0) -> Field:
-    """Pixels from each point of a square patch to the rim, along the ray, positive inside.
+    """Distance in pixels from each point of a square patch to the rim, positive inside.
 
-    The patch is (2 reach + 1,) squared; row, column: where the blob's middle lies from its centre.
+    Measured along the ray from the blob's centre. The patch is (2 reach + 1, 2 reach + 1); row,
+    column: the blob's centre relative to the patch's centre.
     """
     rows = slice(_REACH - reach - row, _REACH + reach + 1 - row)
     columns = slice(_REACH - reach - column, _REACH + reach + 1 - column)
@@ -60,7 +62,7 @@ def depth(rim: NDArray[np.float64], reach: int, row: int = 0, column: int = 0) -
 
 
 def soft(inside: Field, edge: float) -> Field:
-    """Cover between 0 and 1 that rises over `edge` pixels at the rim of a depth field."""
+    """Coverage from 0 to 1 that rises over `edge` pixels at the rim of a depth field."""
     return np.asarray(np.clip(inside / np.float32(edge) + np.float32(0.5), 0, 1))
 
 
@@ -70,16 +72,16 @@ def stained(amount: Field, stain: Stain) -> Canvas:
 
 
 def grain(rng: np.random.Generator, side: int, scale: float) -> Field:
-    """Smooth noise of zero mean and unit deviation: (side, side), `scale` pixels its blur."""
+    """Draw noise blurred by `scale` pixels, of zero mean and unit deviation: (side, side)."""
     noise = rng.standard_normal((side, side), dtype=np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), scale)
     return np.asarray(smooth * np.float32(2 * np.sqrt(np.pi) * scale))
 
 
 def window(shape: tuple[int, int], centre: Point, reach: int) -> tuple[slice, slice, slice, slice]:
-    """Where a square patch meets a canvas: rows and columns of the canvas, then of the patch.
+    """Overlap of a square patch and a canvas: rows and columns of the canvas, then of the patch.
 
-    Slices are empty where the two do not meet.
+    Slices are empty where the two do not overlap.
     """
     rows, patch_rows = _span(centre[0], reach, shape[0])
     columns, patch_columns = _span(centre[1], reach, shape[1])
