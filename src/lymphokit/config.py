@@ -106,10 +106,10 @@ class BloodCellSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"]
 
 
-class ScheduleSettings(Settings):
-    """A stretch of rounds that add equally many cells of each label."""
+class RoundSettings(Settings):
+    """Consecutive rounds that add the same number of cells of each label."""
 
-    rounds: Count
+    count: Count
     add: Count
 
 
@@ -134,7 +134,7 @@ class PseudoLabelSettings(Settings):
     labelled_validation: Annotated[int, Field(ge=2)]
     labelled_px: Count
     stain: Literal["competition", "labelled_cells", "none"]
-    schedule: Annotated[list[ScheduleSettings], Field(min_length=1)]
+    rounds: Annotated[list[RoundSettings], Field(min_length=1)]
     confidence: Literal["absolute", "within_patient"]
     floor: OpenShare | None
     most_per_patient: Count | None
@@ -200,7 +200,7 @@ class WantedSettings(Settings):
     specificity: OpenShare
 
 
-class AbstentionSettings(Settings):
+class ReferralSettings(Settings):
     """Whom to send to flow cytometry."""
 
     band: Literal["costs", "wanted"]
@@ -302,7 +302,7 @@ class Config(Settings):
     uncertainty: UncertaintySettings
     comparison: ComparisonSettings
     calibration: CalibrationSettings
-    abstention: AbstentionSettings
+    referral: ReferralSettings
     confounders: ConfounderSettings
     submission: SubmissionSettings
     audit: AuditSettings

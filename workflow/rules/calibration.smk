@@ -1,94 +1,80 @@
-# Probabilities that mean what they say, and whom to send to flow cytometry instead of calling:
-# `snakemake calibration`. The CSV does not depend on it.
-
-COMPARED = list(
-    dict.fromkeys([config["submission"]["blend"], *names_of("clinical_logistic")[:1]])
-)
+# Calibrated probabilities (`snakemake calibration`), and selective prediction: which patients to
+# refer to flow cytometry instead of calling (`snakemake referral`). The CSV depends on neither.
 
 
 rule calibration:
     input:
-        expand(
-            "results/{cohort}/{table}.csv",
-            cohort=COHORT,
-            table=["calibration", "sensitivity", "abstention", "referrals"],
-        ),
-        expand(
-            "results/{cohort}/figures/{figure}.png",
-            cohort=COHORT,
-            figure=["reliability", "abstention"],
-        ),
-
-
-rule calibrate:
-    input:
-        folds="results/{cohort}/folds.csv",
+        folds=f"results/{COHORT}/folds.csv",
         models=expand(
-            "results/{{cohort}}/fold{fold}/{model}/predictions.csv",
-            model=MODELS,
+            f"results/{COHORT}/fold{{fold}}/{{model}}/predictions.csv",
+            model=PLAN.models,
             fold=FOLDS,
         ),
         blends=expand(
-            "results/{{cohort}}/fold{fold}/blends/predictions.csv", fold=FOLDS
+            f"results/{COHORT}/fold{{fold}}/blends/predictions.csv", fold=FOLDS
         ),
     output:
-        calibrated="results/{cohort}/calibrated.csv",
-        learned="results/{cohort}/calibrators.json",
+        calibrated=f"results/{COHORT}/calibrated.csv",
+        learned=f"results/{COHORT}/calibrators.json",
         table=report(
-            "results/{cohort}/calibration.csv",
+            f"results/{COHORT}/calibration.csv",
             caption="../report/reliability.rst",
             category="Calibration",
         ),
-        sensitivity="results/{cohort}/sensitivity.csv",
+        sensitivity=f"results/{COHORT}/sensitivity.csv",
         figure=report(
-            "results/{cohort}/figures/reliability.png",
+            f"results/{COHORT}/figures/reliability.png",
             caption="../report/reliability.rst",
             category="Calibration",
         ),
     log:
-        "logs/{cohort}/calibrate.log",
+        f"logs/{COHORT}/calibration.log",
     benchmark:
-        "logs/{cohort}/calibrate.tsv"
+        f"logs/{COHORT}/calibration.tsv"
     conda:
         "../../environment.yml"
     params:
-        models=MODELS,
-        compared=COMPARED,
+        models=PLAN.models,
+        compared=PLAN.calibrated,
         settings=config["calibration"],
         uncertainty=config["uncertainty"],
         seed=config["seed"],
-        code=code_of("calibrate.py"),
+        code=code_of("calibration.py"),
+    message:
+        "Calibrate every model"
     script:
-        "../scripts/calibrate.py"
+        "../scripts/calibration.py"
 
 
-rule abstain:
+rule referral:
     input:
-        calibrated="results/{cohort}/calibrated.csv",
-        decisions="results/{cohort}/decisions.csv",
+        calibrated=f"results/{COHORT}/calibrated.csv",
+        decisions=f"results/{COHORT}/decisions.csv",
     output:
         table=report(
-            "results/{cohort}/abstention.csv",
-            caption="../report/abstention.rst",
+            f"results/{COHORT}/referral.csv",
+            caption="../report/referral.rst",
             category="Calibration",
         ),
-        referrals="results/{cohort}/referrals.csv",
+        referrals=f"results/{COHORT}/referrals.csv",
         figure=report(
-            "results/{cohort}/figures/abstention.png",
-            caption="../report/abstention.rst",
+            f"results/{COHORT}/figures/referral.png",
+            caption="../report/referral.rst",
             category="Calibration",
         ),
     log:
-        "logs/{cohort}/abstain.log",
+        f"logs/{COHORT}/referral.log",
     benchmark:
-        "logs/{cohort}/abstain.tsv"
+        f"logs/{COHORT}/referral.tsv"
     conda:
         "../../environment.yml"
     params:
-        compared=COMPARED,
-        settings=config["abstention"],
+        compared=PLAN.calibrated,
+        settings=config["referral"],
         uncertainty=config["uncertainty"],
         seed=config["seed"],
-        code=code_of("abstain.py"),
+        code=code_of("referral.py"),
+    message:
+        "Which patients to refer"
     script:
-        "../scripts/abstain.py"
+        "../scripts/referral.py"

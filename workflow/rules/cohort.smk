@@ -1,6 +1,6 @@
-# Who the patients are: raw data unpacked or simulated, everything checked, the folds drawn once.
+# Patients: raw data unpacked or simulated, everything checked, the folds drawn once.
 
-if CHOICE.source is None:
+if PLAN.simulated:
 
     rule simulate:
         output:
@@ -15,15 +15,17 @@ if CHOICE.source is None:
         params:
             settings=config["simulate"],
             code=code_of("simulate.py"),
+        message:
+            "Simulate the cohort"
         script:
             "../scripts/simulate.py"
 
 
-if CHOICE.is_zip:
+if SOURCE.is_zip:
 
     rule unpack:
         input:
-            zip=CHOICE.source,
+            zip=SOURCE.source,
         output:
             raw=directory("results/{cohort}/raw"),
         log:
@@ -34,13 +36,15 @@ if CHOICE.is_zip:
             "../../environment.yml"
         params:
             code=code_of("unpack.py"),
+        message:
+            "Unpack {input.zip}"
         script:
             "../scripts/unpack.py"
 
 
 rule check:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
     output:
         patients="results/{cohort}/cohort/patients.csv",
         cells="results/{cohort}/cohort/cells.csv",
@@ -53,10 +57,10 @@ rule check:
         "../../environment.yml"
     params:
         settings=config["cohort"],
-        contents=(
-            folder_digest(CHOICE.source) if RAW == str(CHOICE.source) else "made here"
-        ),
+        contents=contents_of(PLAN.raw, PLAN.raw_is_made),
         code=code_of("check.py"),
+    message:
+        "Check tables and images of {wildcards.cohort}"
     script:
         "../scripts/check.py"
 
@@ -76,5 +80,7 @@ rule folds:
         settings=config["folds"],
         seed=config["seed"],
         code=code_of("folds.py"),
+    message:
+        "Draw the folds of {wildcards.cohort}"
     script:
         "../scripts/folds.py"

@@ -1,4 +1,4 @@
-# Many models, one answer: blended inside each fold, then assembled out of fold.
+# Models blended inside each fold, then all folds assembled into out-of-fold scores.
 
 
 rule blend:
@@ -6,7 +6,9 @@ rule blend:
         patients="results/{cohort}/cohort/patients.csv",
         folds="results/{cohort}/folds.csv",
         predictions=expand(
-            "results/{{cohort}}/fold{{fold}}/{model}/predictions.csv", model=ENTERING
+            "results/{cohort}/fold{fold}/{model}/predictions.csv",
+            model=PLAN.entering,
+            allow_missing=True,
         ),
     output:
         predictions="results/{cohort}/fold{fold}/blends/predictions.csv",
@@ -18,10 +20,12 @@ rule blend:
     conda:
         "../../environment.yml"
     params:
-        models=ENTERING,
-        blends=blend_settings(),
+        models=PLAN.entering,
+        blends=PLAN.blends,
         threshold=config["decision"]["threshold"],
         code=code_of("blend.py"),
+    message:
+        "Blend the models of fold {wildcards.fold}"
     script:
         "../scripts/blend.py"
 
@@ -30,11 +34,7 @@ rule out_of_fold:
     input:
         patients="results/{cohort}/cohort/patients.csv",
         folds="results/{cohort}/folds.csv",
-        models=expand(
-            "results/{{cohort}}/fold{fold}/{model}/predictions.csv",
-            model=MODELS,
-            fold=FOLDS,
-        ),
+        models=predictions_of(PLAN.models),
         blends=expand(
             "results/{{cohort}}/fold{fold}/blends/predictions.csv", fold=FOLDS
         ),
@@ -65,14 +65,16 @@ rule out_of_fold:
     conda:
         "../../environment.yml"
     params:
-        models=MODELS,
-        blends=blend_settings(),
-        features={name: features_of(name) for name in MODELS},
+        models=PLAN.models,
+        blends=PLAN.blends,
+        features={name: PLAN.features_label(name) for name in PLAN.models},
         submitted=config["submission"]["blend"],
         threshold=config["decision"]["threshold"],
         uncertainty=config["uncertainty"],
         seed=config["seed"],
         code=code_of("out_of_fold.py"),
+    message:
+        "Out-of-fold table, decisions and scores"
     script:
         "../scripts/out_of_fold.py"
 
@@ -103,5 +105,7 @@ rule comparison:
         uncertainty=config["uncertainty"],
         seed=config["seed"],
         code=code_of("comparison.py"),
+    message:
+        "Compare every model with {params.reference}"
     script:
         "../scripts/comparison.py"

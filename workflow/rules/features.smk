@@ -1,5 +1,5 @@
-# Numbers for cells. Label-free and fitted on all images, those of test patients too, as the
-# report trains its autoencoder: hence no fold in these paths.
+# Features of cells. The autoencoder, as in the report, is trained without labels on the images of
+# all patients: its paths have no fold. Networks trained with labels of patients have one.
 
 
 rule autoencoder:
@@ -27,6 +27,8 @@ rule autoencoder:
         seed=config["seed"],
         checkpoint="results/{cohort}/features/autoencoder_{variant}.checkpoint",
         code=code_of("autoencoder.py"),
+    message:
+        "Train the autoencoder on {wildcards.variant} images"
     script:
         "../scripts/autoencoder.py"
 
@@ -51,13 +53,15 @@ rule encode:
     params:
         settings=config["autoencoder"],
         code=code_of("encode.py"),
+    message:
+        "Encode all cells with the {wildcards.variant} autoencoder"
     script:
         "../scripts/encode.py"
 
 
 rule morphology:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
         cells="results/{cohort}/cohort/cells.csv",
         masks="results/{cohort}/imaging/masks.npy",
     output:
@@ -73,13 +77,15 @@ rule morphology:
         image_size=config["cohort"]["image_size"],
         rim_px=config["segmentation"]["dilation_px"],
         code=code_of("morphology.py"),
+    message:
+        "Measure all cells"
     script:
         "../scripts/morphology.py"
 
 
 rule backbone:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
         cells="results/{cohort}/cohort/cells.csv",
         masks="results/{cohort}/imaging/masks.npy",
     output:
@@ -90,17 +96,164 @@ rule backbone:
     benchmark:
         "logs/{cohort}/backbone_{backbone}.tsv"
     wildcard_constraints:
-        backbone="|".join(config["backbones"]) or "(?!)",
+        backbone=any_of(config["backbones"]),
     conda:
         "../../environment.yml"
     threads: 2
     resources:
         gpu=1,
     params:
-        settings=backbone_settings,
+        settings=lambda wildcards: PLAN.backbone(wildcards.backbone),
         image_size=config["cohort"]["image_size"],
         side=None,
         seed=config["seed"],
         code=code_of("backbone.py"),
+    message:
+        "Features of all cells from {wildcards.backbone}"
     script:
         "../scripts/backbone.py"
+
+
+# A backbone trained to classify types of blood cells (report 3.4.2). It uses no label of a patient.
+
+
+rule blood_cells:
+    input:
+        folder=PLAN.blood_cell_input,
+    output:
+        table="results/{cohort}/blood_cells/cells.csv",
+        about="results/{cohort}/blood_cells/about.json",
+    log:
+        "logs/{cohort}/blood_cells.log",
+    benchmark:
+        "logs/{cohort}/blood_cells.tsv"
+    priority: 100  # a folder that cannot serve says so before anything is trained
+    conda:
+        "../../environment.yml"
+    params:
+        folder=str(PLAN.blood_cells),
+        contents=contents_of(PLAN.blood_cells, PLAN.blood_cells_are_made),
+        validation=config["blood_cells"]["validation"],
+        seed=config["seed"],
+        code=code_of("blood_cells.py"),
+    message:
+        "Check the blood cells"
+    script:
+        "../scripts/blood_cells.py"
+
+
+rule blood_cell_network:
+    input:
+        table="results/{cohort}/blood_cells/cells.csv",
+        about="results/{cohort}/blood_cells/about.json",
+    output:
+        weights="results/{cohort}/features/blood_cells.safetensors",
+        history="results/{cohort}/blood_cells/history.csv",
+        calls="results/{cohort}/blood_cells/validation.csv",
+        figure=report(
+            "results/{cohort}/figures/blood_cells.png",
+            caption="../report/blood_cells.rst",
+            category="Features",
+        ),
+    log:
+        "logs/{cohort}/blood_cell_network.log",
+    benchmark:
+        "logs/{cohort}/blood_cell_network.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        gpu=1,
+    params:
+        network=config["blood_cells"]["network"],
+        trunk=PLAN.trunk(config["blood_cells"]["network"]),
+        px=config["blood_cells"]["px"],
+        adam={
+            key: config["blood_cells"][key]
+            for key in ["epochs", "batch_size", "learning_rate", "flips", "precision"]
+        },
+        seed=config["seed"],
+        code=code_of("blood_cell_network.py"),
+    message:
+        "Train {params.network} on types of blood cells"
+    script:
+        "../scripts/blood_cell_network.py"
+
+
+use rule backbone as blood_cell_bank with:
+    input:
+        raw=PLAN.raw,
+        cells="results/{cohort}/cohort/cells.csv",
+        masks="results/{cohort}/imaging/masks.npy",
+        weights="results/{cohort}/features/blood_cells.safetensors",
+    wildcard_constraints:
+        backbone="blood_cells",
+    params:
+        settings=PLAN.blood_cell_backbone,
+        image_size=config["cohort"]["image_size"],
+        side=config["blood_cells"]["px"],
+        seed=config["seed"],
+        code=code_of("backbone.py"),
+
+
+# The naive baseline of the report's appendix: a network trained with every cell labelled as its
+# patient. The job of a fold trains it on all training patients and once without each inner fold.
+
+if config["instance_network"]["train"] == "all":
+
+    rule instance_network:
+        input:
+            raw=PLAN.raw,
+            patients="results/{cohort}/cohort/patients.csv",
+            cells="results/{cohort}/cohort/cells.csv",
+            folds="results/{cohort}/folds.csv",
+        output:
+            bank="results/{cohort}/fold{fold}/features/instance_network.npy",
+            about="results/{cohort}/fold{fold}/features/instance_network.json",
+        log:
+            "logs/{cohort}/fold{fold}/instance_network.log",
+        benchmark:
+            "logs/{cohort}/fold{fold}/instance_network.tsv"
+        conda:
+            "../../environment.yml"
+        threads: 2
+        resources:
+            gpu=1,
+        params:
+            trunk=PLAN.trunk(config["instance_network"]["network"]),
+            image_size=config["cohort"]["image_size"],
+            crop=PLAN.backbone(config["instance_network"]["network"])["crop"],
+            px=config["instance_network"]["px"],
+            sgd=config["instance_network"]["sgd"],
+            seed=config["seed"],
+            code=code_of("instance_network.py"),
+        message:
+            "Networks trained on patients' labels, fold {wildcards.fold}"
+        script:
+            "../scripts/instance_network.py"
+
+else:
+
+    rule instance_head:
+        input:
+            bank=f"results/{{cohort}}/features/{config['instance_network']['network']}.npy",
+            patients="results/{cohort}/cohort/patients.csv",
+            cells="results/{cohort}/cohort/cells.csv",
+            folds="results/{cohort}/folds.csv",
+        output:
+            bank="results/{cohort}/fold{fold}/features/instance_network.npy",
+            about="results/{cohort}/fold{fold}/features/instance_network.json",
+        log:
+            "logs/{cohort}/fold{fold}/instance_head.log",
+        benchmark:
+            "logs/{cohort}/fold{fold}/instance_head.tsv"
+        conda:
+            "../../environment.yml"
+        params:
+            ridge=config["instance_network"]["ridge"],
+            seed=config["seed"],
+            code=code_of("instance_head.py"),
+        message:
+            "Heads trained on patients' labels, fold {wildcards.fold}"
+        script:
+            "../scripts/instance_head.py"

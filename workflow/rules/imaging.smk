@@ -3,7 +3,7 @@
 
 rule pixels:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
         cells="results/{cohort}/cohort/cells.csv",
     output:
         raw="results/{cohort}/imaging/raw_128.npy",
@@ -25,13 +25,15 @@ rule pixels:
         image_size=config["cohort"]["image_size"],
         segmentation=config["segmentation"],
         code=code_of("pixels.py"),
+    message:
+        "Segment all cells of {wildcards.cohort}"
     script:
         "../scripts/pixels.py"
 
 
 rule cells_figure:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
         patients="results/{cohort}/cohort/patients.csv",
         cells="results/{cohort}/cohort/cells.csv",
     output:
@@ -50,5 +52,7 @@ rule cells_figure:
         image_size=config["cohort"]["image_size"],
         seed=config["seed"],
         code=code_of("cells_figure.py"),
+    message:
+        "Figure: cells of a few patients"
     script:
         "../scripts/cells_figure.py"

@@ -8,7 +8,7 @@ PSEUDO = "results/{cohort}/fold{fold}/pseudo_label"
 
 rule labelled_cells:
     input:
-        folder=LABELLED_INPUT,
+        folder=PLAN.labelled_cell_input,
     output:
         table="results/{cohort}/labelled_cells/cells.csv",
         about="results/{cohort}/labelled_cells/about.json",
@@ -20,25 +20,23 @@ rule labelled_cells:
     conda:
         "../../environment.yml"
     params:
-        folder=str(LABELLED),
-        contents=(
-            "made here"
-            if CHOICE.source is None or LABELLED is None
-            else folder_digest(LABELLED)
-        ),
+        folder=str(PLAN.labelled_cells),
+        contents=contents_of(PLAN.labelled_cells, PLAN.simulated),
         settings={
             key: config["pseudo_label"][key]
             for key in ["labelled_train", "labelled_validation", "labelled_px"]
         },
         seed=config["seed"],
         code=code_of("labelled_cells.py"),
+    message:
+        "Check the labelled cells"
     script:
         "../scripts/labelled_cells.py"
 
 
 rule moments:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
         cells="results/{cohort}/cohort/cells.csv",
     output:
         moments="results/{cohort}/labelled_cells/moments.npy",
@@ -49,8 +47,10 @@ rule moments:
     conda:
         "../../environment.yml"
     params:
-        frame=FRAME,
+        frame=PLAN.frame,
         code=code_of("moments.py"),
+    message:
+        "Stain moments of all cells"
     script:
         "../scripts/moments.py"
 
@@ -71,6 +71,8 @@ rule stain:
         "../../environment.yml"
     params:
         code=code_of("stain.py"),
+    message:
+        "Stain of fold {wildcards.fold} and of the labelled cells"
     script:
         "../scripts/stain.py"
 
@@ -88,7 +90,7 @@ rule labelled_backbone:
     benchmark:
         "logs/{cohort}/fold{fold}/labelled_{backbone}.tsv"
     wildcard_constraints:
-        backbone="|".join(config["backbones"]) or "(?!)",
+        backbone=any_of(config["backbones"]),
     conda:
         "../../environment.yml"
     threads: 2
@@ -96,9 +98,11 @@ rule labelled_backbone:
         gpu=1,
     params:
         settings={key: config["pseudo_label"][key] for key in ["labelled_px", "stain"]},
-        backbone=backbone_settings,
+        backbone=lambda wildcards: PLAN.backbone(wildcards.backbone),
         seed=config["seed"],
         code=code_of("labelled_backbone.py"),
+    message:
+        "Features of labelled cells from {wildcards.backbone}, fold {wildcards.fold}"
     script:
         "../scripts/labelled_backbone.py"
 
@@ -121,13 +125,15 @@ rule labelled_morphology:
         settings={key: config["pseudo_label"][key] for key in ["labelled_px", "stain"]},
         segmentation=config["segmentation"],
         code=code_of("labelled_morphology.py"),
+    message:
+        "Measure labelled cells, fold {wildcards.fold}"
     script:
         "../scripts/labelled_morphology.py"
 
 
 rule round_zero:
     input:
-        unpack(cells_to_learn_from),
+        unpack(PLAN.learner_inputs),
     output:
         added=f"{PSEUDO}/round0/added.csv",
         scores=f"{PSEUDO}/round0/scores.npz",
@@ -138,26 +144,28 @@ rule round_zero:
         "logs/{cohort}/fold{fold}/round0.tsv"
     conda:
         "../../environment.yml"
-    threads: 2 if WHOLE_NETWORK else 1
+    threads: 2 if PLAN.trains_whole_network else 1
     resources:
-        gpu=int(WHOLE_NETWORK),
+        gpu=int(PLAN.trains_whole_network),
     params:
         phase="round_zero",
-        settings=LEARNING,
+        settings=PLAN.learning,
         sizes=[],
-        selection=SELECTION,
-        frame=FRAME,
-        trunk=TRUNK,
+        selection=PLAN.selection,
+        frame=PLAN.frame,
+        trunk=PLAN.round_trunk,
         seed=config["seed"],
-        code=CODE_OF_ROUNDS,
+        code=code_of("pseudo_label.py", PLAN.learner_module),
+    message:
+        "Round 0 of fold {wildcards.fold}"
     script:
         "../scripts/pseudo_label.py"
 
 
 use rule round_zero as pseudo_label with:
     input:
-        unpack(cells_to_learn_from),
-        unpack(round_before),
+        unpack(PLAN.learner_inputs),
+        unpack(PLAN.round_before),
     output:
         added=f"{PSEUDO}/round{{round}}/added.csv",
         scores=f"{PSEUDO}/round{{round}}/scores.npz",
@@ -170,13 +178,15 @@ use rule round_zero as pseudo_label with:
         round=r"[1-9]\d*",
     params:
         phase="round",
-        settings=LEARNING,
-        sizes=sizes_so_far,
-        selection=SELECTION,
-        frame=FRAME,
-        trunk=TRUNK,
+        settings=PLAN.learning,
+        sizes=lambda wildcards: PLAN.sizes_until(wildcards.get("round")),
+        selection=PLAN.selection,
+        frame=PLAN.frame,
+        trunk=PLAN.round_trunk,
         seed=config["seed"],
-        code=CODE_OF_ROUNDS,
+        code=code_of("pseudo_label.py", PLAN.learner_module),
+    message:
+        "Round {wildcards.round} of fold {wildcards.fold}"
 
 
 rule lineage:
@@ -185,10 +195,12 @@ rule lineage:
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
         stain=f"{PSEUDO}/stain.json",
-        added=f"{PSEUDO}/round{LAST_ROUND}/added.csv",
-        scores=f"{PSEUDO}/round{LAST_ROUND}/scores.npz",
+        added=f"{PSEUDO}/round{PLAN.last_round}/added.csv",
+        scores=f"{PSEUDO}/round{PLAN.last_round}/scores.npz",
         records=expand(
-            f"{PSEUDO}/round{{round}}/record.json", round=ROUNDS, allow_missing=True
+            f"{PSEUDO}/round{{round}}/record.json",
+            round=range(PLAN.last_round + 1),
+            allow_missing=True,
         ),
     output:
         lineage=f"{PSEUDO}/lineage.json",
@@ -199,18 +211,20 @@ rule lineage:
     conda:
         "../../environment.yml"
     params:
-        sizes=ROUND_SIZES.sizes,
+        sizes=PLAN.round_sizes.sizes,
         exact=config["pseudo_label"]["floor"] is None,
         code=code_of("lineage.py"),
+    message:
+        "Lineage of pseudo-labels, fold {wildcards.fold}"
     script:
         "../scripts/lineage.py"
 
 
 use rule round_zero as last_phase with:
     input:
-        unpack(cells_to_learn_from),
-        added=f"{PSEUDO}/round{LAST_ROUND}/added.csv",
-        scores=f"{PSEUDO}/round{LAST_ROUND}/scores.npz",
+        unpack(PLAN.learner_inputs),
+        added=f"{PSEUDO}/round{PLAN.last_round}/added.csv",
+        scores=f"{PSEUDO}/round{PLAN.last_round}/scores.npz",
         lineage=f"{PSEUDO}/lineage.json",
     output:
         added=f"{PSEUDO}/last/added.csv",
@@ -222,16 +236,18 @@ use rule round_zero as last_phase with:
         "logs/{cohort}/fold{fold}/last_phase.tsv"
     params:
         phase="last_phase",
-        settings=LEARNING,
-        sizes=sizes_so_far,
-        selection=SELECTION,
-        frame=FRAME,
-        trunk=TRUNK,
+        settings=PLAN.learning,
+        sizes=lambda wildcards: PLAN.sizes_until(wildcards.get("round")),
+        selection=PLAN.selection,
+        frame=PLAN.frame,
+        trunk=PLAN.round_trunk,
         seed=config["seed"],
-        code=CODE_OF_ROUNDS,
+        code=code_of("pseudo_label.py", PLAN.learner_module),
+    message:
+        "Last training after the rounds, fold {wildcards.fold}"
 
 
-rule cell_bank:
+rule pseudo_label_bank:
     input:
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
@@ -241,19 +257,21 @@ rule cell_bank:
         bank="results/{cohort}/fold{fold}/features/pseudo_label.npy",
         about="results/{cohort}/fold{fold}/features/pseudo_label.json",
     log:
-        "logs/{cohort}/fold{fold}/cell_bank.log",
+        "logs/{cohort}/fold{fold}/pseudo_label_bank.log",
     benchmark:
-        "logs/{cohort}/fold{fold}/cell_bank.tsv"
+        "logs/{cohort}/fold{fold}/pseudo_label_bank.tsv"
     conda:
         "../../environment.yml"
     params:
-        source=f"P(1) after {LAST_ROUND} rounds, {config['pseudo_label']['network']}",
-        code=code_of("cell_bank.py"),
+        source=f"P(1) after {PLAN.last_round} rounds, {config['pseudo_label']['network']}",
+        code=code_of("pseudo_label_bank.py"),
+    message:
+        "Cell probabilities after the rounds, fold {wildcards.fold}"
     script:
-        "../scripts/cell_bank.py"
+        "../scripts/pseudo_label_bank.py"
 
 
-use rule cell_bank as cell_bank_zero with:
+use rule pseudo_label_bank as round_zero_bank with:
     input:
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
@@ -263,21 +281,14 @@ use rule cell_bank as cell_bank_zero with:
         bank="results/{cohort}/fold{fold}/features/round_zero.npy",
         about="results/{cohort}/fold{fold}/features/round_zero.json",
     log:
-        "logs/{cohort}/fold{fold}/cell_bank_zero.log",
+        "logs/{cohort}/fold{fold}/round_zero_bank.log",
     benchmark:
-        "logs/{cohort}/fold{fold}/cell_bank_zero.tsv"
+        "logs/{cohort}/fold{fold}/round_zero_bank.tsv"
     params:
         source=f"P(1) before the first round, {config['pseudo_label']['network']}",
-        code=code_of("cell_bank.py"),
-
-
-use rule mi_svm as cell_counts with:
-    wildcard_constraints:
-        model=models_of("cell_counts_xgboost", "cell_counts_lightgbm"),
-    params:
-        settings=model_settings,
-        seed=config["seed"],
-        code=code_of("fit.py", "lymphokit.models.cell_counts"),
+        code=code_of("pseudo_label_bank.py"),
+    message:
+        "Cell probabilities before the rounds, fold {wildcards.fold}"
 
 
 rule rounds:
@@ -286,17 +297,17 @@ rule rounds:
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
         labelled="results/{cohort}/labelled_cells/cells.csv",
-        truth=TRUTH,
+        truth=PLAN.truth,
         added=expand(
             f"{PSEUDO}/round{{round}}/added.csv",
             fold=FOLDS,
-            round=ROUNDS,
+            round=range(PLAN.last_round + 1),
             allow_missing=True,
         ),
         scores=expand(
             f"{PSEUDO}/round{{round}}/scores.npz",
             fold=FOLDS,
-            round=ROUNDS,
+            round=range(PLAN.last_round + 1),
             allow_missing=True,
         ),
     output:
@@ -317,18 +328,20 @@ rule rounds:
     conda:
         "../../environment.yml"
     params:
-        places=[(fold, round) for fold in FOLDS for round in ROUNDS],
+        places=[(fold, round) for fold in FOLDS for round in range(PLAN.last_round + 1)],
         code=code_of("rounds.py"),
+    message:
+        "Table and figure of the rounds"
     script:
         "../scripts/rounds.py"
 
 
 rule gallery:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
         cells="results/{cohort}/cohort/cells.csv",
-        added=f"{PSEUDO}/round{LAST_ROUND}/added.csv",
-        scores=f"{PSEUDO}/round{LAST_ROUND}/scores.npz",
+        added=f"{PSEUDO}/round{PLAN.last_round}/added.csv",
+        scores=f"{PSEUDO}/round{PLAN.last_round}/scores.npz",
     output:
         figure=report(
             "results/{cohort}/figures/added_fold{fold}.png",
@@ -342,15 +355,17 @@ rule gallery:
     conda:
         "../../environment.yml"
     params:
-        frame=FRAME,
+        frame=PLAN.frame,
         code=code_of("gallery.py"),
+    message:
+        "Figure: cells added in fold {wildcards.fold}"
     script:
         "../scripts/gallery.py"
 
 
 rule stain_figure:
     input:
-        raw=RAW,
+        raw=PLAN.raw,
         cells="results/{cohort}/cohort/cells.csv",
         table="results/{cohort}/labelled_cells/cells.csv",
         about="results/{cohort}/labelled_cells/about.json",
@@ -368,9 +383,11 @@ rule stain_figure:
     conda:
         "../../environment.yml"
     params:
-        frame=FRAME,
+        frame=PLAN.frame,
         settings={key: config["pseudo_label"][key] for key in ["labelled_px", "stain"]},
         code=code_of("stain_figure.py"),
+    message:
+        "Figure: cells before and after stain matching"
     script:
         "../scripts/stain_figure.py"
 
@@ -386,7 +403,7 @@ rule starting_network:
     benchmark:
         "logs/{cohort}/starting_{backbone}.tsv"
     wildcard_constraints:
-        backbone="|".join(config["backbones"]) or "(?!)",
+        backbone=any_of(config["backbones"]),
     conda:
         "../../environment.yml"
     threads: 2
@@ -396,39 +413,38 @@ rule starting_network:
         settings={
             key: config["pseudo_label"][key] for key in ["train", "labelled_px", "sgd"]
         },
-        trunk=trunk_of,
+        trunk=lambda wildcards: PLAN.trunk(wildcards.backbone),
         seed=config["seed"],
         code=code_of("starting_network.py"),
+    message:
+        "Train {wildcards.backbone} on the labelled cells"
     script:
         "../scripts/starting_network.py"
-
-
-rule starting_curves:
-    input:
-        table="results/{cohort}/labelled_cells/cells.csv",
-        histories=expand(
-            "results/{{cohort}}/labelled_cells/{backbone}.csv",
-            backbone=config["pseudo_label"]["compare"],
-        ),
-    output:
-        figure=report(
-            "results/{cohort}/figures/starting_networks.png",
-            caption="../report/starting_networks.rst",
-            category="Pseudo-labels",
-        ),
-    log:
-        "logs/{cohort}/starting_curves.log",
-    benchmark:
-        "logs/{cohort}/starting_curves.tsv"
-    conda:
-        "../../environment.yml"
-    params:
-        code=code_of("starting_curves.py"),
-    script:
-        "../scripts/starting_curves.py"
 
 
 # Report 4.3: which pretrained network starts best. Not part of a submission.
 rule starting_networks:
     input:
-        expand("results/{cohort}/figures/starting_networks.png", cohort=COHORT),
+        table=f"results/{COHORT}/labelled_cells/cells.csv",
+        histories=expand(
+            f"results/{COHORT}/labelled_cells/{{backbone}}.csv",
+            backbone=config["pseudo_label"]["compare"],
+        ),
+    output:
+        figure=report(
+            f"results/{COHORT}/figures/starting_networks.png",
+            caption="../report/starting_networks.rst",
+            category="Pseudo-labels",
+        ),
+    log:
+        f"logs/{COHORT}/starting_networks.log",
+    benchmark:
+        f"logs/{COHORT}/starting_networks.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("starting_networks.py"),
+    message:
+        "Figure: starting networks compared"
+    script:
+        "../scripts/starting_networks.py"

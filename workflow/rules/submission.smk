@@ -1,9 +1,66 @@
-# The CSV. Its name holds the time, which stays out of the graph: the target is a fixed receipt.
+# The leak checks, the CSV, and the audit of the CSV. The name of the CSV holds the time, which stays
+# out of the graph: the target is a receipt with a fixed name.
 
 
-# Settings that no submission depends on: another choice of these writes no new CSV.
-NO_PART = ["raw", "comparison", "calibration", "abstention", "confounders", "audit"]
-NO_PART += ["ablation", "permutation", "spread"]
+rule duplicates:
+    input:
+        bank="results/{cohort}/imaging/raw_128.npy",
+    output:
+        pairs="results/{cohort}/imaging/duplicates.csv",
+        about="results/{cohort}/imaging/duplicates.json",
+    log:
+        "logs/{cohort}/duplicates.log",
+    benchmark:
+        "logs/{cohort}/duplicates.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("duplicates.py"),
+    message:
+        "Look for duplicated images"
+    script:
+        "../scripts/duplicates.py"
+
+
+rule leaks:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+        cells="results/{cohort}/cohort/cells.csv",
+        folds="results/{cohort}/folds.csv",
+        duplicates=rules.duplicates.output,
+        models=expand(
+            "results/{{cohort}}/fold{fold}/{model}/{file}",
+            fold=FOLDS,
+            model=PLAN.models,
+            file=["predictions.csv", "record.json"],
+        ),
+        blends=expand(
+            "results/{{cohort}}/fold{fold}/blends/{file}",
+            fold=FOLDS,
+            file=["predictions.csv", "chosen.json"],
+        ),
+        decisions="results/{cohort}/decisions.csv",
+        pseudo_labels=PLAN.pseudo_label_files,
+    output:
+        leaks="results/{cohort}/leaks.json",
+    log:
+        "logs/{cohort}/leaks.log",
+    benchmark:
+        "logs/{cohort}/leaks.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        models=PLAN.models,
+        blends=PLAN.blends,
+        sizes=PLAN.round_sizes.sizes if PLAN.pseudo_labelling else None,
+        exact=config["pseudo_label"]["floor"] is None,
+        threshold=config["decision"]["threshold"],
+        known_duplicates=config["audit"]["known_duplicates"],
+        code=code_of("leaks.py"),
+    message:
+        "Leak checks"
+    script:
+        "../scripts/leaks.py"
 
 
 rule submit:
@@ -26,7 +83,32 @@ rule submit:
     params:
         blend=config["submission"]["blend"],
         level=config["uncertainty"]["level"],
-        config={key: value for key, value in config.items() if key not in NO_PART},
+        config=PLAN.submission_settings,
         code=code_of("submit.py"),
+    message:
+        "Write the CSV"
     script:
         "../scripts/submit.py"
+
+
+rule audit:
+    input:
+        leaks=f"results/{COHORT}/leaks.json",
+        receipt=f"results/{COHORT}/submission.json",
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        header=f"results/{COHORT}/cohort/submission_header.json",
+        decisions=f"results/{COHORT}/decisions.csv",
+    output:
+        audit=f"results/{COHORT}/audit.json",
+    log:
+        f"logs/{COHORT}/audit.log",
+    benchmark:
+        f"logs/{COHORT}/audit.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("audit.py"),
+    message:
+        "Audit the CSV"
+    script:
+        "../scripts/audit.py"

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_patients, read_table, write_table
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
@@ -14,7 +14,7 @@ from lymphokit.studies.ablation_table import ablation_table
 
 with job(snakemake.log[0], snakemake.threads):
     settings, model = snakemake.params.settings, snakemake.params.model
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
     known, n_cells = np.flatnonzero(patients["part"] == "train"), patients["n_cells"].sum()
     banks = {
         name: open_bank(Path(path), n_cells).features
@@ -28,10 +28,7 @@ with job(snakemake.log[0], snakemake.threads):
         labels_of(patients)[known],
         clinical_of(patients).take(known),
     )
-    schemes = {
-        scheme: pd.read_csv(snakemake.input[scheme], dtype={"patient": str})
-        for scheme in ("split", "folds")
-    }
+    schemes = {scheme: read_table(snakemake.input[scheme]) for scheme in ("split", "folds")}
     scores = ablate(
         model,
         cohort,
@@ -41,9 +38,9 @@ with job(snakemake.log[0], snakemake.threads):
         rule=snakemake.params.threshold,
         seed=snakemake.params.seed,
     )
-    scores.to_csv(snakemake.output.executions, index=False)
+    write_table(scores, snakemake.output.executions)
     summary = summarise(scores)
-    summary.to_csv(snakemake.output.table, index=False)
+    write_table(summary, snakemake.output.table)
     executions = settings["executions"]
     table = ablation_table(summary, executions=executions, n_patients=len(known))
     Console(width=160).print(table)

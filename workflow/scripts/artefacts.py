@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_cells, read_patients, write_table
 from lymphokit.cohort.layout import read_layout
 from lymphokit.cohort.table_artefacts import read_table_artefacts
 from lymphokit.imaging.artefacts import by_patient, file_form, stains
@@ -13,8 +13,8 @@ from lymphokit.job import job
 from lymphokit.progress import track
 
 with job(snakemake.log[0], snakemake.threads):
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
-    cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
+    cells = read_cells(snakemake.input.cells)
     raw, images = Path(snakemake.input.raw), open_pixels(Path(snakemake.input.images))
     files = np.array([file_form(raw / path) for path in track(cells["path"].tolist(), "files")])
     colours = np.stack([stains(image) for image in track(images, "stains of images")])
@@ -22,4 +22,4 @@ with job(snakemake.log[0], snakemake.threads):
     of_table = read_table_artefacts(read_layout(raw).tables)
     table = patients[["patient"]].merge(of_table, validate="1:1").merge(of_images, validate="1:1")
     table.insert(1, "place_of_id", range(len(table)))  # patients.csv is in the natural order of ids
-    table.to_csv(snakemake.output.artefacts, index=False)
+    write_table(table, snakemake.output.artefacts)

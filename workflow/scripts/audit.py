@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_patients, read_table
+from lymphokit.files import write_json
 from lymphokit.audit.findings import raise_on_findings
 from lymphokit.audit.submission_check import check_submission
 from lymphokit.audit.table import audit_table
@@ -16,12 +17,12 @@ with job(snakemake.log[0], snakemake.threads):
     submission = check_submission(
         json.loads(Path(given.receipt).read_text()),
         Path(),
-        pd.read_csv(given.patients, dtype={"patient": str}),
-        pd.read_csv(given.decisions, dtype={"patient": str}),
+        read_patients(given.patients),
+        read_table(given.decisions),
         header=json.loads(Path(given.header).read_text()),
     )
     leaks = json.loads(Path(given.leaks).read_text())
     audit = {**leaks, "checks": [*leaks["checks"], submission.as_dict()]}
     Console(width=120).print(audit_table(audit["checks"]))
     raise_on_findings([submission])
-    Path(snakemake.output.audit).write_text(json.dumps(audit, indent=2) + "\n")
+    write_json(Path(snakemake.output.audit), audit)

@@ -1,11 +1,11 @@
 """Train the autoencoder on one version of the images; show what it gives back."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from lymphokit.files import write_json
 from lymphokit.features.autoencoder import save_autoencoder
 from lymphokit.features.compute import best_device
 from lymphokit.features.reconstruct import mean_image_error, reconstruct, reconstruction_error
@@ -46,6 +46,6 @@ with job(snakemake.log[0], snakemake.threads):
         mean_image_error=to_beat,
     ).savefig(snakemake.output.figure, dpi=150)
     about = {**asdict(history), "error": error, "mean_image_error": to_beat}
-    Path(snakemake.output.history).write_text(json.dumps(about, indent=2) + "\n")
+    write_json(Path(snakemake.output.history), about)
     save_autoencoder(model, Path(snakemake.output.weights))
     checkpoint.unlink()

@@ -3,8 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_cells
 from lymphokit.features.backbone import encode_images, load_backbone
 from lymphokit.features.bank import write_bank
 from lymphokit.imaging.frame import centre, resized
@@ -21,7 +20,7 @@ with job(snakemake.log[0], snakemake.threads):
         settings["timm"], weights=weights, sha256=sha256, seed=snakemake.params.seed
     )
     say(backbone.source)
-    cells = pd.read_csv(snakemake.input.cells)
+    cells = read_cells(snakemake.input.cells)
     images = read_images(Path(snakemake.input.raw), cells["path"], snakemake.params.image_size)
     if settings["image"] == "segmented":
         masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))

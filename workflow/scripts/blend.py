@@ -1,22 +1,23 @@
 """Blend the models of one fold; everything is chosen on the fold's inner predictions."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from lymphokit.cohort.tables import read_patients, write_table
+from lymphokit.files import write_json
 from lymphokit.ensemble.fold import MemberPredictions, blend_fold, recipes
 from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
     rule = snakemake.params.threshold
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
     tables = map(read_predictions, map(Path, snakemake.input.predictions))
     panel = MemberPredictions.from_tables(
         dict(zip(snakemake.params.models, tables, strict=True)), patients
     )
     blends, chosen = blend_fold(panel, recipes(rule=rule, **snakemake.params.blends), rule)
     together = pd.concat([table.assign(blend=name) for name, table in blends.items()])
-    together.to_csv(snakemake.output.predictions, index=False)
-    Path(snakemake.output.chosen).write_text(json.dumps(chosen, indent=2) + "\n")
+    write_table(together, snakemake.output.predictions)
+    write_json(Path(snakemake.output.chosen), chosen)

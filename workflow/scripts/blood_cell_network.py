@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.features.backbone import load_backbone, save_network
 from lymphokit.features.fine_tune import Adam, fine_tune
 from lymphokit.figures.confusion import confusion_figure
@@ -16,7 +17,7 @@ from lymphokit.job import job
 from lymphokit.progress import say
 
 with job(snakemake.log[0], snakemake.threads):
-    cells = pd.read_csv(snakemake.input.table)
+    cells = read_table(snakemake.input.table)
     about = json.loads(Path(snakemake.input.about).read_text())
     backbone = load_backbone(**snakemake.params.trunk, seed=snakemake.params.seed)
     say(backbone.source)
@@ -37,10 +38,10 @@ with job(snakemake.log[0], snakemake.threads):
         validation=(held_out, labels[held_out]),
     )
     save_network(trained.classifier.network, Path(snakemake.output.weights))
-    pd.DataFrame(map(asdict, trained.history)).to_csv(snakemake.output.history, index=False)
+    write_table(pd.DataFrame(map(asdict, trained.history)), snakemake.output.history)
     called = trained.log_probabilities(images, held_out).argmax(axis=1)
     judged = cells.loc[held_out, ["file", "type"]].assign(called=np.array(types)[called])
-    judged.to_csv(snakemake.output.judged, index=False)
+    write_table(judged, snakemake.output.judged)
     figure = confusion_figure(judged, types, network=snakemake.params.network)
     figure.savefig(snakemake.output.figure, dpi=130)
     accuracy = share_with_interval(trained.history[-1].accuracy, len(held_out))

@@ -1,10 +1,11 @@
 """Check the folder of blood cells and draw the parts that train and validate."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from lymphokit.cohort.tables import write_table
+from lymphokit.files import write_json
 from lymphokit.cohort.blood_cells import list_cells, split
 from lymphokit.imaging.labelled import check_photographs
 from lymphokit.job import job
@@ -18,9 +19,9 @@ with job(snakemake.log[0], snakemake.threads):
         columns=["file", "type", "part"],
     )
     check_photographs(home, table["file"].tolist())
-    table.to_csv(snakemake.output.table, index=False)
+    write_table(table, snakemake.output.table)
     about = {"home": str(home), "types": list(dict.fromkeys(cell.type for cell in cells))}
-    Path(snakemake.output.about).write_text(json.dumps(about, indent=2) + "\n")
+    write_json(Path(snakemake.output.about), about)
     sizes = table["part"].value_counts()
     say(
         f"blood cells of {home}: {len(about['types'])} types, {sizes['train']} cells to train on, "

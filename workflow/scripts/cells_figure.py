@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_cells, read_patients
 from lymphokit.figures.cells import montage
 from lymphokit.imaging.read import read_images
 from lymphokit.job import job
@@ -12,8 +12,8 @@ from lymphokit.job import job
 PATIENTS_A_LABEL, CELLS_A_PATIENT = 3, 8
 
 with job(snakemake.log[0], snakemake.threads):
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
-    cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
+    cells = read_cells(snakemake.input.cells)
     known, seed = patients[patients["part"] == "train"], snakemake.params.seed
     shown = known.groupby("label").sample(PATIENTS_A_LABEL, random_state=seed)
     bags = []

@@ -4,6 +4,7 @@ import json
 from datetime import date
 from pathlib import Path
 
+from lymphokit.cohort.tables import write_table
 from lymphokit.imaging.check import check_cohort
 from lymphokit.job import job
 from lymphokit.progress import say
@@ -18,7 +19,7 @@ with job(snakemake.log[0], snakemake.threads):
         f"{len(cohort.patients)} patients, {(cohort.patients['part'] == 'test').sum()} of them "
         f"to predict, {len(cohort.cells):,} cells: nothing wrong"
     )
-    cohort.patients.to_csv(snakemake.output.patients, index=False)
-    cohort.cells.to_csv(snakemake.output.cells, index=False)
+    write_table(cohort.patients, snakemake.output.patients)
+    write_table(cohort.cells, snakemake.output.cells)
     header = json.dumps(cohort.submission_header)
     Path(snakemake.output.header).write_text(header + "\n")

@@ -1,9 +1,6 @@
 """Compare every model with the reference on the same patients, in a table, a picture and words."""
 
-from pathlib import Path
-
-import pandas as pd
-
+from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.evaluation.comparison import comparison_sentence, comparison_table
 from lymphokit.figures.comparison import comparison_forest
 from lymphokit.job import job
@@ -11,11 +8,11 @@ from lymphokit.progress import say
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    decisions = pd.read_csv(Path(snakemake.input.decisions), dtype={"patient": str})
+    decisions = read_table(snakemake.input.decisions)
     models = decisions["model"].unique().tolist()
     uncertainty = params.uncertainty
     table = comparison_table(decisions, models, params.reference, seed=params.seed, **uncertainty)
-    table.to_csv(snakemake.output.table, index=False)
+    write_table(table, snakemake.output.table)
     figure = comparison_forest(table, submitted=params.submitted, **uncertainty)
     figure.savefig(snakemake.output.figure, dpi=150)
     for _, row in table[table["model"] == params.submitted].iterrows():

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_patients, read_table, write_table
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
@@ -13,8 +13,8 @@ from lymphokit.studies.learning_curves_figure import curve_figure
 
 with job(snakemake.log[0], snakemake.threads):
     model, executions = snakemake.params.model, snakemake.params.settings["curve_executions"]
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
-    split = pd.read_csv(snakemake.input.split, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
+    split = read_table(snakemake.input.split)
     known, n_cells = np.flatnonzero(patients["part"] == "train"), patients["n_cells"].sum()
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells)
     cohort = Labelled(
@@ -25,7 +25,7 @@ with job(snakemake.log[0], snakemake.threads):
     curves = learning_curves(
         model, cohort, split, executions=executions, seed=snakemake.params.seed
     )
-    curves.to_csv(snakemake.output.curves, index=False)
+    write_table(curves, snakemake.output.curves)
     for metric in ("balanced_accuracy", "loss"):
         figure = curve_figure(curves, metric, executions=executions)
         figure.savefig(snakemake.output[metric], dpi=150)

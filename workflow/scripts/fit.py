@@ -1,13 +1,13 @@
 """Fit one model inside one fold; predict its inner, validation and test patients."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import joblib
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_fold, read_folds, read_patients, write_table
+from lymphokit.files import write_json
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
 from lymphokit.evaluation.out_of_fold import Fit, cross_predict
 from lymphokit.features.bank import open_bank
@@ -16,9 +16,9 @@ from lymphokit.models.registry import create
 
 with job(snakemake.log[0], snakemake.threads):
     settings = dict(snakemake.params.settings)
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
-    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
-    fold = folds[folds["fold"] == int(snakemake.wildcards.fold)]
+    patients = read_patients(snakemake.input.patients)
+    folds = read_folds(snakemake.input.folds)
+    fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     has_bank, n_cells = "features" in settings, patients["n_cells"].sum()
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None
     fits: list[Fit] = []
@@ -32,7 +32,7 @@ with job(snakemake.log[0], snakemake.threads):
         snakemake.params.seed,
         fits=fits,
     )
-    predictions.to_csv(snakemake.output.predictions, index=False)
+    write_table(predictions, snakemake.output.predictions)
     joblib.dump(model, snakemake.output.model)
     record = {
         "model": snakemake.wildcards.model,
@@ -43,4 +43,4 @@ with job(snakemake.log[0], snakemake.threads):
         "seed": snakemake.params.seed,
         "code": snakemake.params.code,
     }
-    Path(snakemake.output.record).write_text(json.dumps(record, indent=2) + "\n")
+    write_json(Path(snakemake.output.record), record)

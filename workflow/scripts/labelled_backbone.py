@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_table
 from lymphokit.features.backbone import encode_images, load_backbone
 from lymphokit.features.bank import write_bank
 from lymphokit.imaging.labelled import Photographs
@@ -19,7 +18,7 @@ with job(snakemake.log[0], snakemake.threads):
         sha256=backbone["sha256"],
         seed=snakemake.params.seed,
     )
-    files = pd.read_csv(snakemake.input.table)["file"].tolist()
+    files = read_table(snakemake.input.table)["file"].tolist()
     home = json.loads(Path(snakemake.input.about).read_text())["home"]
     stains = json.loads(Path(snakemake.input.stain).read_text())
     images = Photographs(

@@ -1,10 +1,11 @@
 """Check the folder of labelled cells and draw the balanced parts that train and validate."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from lymphokit.cohort.tables import write_table
+from lymphokit.files import write_json
 from lymphokit.cohort.labelled_cells import list_cells, split
 from lymphokit.imaging.labelled import Photographs, check_photographs
 from lymphokit.imaging.stain import stain_of
@@ -26,9 +27,9 @@ with job(snakemake.log[0], snakemake.threads):
     )
     check_photographs(home, table["file"].tolist())
     stain = stain_of(Photographs(home, table["file"].tolist(), None, side=settings["labelled_px"]))
-    table.to_csv(snakemake.output.table, index=False)
+    write_table(table, snakemake.output.table)
     about = {"home": str(home), "stain": stain.as_dict(), "n_images": len(cells)}
-    Path(snakemake.output.about).write_text(json.dumps(about, indent=2) + "\n")
+    write_json(Path(snakemake.output.about), about)
     sizes = table.groupby(["part", "label"]).size()
     say(
         f"labelled cells of {home}: "

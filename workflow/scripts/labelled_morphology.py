@@ -4,8 +4,7 @@ import json
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_table
 from lymphokit.features.bank import write_bank
 from lymphokit.features.morphology import NAMES, measure_cells
 from lymphokit.imaging.labelled import Photographs
@@ -15,7 +14,7 @@ from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
     settings, segmentation = snakemake.params.settings, snakemake.params.segmentation
-    files = pd.read_csv(snakemake.input.table)["file"].tolist()
+    files = read_table(snakemake.input.table)["file"].tolist()
     home = json.loads(Path(snakemake.input.about).read_text())["home"]
     stains = json.loads(Path(snakemake.input.stain).read_text())
     images = Photographs(

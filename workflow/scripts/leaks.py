@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lymphokit.files import write_json
 from lymphokit.audit.findings import as_json, raise_on_findings
 from lymphokit.audit.finished_run import FinishedRun, run_checks
 from lymphokit.audit.table import audit_table
@@ -34,4 +35,4 @@ with job(snakemake.log[0], snakemake.threads):
     if any(check.faults for check in checks):
         Console(width=120).print(audit_table(leaks["checks"]))
     raise_on_findings(checks)
-    Path(snakemake.output.leaks).write_text(json.dumps(leaks, indent=2) + "\n")
+    write_json(Path(snakemake.output.leaks), leaks)

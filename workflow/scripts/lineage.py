@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients
+from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.provenance import file_sha256
@@ -22,5 +23,5 @@ with job(snakemake.log[0], snakemake.threads):
         stain_patients=json.loads(Path(snakemake.input.stain).read_text())["patients"],
     )
     lineage["added_sha256"] = file_sha256(Path(snakemake.input.added))
-    Path(snakemake.output.lineage).write_text(json.dumps(lineage, indent=2) + "\n")
+    write_json(Path(snakemake.output.lineage), lineage)
     say(f"fold {lineage['fold']}: no label of a validation or test patient in {lineage['cells']}")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_folds, read_patients
 from lymphokit.bags.patients import bags_of
 from lymphokit.features.bank import open_bank
 from lymphokit.figures.margins import margin_histograms
@@ -14,8 +14,8 @@ from lymphokit.job import job
 PATIENTS_A_LABEL = 4
 
 with job(snakemake.log[0], snakemake.threads):
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
-    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
+    folds = read_folds(snakemake.input.folds)
     fold = folds[(folds["fold"] == 1) & (folds["part"] == "validation")]
     known = patients[patients["patient"].isin(fold["patient"])]
     shown = known.groupby("label").head(PATIENTS_A_LABEL).index.to_numpy()

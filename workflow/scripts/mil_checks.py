@@ -4,6 +4,7 @@ from functools import partial
 
 from rich.console import Console
 
+from lymphokit.cohort.tables import write_table
 from lymphokit.figures.tables import checks_terminal_table
 from lymphokit.job import job
 from lymphokit.models.registry import create
@@ -22,5 +23,5 @@ with job(snakemake.log[0], snakemake.threads):
             n_test=TEST_BAGS,
         )
     table = checks_table(results)
-    table.to_csv(snakemake.output.checks, index=False)
+    write_table(table, snakemake.output.checks)
     Console(width=120).print(checks_terminal_table(table))

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_cells
 from lymphokit.features.bank import write_bank
 from lymphokit.features.morphology import NAMES, measure_cells
 from lymphokit.imaging.pixels import open_pixels, unpack_mask
@@ -12,7 +11,7 @@ from lymphokit.job import job
 from lymphokit.progress import track
 
 with job(snakemake.log[0], snakemake.threads):
-    cells = pd.read_csv(snakemake.input.cells)
+    cells = read_cells(snakemake.input.cells)
     images = read_images(Path(snakemake.input.raw), cells["path"], snakemake.params.image_size)
     masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
     write_bank(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lymphokit.cohort.tables import read_folds, read_patients, write_table
 from lymphokit.ensemble import naive
 from lymphokit.ensemble.fold import recipes, rule_for
 from lymphokit.evaluation.out_of_fold import decision_table, out_of_fold_table, read_predictions
@@ -12,14 +13,14 @@ from lymphokit.figures.scores import roc_curves, score_forest
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
-    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
+    folds = read_folds(snakemake.input.folds)
     repeat_of = folds.groupby("fold")["repeat"].first().to_dict()
     names = snakemake.params.models
     paths = iter(map(Path, snakemake.input.models))
     predictions = {name: [read_predictions(next(paths)) for _ in repeat_of] for name in names}
     blended = [read_predictions(Path(path)) for path in snakemake.input.blends]
     blends = recipes(rule=naive.RULE, **snakemake.params.blends)
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
     optimistic = naive.naive_scores(predictions, list(repeat_of.values()), patients, blends)
     for name in blends:
         predictions[name] = [table[table["blend"] == name] for table in blended]
@@ -37,9 +38,9 @@ with job(snakemake.log[0], snakemake.threads):
     scores.insert(1, "features", [snakemake.params.features.get(name, "") for name in predictions])
     scores.insert(scores.columns.get_loc("high") + 1, "naive", scores["model"].map(optimistic))
 
-    out_of_fold_table(predictions, scored).to_csv(snakemake.output.oof, index=False)
-    decided.to_csv(snakemake.output.decisions, index=False)
-    scores.to_csv(snakemake.output.scores, index=False)
+    write_table(out_of_fold_table(predictions, scored), snakemake.output.oof)
+    write_table(decided, snakemake.output.decisions)
+    write_table(scores, snakemake.output.scores)
     made = f"{len(repeat_of)} folds"
     submitted = snakemake.params.submitted
     forest = score_forest(scores, submitted=submitted, folds=made, **uncertainty)

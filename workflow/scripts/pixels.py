@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_cells
 from lymphokit.figures.segmentation import segmentation_figure
 from lymphokit.imaging.pixels import open_pixels, unpack_mask, write_pixel_banks
 from lymphokit.imaging.read import read_images
@@ -12,7 +12,7 @@ from lymphokit.job import job
 from lymphokit.progress import say, track
 
 with job(snakemake.log[0], snakemake.threads):
-    cells = pd.read_csv(snakemake.input.cells)
+    cells = read_cells(snakemake.input.cells)
     raw, size = Path(snakemake.input.raw), snakemake.params.image_size
     images = track(read_images(raw, cells["path"], size), "segmenting cells", len(cells))
     not_found = write_pixel_banks(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients
+from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.pseudo_labels.learner import open_learner
 from lymphokit.pseudo_labels.rounds import SelfTraining, training_subsets
@@ -41,4 +42,4 @@ with job(snakemake.log[0], snakemake.threads):
     write_state(state, Path(snakemake.output.added), Path(snakemake.output.scores))
     about = {key: params.get(key) for key in ("phase", "settings", "seed", "code")}
     record = {"fold": fold, **about, "subsets": summarise(state)}
-    Path(snakemake.output.record).write_text(json.dumps(record, indent=2) + "\n")
+    write_json(Path(snakemake.output.record), record)

@@ -4,20 +4,21 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_cells, read_fold, read_folds
+from lymphokit.files import write_json
 from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
-    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
-    of_fold = folds[folds["fold"] == int(snakemake.wildcards.fold)]
+    folds = read_folds(snakemake.input.folds)
+    of_fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     training = of_fold.loc[of_fold["part"] == "train", "patient"]
-    cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})
+    cells = read_cells(snakemake.input.cells)
     theirs = cells["patient"].isin(training).to_numpy()
     stains = {
         "competition": Stain.of(np.load(snakemake.input.moments)[theirs]).as_dict(),
         "labelled_cells": json.loads(Path(snakemake.input.labelled).read_text())["stain"],
         "patients": cells.loc[theirs, "patient"].unique().tolist(),
     }
-    Path(snakemake.output.stain).write_text(json.dumps(stains, indent=2) + "\n")
+    write_json(Path(snakemake.output.stain), stains)

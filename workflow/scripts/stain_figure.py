@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from lymphokit.cohort.tables import read_cells, read_table
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.imaging.stain import moved_onto
 from lymphokit.job import job
@@ -17,8 +17,8 @@ NAMES = {"competition": "patients' cells", "labelled_cells": "labelled cells"}
 with job(snakemake.log[0], snakemake.threads):
     stains = json.loads(Path(snakemake.input.stain).read_text())
     side, moving = snakemake.params.settings["labelled_px"], snakemake.params.settings["stain"]
-    cells = pd.read_csv(snakemake.input.cells, dtype={"patient": str})
-    labelled = pd.read_csv(snakemake.input.table)
+    cells = read_cells(snakemake.input.cells)
+    labelled = read_table(snakemake.input.table)
     theirs = cells.loc[cells["patient"].isin(stains["patients"]), "path"].tolist()
     home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
     sources = {

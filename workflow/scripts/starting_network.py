@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.fine_tune import Sgd, fine_tune
 from lymphokit.imaging.labelled import Photographs
@@ -15,7 +16,7 @@ from lymphokit.progress import say
 
 with job(snakemake.log[0], snakemake.threads):
     settings, name = snakemake.params.settings, snakemake.wildcards.backbone
-    cells = pd.read_csv(snakemake.input.table)
+    cells = read_table(snakemake.input.table)
     home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
     backbone = load_backbone(**snakemake.params.trunk, seed=snakemake.params.seed)
     say(backbone.source)
@@ -32,5 +33,5 @@ with job(snakemake.log[0], snakemake.threads):
     )
     history = pd.DataFrame([asdict(epoch) for epoch in trained.history])
     history.insert(0, "network", name)
-    history.to_csv(snakemake.output.history, index=False)
+    write_table(history, snakemake.output.history)
     say(f"{name}: {history['accuracy'].iloc[-1]:.3f} of {len(held_out)} held-out labelled cells")

@@ -4,9 +4,10 @@ import datetime as dt
 import json
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_patients, read_table
+from lymphokit.files import write_json
 from lymphokit.ensemble.fold import submission_labels
 from lymphokit.figures.tables import terminal_table
 from lymphokit.job import job
@@ -16,9 +17,9 @@ from lymphokit.submission.write import submission_name, utc_stamp, write_submiss
 
 with job(snakemake.log[0], snakemake.threads):
     blend, cohort = snakemake.params.blend, snakemake.wildcards.cohort
-    decisions = pd.read_csv(snakemake.input.decisions, dtype={"patient": str})
-    scores = pd.read_csv(snakemake.input.scores)
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    decisions = read_table(snakemake.input.decisions)
+    scores = read_table(snakemake.input.scores)
+    patients = read_patients(snakemake.input.patients)
     test = patients.loc[patients["part"] == "test", "patient"].tolist()
     header = tuple(json.loads(Path(snakemake.input.header).read_text()))
     labels = submission_labels(decisions, blend)
@@ -38,7 +39,7 @@ with job(snakemake.log[0], snakemake.threads):
     figures = oof_figures(scores, blend)
     append(file.parent / "ledger.csv", Entry(file.name, utc=utc_stamp(now), **origin, **figures))
     receipt = {"file": str(file), **origin, **figures}
-    Path(snakemake.output.receipt).write_text(json.dumps(receipt, indent=2) + "\n")
+    write_json(Path(snakemake.output.receipt), receipt)
     made = f"{decisions['fold'].nunique()} folds"
     table = terminal_table(scores, submitted=blend, folds=made, level=snakemake.params.level)
     Console(width=120).print(

@@ -25,8 +25,8 @@ class RoundSizes:
 
     @classmethod
     def from_config(cls, blocks: Sequence[dict[str, int]]) -> Self:
-        """Expand the blocks of config.yaml: `[{rounds: 5, add: 2}, {rounds: 18, add: 5}]`."""
-        return cls(tuple(block["add"] for block in blocks for _ in range(block["rounds"])))
+        """Expand the blocks of config.yaml: `[{count: 5, add: 2}, {count: 18, add: 5}]`."""
+        return cls(tuple(block["add"] for block in blocks for _ in range(block["count"])))
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -43,7 +43,7 @@ class RoundSizes:
         """
         if not 0 <= number <= len(self):
             raise RoundsError(
-                f"round {number}: pseudo_label.schedule in config.yaml has {len(self)} rounds; "
+                f"round {number}: pseudo_label.rounds in config.yaml has {len(self)} rounds; "
                 "add rounds there, or name one of them"
             )
         return self.sizes[number - 1] if number else 0

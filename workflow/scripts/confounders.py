@@ -3,6 +3,7 @@
 import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.studies.bag_size import bag_size_scores, users_of_bag_size
@@ -19,7 +20,7 @@ from lymphokit.studies.probes import ProbeSettings
 
 with job(snakemake.log[0], snakemake.threads):
     read = {
-        name: pd.read_csv(snakemake.input[name], dtype={"patient": str})
+        name: read_table(snakemake.input[name])
         for name in ("patients", "artefacts", "folds", "decisions")
     }
     models, level = snakemake.params.models, snakemake.params.uncertainty["level"]
@@ -33,9 +34,9 @@ with job(snakemake.log[0], snakemake.threads):
 
     targets = {"label": labels, "train_or_test": shift}
     scores = pd.concat(targets, names=["target"]).reset_index("target")
-    scores.to_csv(snakemake.output.scores, index=False)
-    columns.to_csv(snakemake.output.columns, index=False)
-    sizes.to_csv(snakemake.output.bag_size, index=False)
+    write_table(scores, snakemake.output.scores)
+    write_table(columns, snakemake.output.columns)
+    write_table(sizes, snakemake.output.bag_size)
     figure = confounder_forest(labels, shift, resamples=study.resamples, level=level)
     figure.savefig(snakemake.output.figure, dpi=150)
     Console(width=140).print(confounder_table(labels, shift, level=level))

@@ -1,8 +1,8 @@
 """Whom to send to flow cytometry, what that costs and spares, and the advice for test patients."""
 
-import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.calibration import referral
 from lymphokit.calibration.referral_figure import risk_coverage_figure
 from lymphokit.calibration.terminal_tables import referral_sentences, referral_terminal_table
@@ -13,21 +13,17 @@ with job(snakemake.log[0], snakemake.threads):
     drawn = {**snakemake.params.uncertainty, "seed": snakemake.params.seed}
     prices, level = settings["costs"], drawn["level"]
     costs = referral.Costs(**prices)
-    calibrated = pd.read_csv(
-        snakemake.input.calibrated, dtype={"patient": str}, keep_default_na=False
-    )
+    calibrated = read_table(snakemake.input.calibrated)
     calibrated = calibrated[calibrated["model"].isin(compared)]
-    decisions = pd.read_csv(
-        snakemake.input.decisions, dtype={"patient": str}, keep_default_na=False
-    )
+    decisions = read_table(snakemake.input.decisions)
     referred = referral.apply_band(
         calibrated, band=settings["band"], costs=costs, wanted=settings["wanted"]
     )
     ways = referral.strategies(referred, decisions, compared, costs)
     table = referral.referral_table(ways, costs, **drawn)
-    table.to_csv(snakemake.output.table, index=False)
+    write_table(table, snakemake.output.table)
     advice = referral.advise_test_patients(referred, compared[0])
-    advice.to_csv(snakemake.output.referrals, index=False)
+    write_table(advice, snakemake.output.referrals)
     curve = referral.risk_coverage(calibrated, compared, costs, **drawn)
     figure = risk_coverage_figure(curve, table, level=level, **prices)
     figure.savefig(snakemake.output.figure, dpi=150)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
 from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
@@ -14,7 +15,7 @@ from lymphokit.studies.refit_scores import RefitCohort, observed_scores, require
 
 with job(snakemake.log[0], snakemake.threads):
     models = snakemake.params.models
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
     n_cells = patients["n_cells"].sum()
     cohort = RefitCohort.from_tables(
         patients,
@@ -25,7 +26,7 @@ with job(snakemake.log[0], snakemake.threads):
         },
         stack_C=snakemake.params.stack_C,
     )
-    plan = cohort.plan(pd.read_csv(snakemake.input.folds, dtype={"patient": str}))
+    plan = cohort.plan(read_folds(snakemake.input.folds))
     paths = iter(map(Path, snakemake.input.run))
     run = {
         name: [read_predictions(next(paths)) for _ in plan.repeat]
@@ -33,10 +34,10 @@ with job(snakemake.log[0], snakemake.threads):
     }
     require_agreement(cohort, plan, run)
 
-    null = pd.concat(map(pd.read_csv, snakemake.input.null), ignore_index=True)
+    null = pd.concat(map(read_table, snakemake.input.null), ignore_index=True)
     observed = observed_scores(cohort, plan, snakemake.params.threshold)
     table = permutation_table(observed, null)
-    table.to_csv(snakemake.output.table, index=False)
+    write_table(table, snakemake.output.table)
     clinical = [name for name, model in models.items() if model["kind"] == "clinical_logistic"]
     without_images = clinical[0] if clinical else None
     n_patients = len(cohort.labels)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_patients, write_table
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
 from lymphokit.studies.refit_scores import RefitCohort
@@ -12,7 +13,7 @@ from lymphokit.studies.spread import split_scores, spread_decisions, spread_tabl
 from lymphokit.studies.spread_figure import spread_figure, spread_terminal_table
 
 with job(snakemake.log[0], snakemake.threads):
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
     n_cells, uncertainty = patients["n_cells"].sum(), snakemake.params.uncertainty
     cohort = RefitCohort.from_tables(
         patients,
@@ -32,8 +33,8 @@ with job(snakemake.log[0], snakemake.threads):
     )
     splits = split_scores(decisions)
     table = spread_table(decisions, seed=snakemake.params.seed, **uncertainty)
-    splits.to_csv(snakemake.output.splits, index=False)
-    table.to_csv(snakemake.output.table, index=False)
+    write_table(splits, snakemake.output.splits)
+    write_table(table, snakemake.output.table)
     shown = {"n_patients": len(cohort.labels), "level": uncertainty["level"]}
     figure = spread_figure(table, splits, **shown)
     figure.savefig(snakemake.output.figure, dpi=150)

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
+from lymphokit.cohort.tables import read_folds, read_patients, write_table
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
 from lymphokit.studies.permutation import permutation_scores
@@ -11,7 +10,7 @@ from lymphokit.studies.refit_scores import RefitCohort
 
 with job(snakemake.log[0], snakemake.threads):
     settings = snakemake.params.settings
-    patients = pd.read_csv(snakemake.input.patients, dtype={"patient": str})
+    patients = read_patients(snakemake.input.patients)
     n_cells = patients["n_cells"].sum()
     cohort = RefitCohort.from_tables(
         patients,
@@ -27,10 +26,10 @@ with job(snakemake.log[0], snakemake.threads):
         cohort,
         snakemake.wildcards.shuffle,
         range(first, settings["shuffles"] + 1, settings["jobs"]),
-        folds=pd.read_csv(snakemake.input.folds, dtype={"patient": str}),
+        folds=read_folds(snakemake.input.folds),
         fold_settings=snakemake.params.fold_settings,
         rule=snakemake.params.threshold,
         neighbours=settings["neighbours"],
         seed=snakemake.params.seed,
     )
-    null.to_csv(snakemake.output.null, index=False)
+    write_table(null, snakemake.output.null)

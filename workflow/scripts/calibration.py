@@ -1,11 +1,11 @@
 """Calibrate every model in every fold on inner predictions; show what that is worth out of fold."""
 
-import json
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
+from lymphokit.cohort.tables import read_folds, write_table
+from lymphokit.files import write_json
 from lymphokit.calibration import reliability
 from lymphokit.calibration.reliability_figure import reliability_figure
 from lymphokit.calibration.terminal_tables import calibration_terminal_table, sensitivity_sentences
@@ -18,7 +18,7 @@ with job(snakemake.log[0], snakemake.threads):
     settings, uncertainty = snakemake.params.settings, snakemake.params.uncertainty
     compared, level = snakemake.params.compared, uncertainty["level"]
     method, n_bins = settings["method"], settings["bins"]
-    folds = pd.read_csv(snakemake.input.folds, dtype={"patient": str})
+    folds = read_folds(snakemake.input.folds)
     repeat_of = folds.groupby("fold")["repeat"].first().to_dict()
     paths = iter(map(Path, snakemake.input.models))
     predictions = {
@@ -32,16 +32,16 @@ with job(snakemake.log[0], snakemake.threads):
         }
 
     calibrated, learned = reliability.calibrate_all(predictions, repeat_of, method=method)
-    calibrated.to_csv(snakemake.output.calibrated, index=False)
-    Path(snakemake.output.learned).write_text(json.dumps(learned, indent=2) + "\n")
+    write_table(calibrated, snakemake.output.calibrated)
+    write_json(Path(snakemake.output.learned), learned)
     table = reliability.calibration_table(
         calibrated, list(predictions), n_bins=n_bins, seed=snakemake.params.seed, **uncertainty
     )
-    table.to_csv(snakemake.output.table, index=False)
+    write_table(table, snakemake.output.table)
     wanted = reliability.sensitivity_table(
         predictions, repeat_of, wanted=settings["sensitivities"], level=level
     )
-    wanted.to_csv(snakemake.output.sensitivity, index=False)
+    write_table(wanted, snakemake.output.sensitivity)
     shown = reliability.most_changed(table, compared, SHOWN)
     points = reliability.reliability_bins(calibrated, shown, n_bins=n_bins, level=level)
     words = {"submitted": compared[0], "method": method, "level": level}

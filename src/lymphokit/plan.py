@@ -1,0 +1,422 @@
+"""What a run does for a configuration and a cohort; the Snakefiles only read it.
+
+The plan is made once, before any job: which data is used, which models run, which of them enter
+the blends and the choices, which rest and why, and where the files of each are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import lymphokit
+from lymphokit import config
+from lymphokit.cohort import blood_cells, labelled_cells, raw
+from lymphokit.errors import ConfigError
+from lymphokit.models.registry import Kind, kind_of
+from lymphokit.pseudo_labels.selection import RoundSizes
+from lymphokit.studies.shuffles import shuffles_for
+
+# Settings that no submission depends on: another value of these writes no new CSV.
+NOT_IN_SUBMISSION = (
+    *("raw", "comparison", "calibration", "referral", "confounders", "audit"),
+    *("ablation", "permutation", "spread"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, decided.
+
+    settings: the checked configuration as plain values. source: the raw data. labelled_cells and
+    blood_cells: folders of single cells, None where there is none. models: names of those that
+    run, in the order of config.yaml. resting: why each enabled model that does not run rests.
+    choices: the candidates of each choice that has at least two.
+    """
+
+    settings: Mapping[str, Any]
+    source: raw.RawChoice
+    labelled_cells: Path | None
+    blood_cells: Path | None
+    models: tuple[str, ...]
+    resting: Mapping[str, str]
+    choices: Mapping[str, Sequence[str]]
+
+    @property
+    def cohort(self) -> str:
+        """The name of the cohort, that of its folder in results/."""
+        return self.source.cohort
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the run makes its own cohort."""
+        return self.source.source is None
+
+    @property
+    def raw(self) -> str:
+        """The folder of raw data: the download itself, or what is made or unpacked of it."""
+        if self.source.source is None or self.source.is_zip:
+            return f"results/{self.cohort}/raw"
+        return str(self.source.source)
+
+    @property
+    def raw_is_made(self) -> bool:
+        """Whether the workflow makes the folder of raw data, by simulating or unpacking it."""
+        return self.raw.startswith("results/")
+
+    @property
+    def truth(self) -> str | list[str]:
+        """The folder of the simulated truth; none for real data."""
+        return f"results/{self.cohort}/truth" if self.simulated else []
+
+    @property
+    def labelled_cell_input(self) -> str | list[str]:
+        """The input folder of the labelled cells: the simulation where they are part of it."""
+        if self.labelled_cells is None:
+            return []
+        made = self.simulated and self.settings["labelled_cells"] == "auto"
+        return self.raw if made else str(self.labelled_cells)
+
+    @property
+    def blood_cells_are_made(self) -> bool:
+        """Whether the blood cells are part of the simulated cohort."""
+        return self.simulated and self.settings["blood_cells"]["folder"] == "auto"
+
+    @property
+    def blood_cell_input(self) -> str | list[str]:
+        """The input folder of the blood cells: the simulation where they are part of it."""
+        if self.blood_cells is None:
+            return []
+        return self.raw if self.blood_cells_are_made else str(self.blood_cells)
+
+    @property
+    def messages(self) -> list[str]:
+        """Lines that a run starts with: the data used, and what rests for want of data."""
+        lines = [self.source.sentence()]
+        lines += [labelled_cells.NONE_HERE] if self.labelled_cells is None else []
+        lines += [blood_cells.NONE_HERE] if self.blood_cells is None else []
+        return lines
+
+    @property
+    def folds(self) -> range:
+        """Numbers of the folds, from 1: k for each repeat, or one split for each."""
+        folds = self.settings["folds"]
+        per_repeat = folds["k"] if folds["scheme"] == "kfold" else 1
+        return range(1, folds["repeats"] * per_repeat + 1)
+
+    def block(self, model: str) -> dict[str, Any]:
+        """The settings of a model, as in config.yaml."""
+        return dict(self.settings["models"][model])
+
+    def kind(self, model: str) -> Kind:
+        """The registered kind of a model."""
+        return kind_of(self.block(model)["kind"])
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        """Models that run and are of one of these kinds."""
+        return [name for name in self.models if self.block(name)["kind"] in kinds]
+
+    @property
+    def blended(self) -> list[str]:
+        """Models that may enter the vote, the mean and the stack."""
+        return [name for name in self.models if self.block(name)["enabled"] != "scored"]
+
+    @property
+    def entering(self) -> list[str]:
+        """Models whose predictions the blends read: those blended, and candidates of choices."""
+        candidates = {name for among in self.choices.values() for name in among}
+        return [name for name in self.models if name in {*self.blended, *candidates}]
+
+    @property
+    def blends(self) -> dict[str, Any]:
+        """The arguments of `ensemble.fold.recipes`, except the threshold rule."""
+        return {
+            "blended": self.blended,
+            "image_models": [name for name in self.blended if self.kind(name).uses_images],
+            "best": self.settings["ensemble"]["best"],
+            "stack_C": self.settings["ensemble"]["stack_C"],
+            "choices": dict(self.choices),
+        }
+
+    @property
+    def calibrated(self) -> list[str]:
+        """What the calibration and referral pages show: the submitted blend and the baseline."""
+        blend = self.settings["submission"]["blend"]
+        return list(dict.fromkeys([blend, *self.of_kind("clinical_logistic")[:1]]))
+
+    @property
+    def permuted(self) -> list[str]:
+        """The models of the permutation test that the run fits as well."""
+        return [name for name in self.settings["permutation"]["models"] if name in self.models]
+
+    @property
+    def checked_models(self) -> list[str]:
+        """The models that the MIL unit tests can run: those that read features of cells."""
+        return [name for name in self.models if self.reads_features(name)]
+
+    def files_of(self, models: Sequence[str]) -> list[Path]:
+        """The files that define the kinds of these models, each once."""
+        return list(dict.fromkeys(self.kind(name).file for name in models))
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures that belong to a submission."""
+        names = ["cells", "segmentation", "scores", "roc", "comparison", "confounders"]
+        names += ["blood_cells"] if config.BLOOD_BANK in self.banks else []
+        if self.pseudo_labelling:
+            names += ["stain", "rounds", *(f"added_fold{fold}" for fold in self.folds)]
+        names += [f"reconstruction_{variant}" for variant in self.autoencoder_variants]
+        return [*names, *(f"margins_{name}" for name in self.of_kind("one_class_svm"))]
+
+    @property
+    def banks(self) -> set[str]:
+        """The feature banks that the models of the run read."""
+        return {
+            block["features"] for name in self.models if "features" in (block := self.block(name))
+        }
+
+    def bank_files(self, model: str, fold: str | int) -> list[str]:
+        """The files of the bank that a model reads in a fold, relative to results/{cohort}."""
+        bank = self.block(model).get("features")
+        if bank is None:
+            return []
+        if bank in config.PIXEL_BANKS:
+            return [f"imaging/{config.PIXEL_BANKS[bank]}.npy"]
+        folder = f"fold{fold}/features" if bank in config.CELL_BANKS else "features"
+        return [f"{folder}/{bank}.npy", f"{folder}/{bank}.json"]
+
+    def reads_features(self, model: str) -> bool:
+        """Whether a model reads features of cells, not pixels or one probability of each cell."""
+        bank = self.block(model).get("features")
+        return bank is not None and bank not in {*config.CELL_BANKS, *config.PIXEL_BANKS}
+
+    def features_label(self, model: str) -> str:
+        """The features of a model and the source of their weights, for the score table."""
+        bank = self.block(model).get("features", "")
+        if bank in self.settings["backbones"]:
+            backbone = self.settings["backbones"][bank]
+            return f"{backbone['timm']}, weights {backbone['weights']}"
+        if bank in (config.BLOOD_BANK, *config.CELL_BANKS):
+            block = "pseudo_label" if bank in config.LABELLED_BANKS else bank
+            return f"{bank}, {self.settings[block]['network']}"
+        return str(bank)
+
+    def backbone(self, name: str) -> dict[str, Any]:
+        """The settings of a backbone, its file of weights resolved.
+
+        A file is looked for here, in data/weights, and in a folder `weights` beside the raw data.
+        """
+        backbone = dict(self.settings["backbones"][name])
+        folders = [Path(), Path("data/weights")]
+        if self.source.source is not None:
+            folders.append(self.source.source.parent / "weights")
+        places = [folder / backbone["weights"] for folder in folders]
+        found = next((str(file) for file in places if file.is_file()), backbone["weights"])
+        return {**backbone, "weights": found}
+
+    def trunk(self, name: str) -> dict[str, Any]:
+        """The arguments of `load_backbone`, except the seed, for a backbone of config.yaml."""
+        backbone = self.backbone(name)
+        return {"name": backbone["timm"], **{key: backbone[key] for key in ("weights", "sha256")}}
+
+    def blood_cell_backbone(self) -> dict[str, Any]:
+        """The settings of the backbone trained on blood cells: those of its start, new weights."""
+        weights = f"results/{self.cohort}/features/{config.BLOOD_BANK}.safetensors"
+        start = self.settings["backbones"][self.settings["blood_cells"]["network"]]
+        return {**start, "weights": weights, "sha256": None}
+
+    @property
+    def autoencoder_variants(self) -> list[str]:
+        """The variants of the autoencoder that a model of the run reads."""
+        variants = self.settings["autoencoder"]["variants"]
+        return [variant for variant in variants if f"autoencoder_{variant}" in self.banks]
+
+    @property
+    def ablated_model(self) -> dict[str, Any]:
+        """The model that the ablation varies, with the ablation's number of members."""
+        settings = self.settings["ablation"]
+        return {**self.block(settings["model"]), "members": settings["members"]}
+
+    def blocks(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The settings of several models, by name."""
+        return {name: self.block(name) for name in names}
+
+    def banks_read_by(self, names: Sequence[str], ending: str) -> list[str]:
+        """The files with this ending of the banks that these models read, each once."""
+        banks = dict.fromkeys(self.block(name).get("features") for name in names)
+        return [f"results/{self.cohort}/features/{bank}.{ending}" for bank in banks if bank]
+
+    def ablation_files(self, which: str) -> list[str]:
+        """The files of a bank of the ablation; which: `features` or `segmented_features`."""
+        bank = {**self.ablated_model, **self.settings["ablation"]}[which]
+        return [f"results/{self.cohort}/features/{bank}.{ending}" for ending in ("npy", "json")]
+
+    @property
+    def shuffles(self) -> tuple[str, ...]:
+        """The shuffles of the permutation test that apply to its models."""
+        names = self.settings["permutation"]["models"]
+        return shuffles_for([self.block(name)["kind"] for name in names])
+
+    @property
+    def submission_settings(self) -> dict[str, Any]:
+        """The settings that a submission depends on."""
+        return {key: block for key, block in self.settings.items() if key not in NOT_IN_SUBMISSION}
+
+    # Pseudo-labelling: the params of a step hold the settings that it uses and no others, so that
+    # a change reruns what it touches. A longer list of rounds runs the new rounds alone.
+
+    @property
+    def pseudo_labelling(self) -> bool:
+        """Whether a model of the run reads the banks of pseudo-labelling."""
+        return not self.banks.isdisjoint(config.LABELLED_BANKS)
+
+    @property
+    def round_sizes(self) -> RoundSizes:
+        """How many cells of each label every round adds."""
+        return RoundSizes.from_config(self.settings["pseudo_label"]["rounds"])
+
+    @property
+    def last_round(self) -> int:
+        """The number of the last round."""
+        return len(self.round_sizes)
+
+    @property
+    def trains_whole_network(self) -> bool:
+        """Whether pseudo-labelling trains all layers, not the last one alone."""
+        return bool(self.settings["pseudo_label"]["train"] == "all")
+
+    @property
+    def learning(self) -> dict[str, Any]:
+        """The settings of the learner of the rounds."""
+        whole = ["train", "sgd", "labelled_px", "stain"]
+        return self._pseudo_label(whole if self.trains_whole_network else ["train", "ridge"])
+
+    @property
+    def learner_module(self) -> str:
+        """The module of the learner of the rounds, which its digest of code covers."""
+        learner = "network" if self.trains_whole_network else "head"
+        return f"lymphokit.pseudo_labels.{learner}_learner"
+
+    @property
+    def round_trunk(self) -> dict[str, Any]:
+        """The backbone that the rounds train; none where they read a bank of features."""
+        if not self.trains_whole_network:
+            return {}
+        return self.trunk(self.settings["pseudo_label"]["network"])
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """The settings of the cell selection."""
+        keys = ["confidence", "floor", "most_per_patient", "negatives", "ties"]
+        return self._pseudo_label(keys)
+
+    @property
+    def frame(self) -> dict[str, Any]:
+        """Size and crop of the images that the rounds read."""
+        backbone = self.settings["backbones"].get(self.settings["pseudo_label"]["network"], {})
+        return {"size": self.settings["cohort"]["image_size"], "crop": backbone.get("crop")}
+
+    def sizes_until(self, number: str | None) -> list[int]:
+        """Cells of each label added by every round up to this one; by all rounds for None."""
+        sizes = self.round_sizes.sizes
+        return list(sizes if number is None else sizes[: int(number)])
+
+    def learner_inputs(self, wildcards: Any) -> dict[str, str]:
+        """The input files of a step of the rounds: tables, and features or images of all cells."""
+        cohort = f"results/{wildcards.cohort}"
+        folder = f"{cohort}/fold{wildcards.fold}/pseudo_label"
+        tables = {
+            "patients": f"{cohort}/cohort/patients.csv",
+            "cells": f"{cohort}/cohort/cells.csv",
+            "folds": f"{cohort}/folds.csv",
+            "table": f"{cohort}/labelled_cells/cells.csv",
+        }
+        if self.trains_whole_network:
+            about = f"{cohort}/labelled_cells/about.json"
+            return {**tables, "raw": self.raw, "about": about, "stain": f"{folder}/stain.json"}
+        network = self.settings["pseudo_label"]["network"]
+        banks = {"bank": f"{cohort}/features/{network}.npy"}
+        return {**tables, **banks, "labelled_bank": f"{folder}/{network}.npy"}
+
+    def round_before(self, wildcards: Any) -> dict[str, str]:
+        """The output of round r - 1, which round r reads. Raises RoundsError beyond the last."""
+        number = int(wildcards.round)
+        self.round_sizes.size_of(number)
+        folder = f"results/{wildcards.cohort}/fold{wildcards.fold}/pseudo_label/round{number - 1}"
+        return {"added": f"{folder}/added.csv", "scores": f"{folder}/scores.npz"}
+
+    @property
+    def pseudo_label_files(self) -> list[str]:
+        """The files of all rounds in all folds that the leak checks read."""
+        if not self.pseudo_labelling:
+            return []
+        last = self.last_round
+        steps = [f"round{number}/record.json" for number in range(last + 1)]
+        steps += [f"round{last}/{file}" for file in ("added.csv", "scores.npz")]
+        steps += ["last/added.csv", "last/scores.npz", "stain.json", "lineage.json"]
+        files = [*(f"pseudo_label/{step}" for step in steps), "features/pseudo_label.npy"]
+        return [f"results/{self.cohort}/fold{fold}/{file}" for fold in self.folds for file in files]
+
+    def _pseudo_label(self, keys: Sequence[str]) -> dict[str, Any]:
+        return {key: self.settings["pseudo_label"][key] for key in keys}
+
+
+def make_plan(
+    settings: Mapping[str, Any], source: raw.RawChoice, order: Sequence[str], root: Path
+) -> Plan:
+    """Check the settings and the data, and decide what runs.
+
+    settings: the merged configuration; source: the raw data; order: names of models in the order
+    in which they are to stand, for Snakemake merges overlays in front; root: the working folder.
+    Raises ConfigError and CohortError with every fault found.
+    """
+    checked = config.validate(settings)
+    labelled = labelled_cells.locate(checked["labelled_cells"], source, root)
+    if labelled is not None and labelled.is_dir():
+        labelled_cells.require_parts(labelled, checked["pseudo_label"])
+    blood = blood_cells.locate(checked["blood_cells"]["folder"], source, root)
+    if blood is not None and not _is_simulated(source, checked["blood_cells"]["folder"]):
+        blood_cells.require_parts(blood, checked["blood_cells"]["validation"])
+    resting_banks = {
+        **dict.fromkeys(config.LABELLED_BANKS if labelled is None else (), "no labelled cells"),
+        **dict.fromkeys((config.BLOOD_BANK,) if blood is None else (), "no blood cells"),
+    }
+    names = list(dict.fromkeys([*order, *checked["models"]]))
+    enabled = [name for name in names if checked["models"][name]["enabled"]]
+    resting = {
+        name: resting_banks[bank]
+        for name in enabled
+        if (bank := checked["models"][name].get("features")) in resting_banks
+    }
+    models = tuple(name for name in enabled if name not in resting)
+    plan = Plan(checked, source, labelled, blood, models, MappingProxyType(resting), {})
+    choices = {
+        name: candidates
+        for name, among in checked["ensemble"]["choices"].items()
+        if len(candidates := _candidates(plan, among)) > 1
+    }
+    return Plan(checked, source, labelled, blood, models, plan.resting, MappingProxyType(choices))
+
+
+def _candidates(plan: Plan, among: Sequence[str] | str) -> list[str]:
+    """The models of a choice that run; with fewer than two there is nothing to choose."""
+    return plan.blended if among == "all" else [name for name in among if name in plan.models]
+
+
+def _is_simulated(source: raw.RawChoice, setting: str) -> bool:
+    """Whether a set of single cells is made with the simulated cohort."""
+    return source.source is None and setting == "auto"
+
+
+def require_checkout(root: Path) -> None:
+    """Raises ConfigError unless the installed package is that of the checkout at `root`.
+
+    Otherwise an edit in this checkout would change nothing, and its results would be of other code.
+    """
+    installed, expected = Path(str(lymphokit.__file__)).parent, root / "src" / "lymphokit"
+    if installed.resolve() != expected.resolve():
+        raise ConfigError(
+            f"the package in use is {installed}, not this checkout's {expected}: "
+            "run `make env` here and use its .venv, or `pip install --editable .`"
+        )

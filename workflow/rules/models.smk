@@ -1,0 +1,59 @@
+# One rule fits every model inside a fold; threads, GPU and code come from the registry.
+
+
+rule fit:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+        folds="results/{cohort}/folds.csv",
+        bank=bank_of,
+    output:
+        predictions="results/{cohort}/fold{fold}/{model}/predictions.csv",
+        model="results/{cohort}/fold{fold}/{model}/model.joblib",
+        record="results/{cohort}/fold{fold}/{model}/record.json",
+    log:
+        "logs/{cohort}/fold{fold}/{model}.log",
+    benchmark:
+        "logs/{cohort}/fold{fold}/{model}.tsv"
+    wildcard_constraints:
+        model=any_of(PLAN.models),
+    conda:
+        "../../environment.yml"
+    threads: lambda wildcards: PLAN.kind(wildcards.model).threads
+    resources:
+        gpu=lambda wildcards: int(PLAN.kind(wildcards.model).gpu),
+    params:
+        settings=lambda wildcards: PLAN.block(wildcards.model),
+        seed=config["seed"],
+        code=lambda wildcards: code_of("fit.py", PLAN.kind(wildcards.model).file),
+    message:
+        "Fit {wildcards.model} in fold {wildcards.fold}"
+    script:
+        "../scripts/fit.py"
+
+
+rule margins:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+        folds="results/{cohort}/folds.csv",
+        bank=lambda wildcards: bank_of(wildcards, fold=1),
+        model="results/{cohort}/fold1/{model}/model.joblib",
+    output:
+        figure=report(
+            "results/{cohort}/figures/margins_{model}.png",
+            caption="../report/margins.rst",
+            category="One-class SVM",
+        ),
+    log:
+        "logs/{cohort}/margins_{model}.log",
+    benchmark:
+        "logs/{cohort}/margins_{model}.tsv"
+    wildcard_constraints:
+        model=any_of(PLAN.of_kind("one_class_svm")),
+    conda:
+        "../../environment.yml"
+    params:
+        code=lambda wildcards: code_of("margins.py", PLAN.kind(wildcards.model).file),
+    message:
+        "Figure: margins of {wildcards.model}"
+    script:
+        "../scripts/margins.py"

@@ -1,0 +1,271 @@
+# Studies of a cohort. No submission depends on them, except on the confounder figure.
+#   snakemake confounders | ablation | permutation | spread | mil_checks
+
+
+# What predicts the label without being medicine. What is read here of rows, dates and files reaches
+# no model.
+rule artefacts:
+    input:
+        raw=PLAN.raw,
+        patients="results/{cohort}/cohort/patients.csv",
+        cells="results/{cohort}/cohort/cells.csv",
+        images="results/{cohort}/imaging/raw_128.npy",
+    output:
+        artefacts="results/{cohort}/confounders/artefacts.csv",
+    log:
+        "logs/{cohort}/artefacts.log",
+    benchmark:
+        "logs/{cohort}/artefacts.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("artefacts.py"),
+    message:
+        "What tables, files and stains record of each patient"
+    script:
+        "../scripts/artefacts.py"
+
+
+rule confounders:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        artefacts=f"results/{COHORT}/confounders/artefacts.csv",
+        folds=f"results/{COHORT}/folds.csv",
+        decisions=f"results/{COHORT}/decisions.csv",
+    output:
+        scores=report(
+            f"results/{COHORT}/confounders.csv",
+            caption="../report/confounders.rst",
+            category="Confounders",
+        ),
+        columns=report(
+            f"results/{COHORT}/confounders/columns.csv",
+            caption="../report/confounder_columns.rst",
+            category="Confounders",
+        ),
+        bag_size=report(
+            f"results/{COHORT}/confounders/bag_size.csv",
+            caption="../report/bag_size.rst",
+            category="Confounders",
+        ),
+        figure=report(
+            f"results/{COHORT}/figures/confounders.png",
+            caption="../report/confounders.rst",
+            category="Confounders",
+        ),
+    log:
+        f"logs/{COHORT}/confounders.log",
+    benchmark:
+        f"logs/{COHORT}/confounders.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        settings=config["confounders"],
+        models=PLAN.blocks(PLAN.models),
+        parts={key: config["folds"][key] for key in ["k", "repeats"]},
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("confounders.py"),
+    message:
+        "Confounders"
+    script:
+        "../scripts/confounders.py"
+
+
+# What D-MIL owes to each of its parts, and how it learns (report 5.2.3, table 1, figures 9 and 10).
+use rule folds as split with:
+    output:
+        folds="results/{cohort}/ablation/split.csv",
+    log:
+        "logs/{cohort}/split.log",
+    benchmark:
+        "logs/{cohort}/split.tsv"
+    params:
+        settings={**config["folds"], "scheme": "split", "repeats": 1},
+        seed=config["seed"],
+        code=code_of("folds.py"),
+    message:
+        "Draw the split of the ablation"
+
+
+rule ablation:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        split=f"results/{COHORT}/ablation/split.csv",
+        folds=f"results/{COHORT}/folds.csv",
+        bank=[f"results/{COHORT}/{file}" for file in PLAN.ablation_files("features")],
+        segmented=[
+            f"results/{COHORT}/{file}"
+            for file in PLAN.ablation_files("segmented_features")
+        ],
+    output:
+        executions=f"results/{COHORT}/ablation/executions.csv",
+        table=report(
+            f"results/{COHORT}/ablation/table.csv",
+            caption="../report/ablation.rst",
+            category="Ablation",
+        ),
+        curves=f"results/{COHORT}/ablation/curves.csv",
+        balanced_accuracy=report(
+            f"results/{COHORT}/figures/curve_balanced_accuracy.png",
+            caption="../report/curves.rst",
+            category="Ablation",
+        ),
+        loss=report(
+            f"results/{COHORT}/figures/curve_loss.png",
+            caption="../report/curves.rst",
+            category="Ablation",
+        ),
+    log:
+        f"logs/{COHORT}/ablation.log",
+    benchmark:
+        f"logs/{COHORT}/ablation.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    params:
+        settings=config["ablation"],
+        model=PLAN.ablated_model,
+        threshold=config["decision"]["threshold"],
+        seed=config["seed"],
+        code=code_of("ablation.py"),
+    message:
+        "Ablation: variants and learning curves of {params.settings[model]}"
+    script:
+        "../scripts/ablation.py"
+
+
+# Can the scores be believed? Cheap models refitted on shuffled labels and shuffled images.
+rule permutation_scores:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+        folds="results/{cohort}/folds.csv",
+        banks=PLAN.banks_read_by(config["permutation"]["models"], "npy"),
+        about=PLAN.banks_read_by(config["permutation"]["models"], "json"),
+    output:
+        null="results/{cohort}/permutation/{shuffle}_{job}.csv",
+    log:
+        "logs/{cohort}/permutation/{shuffle}_{job}.log",
+    benchmark:
+        "logs/{cohort}/permutation/{shuffle}_{job}.tsv"
+    wildcard_constraints:
+        shuffle=any_of(PLAN.shuffles),
+        job=r"\d+",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=config["permutation"],
+        models=PLAN.blocks(config["permutation"]["models"]),
+        stack_C=config["ensemble"]["stack_C"],
+        fold_settings=config["folds"],
+        threshold=config["decision"]["threshold"],
+        seed=config["seed"],
+        code=code_of("permutation_scores.py"),
+    message:
+        "Permutation: refit on shuffles of {wildcards.shuffle}, part {wildcards.job}"
+    script:
+        "../scripts/permutation_scores.py"
+
+
+rule permutation:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        folds=f"results/{COHORT}/folds.csv",
+        banks=PLAN.banks_read_by(config["permutation"]["models"], "npy"),
+        about=PLAN.banks_read_by(config["permutation"]["models"], "json"),
+        run=expand(
+            f"results/{COHORT}/fold{{fold}}/{{model}}/predictions.csv",
+            model=PLAN.permuted,
+            fold=FOLDS,
+        ),
+        null=expand(
+            f"results/{COHORT}/permutation/{{shuffle}}_{{job}}.csv",
+            shuffle=PLAN.shuffles,
+            job=range(1, config["permutation"]["jobs"] + 1),
+        ),
+    output:
+        table=report(
+            f"results/{COHORT}/permutation/table.csv",
+            caption="../report/permutation.rst",
+            category="Can it be believed?",
+        ),
+        figure=report(
+            f"results/{COHORT}/figures/permutation.png",
+            caption="../report/permutation.rst",
+            category="Can it be believed?",
+        ),
+    log:
+        f"logs/{COHORT}/permutation.log",
+    benchmark:
+        f"logs/{COHORT}/permutation.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        models=PLAN.blocks(config["permutation"]["models"]),
+        compared=PLAN.permuted,
+        stack_C=config["ensemble"]["stack_C"],
+        threshold=config["decision"]["threshold"],
+        code=code_of("permutation.py"),
+    message:
+        "Permutation test"
+    script:
+        "../scripts/permutation.py"
+
+
+# The same models refitted on folds drawn again and again: what a single split would have reported.
+rule spread:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        banks=PLAN.banks_read_by(config["spread"]["models"], "npy"),
+        about=PLAN.banks_read_by(config["spread"]["models"], "json"),
+    output:
+        splits=f"results/{COHORT}/spread/splits.csv",
+        table=report(
+            f"results/{COHORT}/spread/table.csv",
+            caption="../report/spread.rst",
+            category="Can it be believed?",
+        ),
+        figure=report(
+            f"results/{COHORT}/figures/spread.png",
+            caption="../report/spread.rst",
+            category="Can it be believed?",
+        ),
+    log:
+        f"logs/{COHORT}/spread.log",
+    benchmark:
+        f"logs/{COHORT}/spread.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        repeats=config["spread"]["repeats"],
+        models=PLAN.blocks(config["spread"]["models"]),
+        stack_C=config["ensemble"]["stack_C"],
+        fold_settings=config["folds"],
+        threshold=config["decision"]["threshold"],
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("spread.py"),
+    message:
+        "Spread over repeated folds"
+    script:
+        "../scripts/spread.py"
+
+
+# Do the models learn what is there, or what is missing? On synthetic bags, so for any cohort.
+rule mil_checks:
+    output:
+        checks="results/mil_checks.csv",
+    log:
+        "logs/mil_checks.log",
+    benchmark:
+        "logs/mil_checks.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        models=PLAN.blocks(PLAN.checked_models),
+        seed=config["seed"],
+        code=code_of("mil_checks.py", *PLAN.files_of(PLAN.checked_models)),
+    message:
+        "MIL unit tests of the models"
+    script:
+        "../scripts/mil_checks.py"
