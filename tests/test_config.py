@@ -42,7 +42,7 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
             "decision.threshold.sensitivty: .*did you mean sensitivity?",
         ),
         ({"decision": {"threshold": {"sensitivity": 1}}}, "threshold.sensitivity: .*less than 1"),
-        ({"abstention": {"costs": {"mised": 9}}}, "mised is unknown; did you mean missed?"),
+        ({"referral": {"costs": {"mised": 9}}}, "mised is unknown; did you mean missed?"),
         ({"ablation": {"model": "mi_svm"}}, "ablation.model: mi_svm is unknown; .*d_mil"),
         ({"audit": {"known_duplicates": [{"images": ["P1/a.jpg"], "reason": "x"}]}}, "audit.known"),
         (

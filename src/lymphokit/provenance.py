@@ -40,11 +40,11 @@ def commit(folder: Path) -> str:
     return answer.stdout.strip() or "none"
 
 
-def code_digest(script: Path, *modules: str) -> str:
+def code_digest(script: Path, *modules: str | Path) -> str:
     """Digest of a script, of these modules, and of all of the package that they come to import.
 
-    script: path of a Python file; modules: dotted names that the script imports only by name, as
-    the registry imports its models. Comments, docstrings and layout do not count, so that
+    script: path of a Python file; modules: dotted names or files that the script loads by name, as
+    the registry loads its models. Comments, docstrings and layout do not count, so that
     editing them reruns nothing; imports are followed wherever they stand, in functions too.
     Raises FileNotFoundError for a module that is not there.
     """
@@ -56,11 +56,11 @@ def code_digest(script: Path, *modules: str) -> str:
     return digest.hexdigest()[:_SHOWN]
 
 
-def _file_named(module: str) -> Path:
-    path = _file_of(module)
+def _file_named(module: str | Path) -> Path:
+    path = module if isinstance(module, Path) else _file_of(module)
     if path is None:
         raise FileNotFoundError(f"no module {module} in {SOURCE}")
-    return path
+    return path.resolve()
 
 
 def _reached_from(entries: list[Path]) -> set[Path]:

@@ -39,7 +39,7 @@ class Checkout:
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
-            env=environment(),
+            env=environment(self.folder),
             capture_output=True,
             text=True,
             check=False,
@@ -53,7 +53,7 @@ class Checkout:
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
-            env=environment(),
+            env=environment(self.folder),
             capture_output=True,
             text=True,
             check=False,
@@ -62,15 +62,13 @@ class Checkout:
         return done.stdout + done.stderr
 
     def planned(self, *arguments: str) -> set[str]:
-        """The rules that a run would run."""
-        printed = self.run("submission", "--dry-run", *arguments)
-        return set(re.findall(r"^(?:local)?rule (\w+):", printed, re.M)) - {"submission"}
+        """The rules that a run would run; for `fit`, the models that it would fit."""
+        return names_planned(self.run("submission", "--dry-run", *arguments)) - {"submission"}
 
     def jobs(self, target: str) -> list[int]:
         """The rounds of pseudo-labelling that a run of this target would run."""
         printed = self.run(target, "--dry-run")
-        rounds = re.findall(r"^ +wildcards: .*round=(\d+)", printed, re.M)
-        return sorted(map(int, rounds))
+        return sorted(map(int, re.findall(r"Round (\d+) of fold", printed)))
 
     def submissions(self) -> list[Path]:
         """The CSVs written so far, oldest first."""
@@ -84,9 +82,16 @@ class Checkout:
         file.write_text(text.replace(before, after))
 
 
-def environment() -> dict[str, str]:
-    """The environment of a person who has only activated `.venv`."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def names_planned(printed: str) -> set[str]:
+    """The rules in the table of jobs that a run printed, models in place of `fit`."""
+    table = printed.rpartition("Job stats:")[2].partition("total ")[0]
+    rules = set(re.findall(r"^(\w+) +\d+$", table, re.M)) - {"fit"}
+    return rules | set(re.findall(r"Fit (\w+) in fold", printed))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The environment in which the package of this checkout is the one installed."""
+    return {**os.environ, "PYTHONPATH": str(folder / "src")}
 
 
 def copy_to(folder: Path) -> Checkout:

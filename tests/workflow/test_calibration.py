@@ -1,4 +1,4 @@
-"""Calibration and abstention end with the main job; new costs rerun the abstention alone."""
+"""Calibration and referral end with the main job; new costs rerun the referral alone."""
 
 import csv
 import json
@@ -33,13 +33,13 @@ def test_every_test_patient_gets_advice(finished: Checkout) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6
     assert {row["advice"] for row in rows} <= {"reactive", "tumoral", "flow cytometry"}
-    for figure in ("reliability", "abstention"):
+    for figure in ("reliability", "referral"):
         assert (folder / f"figures/{figure}.png").stat().st_size > 10_000
 
 
-def test_new_costs_rerun_the_abstention_alone(finished: Checkout) -> None:
-    change = "abstention={'costs': {'missed': 50}}"
-    assert finished.planned("--config", change) == {"abstain"}
+def test_new_costs_rerun_the_referral_alone(finished: Checkout) -> None:
+    change = "referral={'costs': {'missed': 50}}"
+    assert finished.planned("--config", change) == {"referral"}
 
 
 def test_a_wanted_sensitivity_is_a_rule_of_decision(finished: Checkout) -> None:

@@ -44,4 +44,4 @@ def test_no_rule_but_the_page_reads_artefacts() -> None:
         for body in rules.split("\nrule ")[1:]
         if "artefacts.csv" in body.partition("output:")[0]
     ]
-    assert readers == ["confounder_page"]
+    assert readers == ["confounders"]

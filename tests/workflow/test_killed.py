@@ -37,7 +37,7 @@ def kill_when(checkout: Checkout, is_time: Callable[[], bool], target: str = "su
     process = subprocess.Popen(
         checkout.command(target),
         cwd=checkout.folder,
-        env=environment(),
+        env=environment(checkout.folder),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -104,15 +104,15 @@ def test_rounds_killed_in_round_12_go_on_from_round_12(
     copied.configure(
         f"""{FEW_MODELS}
     pseudo_label:
-        schedule:
-            - {{rounds: 2, add: 1}}
-            - {{rounds: 1, add: 2}}
-            - {{rounds: 9, add: 1}}
+        rounds:
+            - {{count: 2, add: 1}}
+            - {{count: 1, add: 2}}
+            - {{count: 9, add: 1}}
     """
     )
     rounds = "results/demo/fold1/pseudo_label/round"
     target = f"{rounds}12/added.csv"
-    # The first three rounds are those of the finished run: a longer schedule leaves them.
+    # The first three rounds are those of the finished run: further rounds leave them.
     assert copied.jobs(target) == [*range(4, 13)]
     log = copied.folder / "logs/demo/fold1/round12.log"
     kill_when(copied, log.exists, target)

@@ -1,7 +1,6 @@
 """The rounds as rules: what reruns, what is refused, and both ways to train."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.workflow.conftest import Checkout
+from tests.workflow.conftest import Checkout, names_planned
+from tests.workflow.test_reruns import AFTER_THE_SCORES
 
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
@@ -19,15 +19,15 @@ ROUNDS = "results/demo/fold1/pseudo_label"
 
 def test_rerunning_the_rounds_reruns_what_follows_and_no_features(finished: Checkout) -> None:
     assert finished.planned("-R", "pseudo_label") == {
-        *("pseudo_label", "rounds", "gallery", "lineage", "last_phase", "cell_bank"),
-        *("cell_counts", "blend", "out_of_fold", "comparison", "calibrate", "abstain"),
-        *("confounder_page", "leaks", "submit", "audit"),
+        *("pseudo_label", "rounds", "gallery", "lineage", "last_phase"),
+        *("pseudo_label_bank", "pseudo_label_xgb", "pseudo_label_lgbm_shares", "blend"),
+        *("out_of_fold", *AFTER_THE_SCORES),
     }
 
 
 def test_a_round_beyond_the_last_is_refused(finished: Checkout) -> None:
     told = finished.refusal(f"{ROUNDS}/round4/added.csv", "--dry-run")
-    assert "round 4: pseudo_label.schedule in config.yaml has 3 rounds" in told
+    assert "round 4: pseudo_label.rounds in config.yaml has 3 rounds" in told
 
 
 def test_every_fold_ends_with_as_many_cells_as_configured(finished: Checkout) -> None:
@@ -67,7 +67,7 @@ def test_a_download_without_labelled_cells_leaves_their_models_out(copied: Check
     shutil.copytree(copied.folder / "results/demo/raw", download)
     told = copied.run("submission", "--dry-run", "--config", f"raw={download}")
     assert "no labelled cells: the models that learn from them are left out" in told
-    assert not {"pseudo_label", "cell_counts"} & set(re.findall(r"rule (\w+):", told))
+    assert not {"pseudo_label", "pseudo_label_xgb"} & names_planned(told)
 
 
 def test_training_every_weight_goes_through_a_full_round(copied: Checkout) -> None:

@@ -4,12 +4,12 @@ import csv
 
 import pytest
 
-from tests.workflow.conftest import Checkout
+from tests.workflow.conftest import ROOT, Checkout
 
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
 
-AFTER_THE_SCORES = {"comparison", "confounder_page", "calibrate", "abstain"}
+AFTER_THE_SCORES = {"comparison", "confounders", "calibration", "referral"}
 AFTER_THE_SCORES |= {"leaks", "submit", "audit"}
 AFTER_A_MODEL = {"blend", "out_of_fold", *AFTER_THE_SCORES}
 BLENDS = ["vote", "mean", "stack", "chosen_model", "chosen_pooling", "chosen_round"]
@@ -51,33 +51,56 @@ def test_changing_c_reruns_mi_svm_and_what_follows_from_it(finished: Checkout) -
 
 def test_editing_a_function_reruns_what_uses_it(edited: Checkout) -> None:
     edited.edit(
-        "src/lymphokit/mil/clinical.py",
+        "src/lymphokit/models/clinical.py",
         "import numpy as np\n",
         "import numpy as np\n\nEDITED = 1\n",
     )
-    assert edited.planned() == {"clinical", *AFTER_A_MODEL}
+    assert edited.planned() == {"clinical", "clinical_xgb", *AFTER_A_MODEL}
 
 
 def test_editing_a_shared_function_reruns_all_that_use_it(edited: Checkout) -> None:
     edited.edit(
-        "src/lymphokit/mil/projection.py",
+        "src/lymphokit/bags/projection.py",
         "import numpy as np\n",
         "import numpy as np\n\nEDITED = 1\n",
     )
-    of_features = {"mi_svm", "mi_svm_xgboost", "d_mil", "one_class", "margins"}
+    of_features = {"mi_svm", "mi_svm_xgb", "d_mil_tuned", "one_class", "margins"}
     assert edited.planned() == {*of_features, *AFTER_A_MODEL}
 
 
 def test_editing_a_rules_script_reruns_that_rule(edited: Checkout) -> None:
-    edited.edit("workflow/scripts/folds.py", "folds.to_csv(", "EDITED = 1\n    folds.to_csv(")
+    edited.edit(
+        "workflow/scripts/folds.py", "write_table(folds", "EDITED = 1\n    write_table(folds"
+    )
     assert "folds" in edited.planned()
     assert "autoencoder" not in edited.planned()
 
 
 def test_editing_comments_and_docstrings_reruns_nothing(edited: Checkout) -> None:
-    for path in ("src/lymphokit/mil/bags.py", "src/lymphokit/mil/clinical.py"):
+    for path in ("src/lymphokit/bags/packed.py", "src/lymphokit/models/clinical.py"):
         file = edited.folder / path
-        file.write_text(file.read_text().replace('"""', '"""Said anew. ', 1) + "\n# why\n")
+        file.write_text(file.read_text().replace('"""', '"""Written anew. ', 1) + "\n# why\n")
     script = edited.folder / "workflow/scripts/fit.py"
-    script.write_text("# said anew\n" + script.read_text())
+    script.write_text("# written anew\n" + script.read_text())
     assert edited.planned() == set()
+
+
+def test_a_model_outside_the_package_runs_through_to_the_score_table(copied: Checkout) -> None:
+    (copied.folder / "my_model.py").write_text((ROOT / "tests/models/toy_model.py").read_text())
+    copied.configure(
+        """
+        models:
+          toy:
+            kind: my_model.py:mean_feature
+            enabled: scored
+            features: morphology
+            column: 0
+        """
+    )
+    copied.run("submission")
+    with (copied.folder / "results/demo/scores.csv").open() as file:
+        (row,) = (row for row in csv.DictReader(file) if row["model"] == "toy")
+    assert 0 <= float(row["auc"]) <= 1
+    # An edit of the file refits the model, and no other.
+    copied.edit("my_model.py", "np.exp(-means)", "np.exp(-2 * means)")
+    assert copied.planned() == {"toy", "out_of_fold", *AFTER_THE_SCORES}

@@ -189,7 +189,7 @@ use rule backbone as blood_cell_bank with:
     wildcard_constraints:
         backbone="blood_cells",
     params:
-        settings=PLAN.blood_cell_backbone,
+        settings=PLAN.blood_cell_backbone(),
         image_size=config["cohort"]["image_size"],
         side=config["blood_cells"]["px"],
         seed=config["seed"],

@@ -93,11 +93,8 @@ rule ablation:
         patients=f"results/{COHORT}/cohort/patients.csv",
         split=f"results/{COHORT}/ablation/split.csv",
         folds=f"results/{COHORT}/folds.csv",
-        bank=[f"results/{COHORT}/{file}" for file in PLAN.ablation_files("features")],
-        segmented=[
-            f"results/{COHORT}/{file}"
-            for file in PLAN.ablation_files("segmented_features")
-        ],
+        bank=PLAN.ablation_files("features"),
+        segmented=PLAN.ablation_files("segmented_features"),
     output:
         executions=f"results/{COHORT}/ablation/executions.csv",
         table=report(

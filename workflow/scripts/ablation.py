@@ -1,16 +1,17 @@
-"""Train D-MIL and its variants again and again; print the report's table 1 with ours beside it."""
+"""Train D-MIL and its variants several times: the report's table 1 beside ours, learning curves."""
 
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from lymphokit.cohort.tables import read_patients, read_table, write_table
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
+from lymphokit.cohort.tables import read_patients, read_table, write_table
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
-from lymphokit.studies.ablation import Labelled, ablate, summarise
+from lymphokit.studies.ablation import Labelled, ablate, learning_curves, summarise
 from lymphokit.studies.ablation_table import ablation_table
+from lymphokit.studies.learning_curves_figure import curve_figure
 
 with job(snakemake.log[0], snakemake.threads):
     settings, model = snakemake.params.settings, snakemake.params.model
@@ -29,18 +30,24 @@ with job(snakemake.log[0], snakemake.threads):
         clinical_of(patients).take(known),
     )
     schemes = {scheme: read_table(snakemake.input[scheme]) for scheme in ("split", "folds")}
+    executions, seed = settings["executions"], snakemake.params.seed
     scores = ablate(
         model,
         cohort,
         schemes,
         segmented_features=settings["segmented_features"],
-        executions=settings["executions"],
+        executions=executions,
         rule=snakemake.params.threshold,
-        seed=snakemake.params.seed,
+        seed=seed,
     )
     write_table(scores, snakemake.output.executions)
     summary = summarise(scores)
     write_table(summary, snakemake.output.table)
-    executions = settings["executions"]
+    drawn = settings["curve_executions"]
+    curves = learning_curves(model, cohort, schemes["split"], executions=drawn, seed=seed)
+    write_table(curves, snakemake.output.curves)
+    for metric in ("balanced_accuracy", "loss"):
+        figure = curve_figure(curves, metric, executions=drawn)
+        figure.savefig(snakemake.output[metric], dpi=150)
     table = ablation_table(summary, executions=executions, n_patients=len(known))
     Console(width=160).print(table)

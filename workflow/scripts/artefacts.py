@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lymphokit.cohort.tables import read_cells, read_patients, write_table
 from lymphokit.cohort.layout import read_layout
 from lymphokit.cohort.table_artefacts import read_table_artefacts
+from lymphokit.cohort.tables import read_cells, read_patients, write_table
 from lymphokit.imaging.artefacts import by_patient, file_form, stains
 from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job

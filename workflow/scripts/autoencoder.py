@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lymphokit.files import write_json
 from lymphokit.features.autoencoder import save_autoencoder
 from lymphokit.features.compute import best_device
 from lymphokit.features.reconstruct import mean_image_error, reconstruct, reconstruction_error
 from lymphokit.features.train_autoencoder import train_autoencoder
 from lymphokit.figures.reconstruction import reconstruction_figure
+from lymphokit.files import write_json
 from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
 from lymphokit.progress import say

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from lymphokit.cohort.tables import read_patients, write_table
-from lymphokit.files import write_json
 from lymphokit.ensemble.fold import MemberPredictions, blend_fold, recipes
 from lymphokit.evaluation.out_of_fold import read_predictions
+from lymphokit.files import write_json
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from lymphokit.cohort.blood_cells import list_cells, split
 from lymphokit.cohort.tables import write_table
 from lymphokit.files import write_json
-from lymphokit.cohort.blood_cells import list_cells, split
 from lymphokit.imaging.labelled import check_photographs
 from lymphokit.job import job
 from lymphokit.progress import say

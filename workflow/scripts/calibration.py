@@ -4,12 +4,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lymphokit.cohort.tables import read_folds, write_table
-from lymphokit.files import write_json
 from lymphokit.calibration import reliability
 from lymphokit.calibration.reliability_figure import reliability_figure
 from lymphokit.calibration.terminal_tables import calibration_terminal_table, sensitivity_sentences
+from lymphokit.cohort.tables import read_folds, write_table
 from lymphokit.evaluation.out_of_fold import read_predictions
+from lymphokit.files import write_json
 from lymphokit.job import job
 
 SHOWN = 4

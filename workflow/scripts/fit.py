@@ -6,18 +6,17 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from lymphokit.cohort.tables import read_fold, read_folds, read_patients, write_table
-from lymphokit.files import write_json
 from lymphokit.bags.patients import bags_of, clinical_of, labels_of
+from lymphokit.cohort.tables import read_fold, read_patients, write_table
 from lymphokit.evaluation.out_of_fold import Fit, cross_predict
 from lymphokit.features.bank import open_bank
+from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.models.registry import create
 
 with job(snakemake.log[0], snakemake.threads):
     settings = dict(snakemake.params.settings)
     patients = read_patients(snakemake.input.patients)
-    folds = read_folds(snakemake.input.folds)
     fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     has_bank, n_cells = "features" in settings, patients["n_cells"].sum()
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None

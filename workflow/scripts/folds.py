@@ -1,7 +1,7 @@
 """Draw the folds once; every later step reads this table."""
 
-from lymphokit.cohort.tables import read_patients, write_table
 from lymphokit.cohort.folds import make_folds
+from lymphokit.cohort.tables import read_patients, write_table
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from lymphokit.cohort.labelled_cells import list_cells, split
 from lymphokit.cohort.tables import write_table
 from lymphokit.files import write_json
-from lymphokit.cohort.labelled_cells import list_cells, split
 from lymphokit.imaging.labelled import Photographs, check_photographs
 from lymphokit.imaging.stain import stain_of
 from lymphokit.job import job

@@ -1,6 +1,5 @@
 """One phase of a fold's self-training: round 0, a round, or the last phase."""
 
-import json
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients

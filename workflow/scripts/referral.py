@@ -2,10 +2,10 @@
 
 from rich.console import Console
 
-from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.calibration import referral
 from lymphokit.calibration.referral_figure import risk_coverage_figure
 from lymphokit.calibration.terminal_tables import referral_sentences, referral_terminal_table
+from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
 from lymphokit.cohort.tables import read_patients, write_table

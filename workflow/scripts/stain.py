@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lymphokit.cohort.tables import read_cells, read_fold, read_folds
+from lymphokit.cohort.tables import read_cells, read_fold
 from lymphokit.files import write_json
 from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
-    folds = read_folds(snakemake.input.folds)
     of_fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     training = of_fold.loc[of_fold["part"] == "train", "patient"]
     cells = read_cells(snakemake.input.cells)

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 
 from lymphokit.cohort.tables import read_patients, read_table
-from lymphokit.files import write_json
 from lymphokit.ensemble.fold import submission_labels
 from lymphokit.figures.tables import terminal_table
+from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.provenance import commit, file_sha256, settings_digest
 from lymphokit.submission.ledger import Entry, append, oof_figures

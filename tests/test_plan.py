@@ -1,0 +1,132 @@
+"""The plan of a run: which models run, which rest and why, and which files each reads."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lymphokit import config
+from lymphokit.cohort.raw import RawChoice
+from lymphokit.errors import ConfigError
+from lymphokit.plan import Plan, make_plan, require_checkout
+
+ROOT = Path(__file__).parents[1]
+SIMULATED = RawChoice("demo", None, False, "because a test asks")
+
+
+def plan_for(
+    changes: dict[str, Any], source: RawChoice = SIMULATED, root: Path = Path("/nonexistent")
+) -> Plan:
+    """The plan of config.yaml with these changes."""
+    settings = config.read_yaml(ROOT / "config.yaml")
+    return make_plan(config.merge(settings, changes), source, list(settings["models"]), root)
+
+
+@pytest.fixture
+def download(tmp_path: Path) -> RawChoice:
+    """A download without labelled cells and blood cells beside it."""
+    (tmp_path / "raw").mkdir()
+    return RawChoice("real", tmp_path / "raw", False, "because a test asks")
+
+
+def test_the_simulated_cohort_brings_its_cells_so_no_model_rests() -> None:
+    plan = plan_for({})
+    assert plan.resting == {}
+    assert plan.raw == "results/demo/raw"
+    assert plan.truth == "results/demo/truth"
+    assert plan.labelled_cell_input == plan.raw
+
+
+def test_without_labelled_and_blood_cells_their_models_rest_and_the_plan_says_why(
+    download: RawChoice, tmp_path: Path
+) -> None:
+    plan = plan_for({}, download, tmp_path)
+    assert plan.resting["pseudo_label_xgb"] == plan.resting["round_zero_xgb"] == "no labelled cells"
+    assert plan.resting["pooled_blood"] == "no blood cells"
+    assert not set(plan.resting) & set(plan.models)
+    assert not plan.pseudo_labelling
+    assert plan.labelled_cell_input == plan.blood_cell_input == []
+    assert plan.raw == str(tmp_path / "raw")
+    assert "rounds" not in plan.figures
+
+
+def test_a_choice_with_one_candidate_left_is_no_choice(download: RawChoice, tmp_path: Path) -> None:
+    plan = plan_for({"models": {"mi_svm_soft": {"enabled": False}}}, download, tmp_path)
+    assert set(plan.choices) == {"chosen_model", "chosen_pooling"}
+
+
+def test_a_scored_model_enters_no_blend_but_may_be_a_candidate() -> None:
+    plan = plan_for({})
+    assert "mi_svm_soft" not in plan.blended
+    assert "mi_svm_soft" in plan.entering
+    assert "one_class" not in plan.entering
+    assert "clinical" not in plan.blends["image_models"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "number"),
+    [({"k": 5}, 5), ({"k": 4, "repeats": 3}, 12), ({"scheme": "split", "repeats": 2}, 2)],
+)
+def test_folds_are_numbered_over_all_repeats(folds: dict[str, Any], number: int) -> None:
+    assert list(plan_for({"folds": folds}).folds) == list(range(1, number + 1))
+
+
+@pytest.mark.parametrize(
+    ("model", "files"),
+    [
+        ("clinical", []),
+        ("pooled", ["features/morphology.npy", "features/morphology.json"]),
+        ("end_to_end", ["imaging/raw_128.npy"]),
+        ("instance_cnn", [f"fold2/features/instance_network.{end}" for end in ("npy", "json")]),
+    ],
+)
+def test_a_bank_fitted_with_labels_lies_in_its_fold(model: str, files: list[str]) -> None:
+    assert plan_for({}).bank_files(model, 2) == files
+
+
+def test_models_stand_in_the_order_of_config_and_new_ones_after_them() -> None:
+    toy = f"{ROOT / 'tests/models/toy_model.py'}:mean_feature"
+    block = {"kind": toy, "enabled": True, "features": "morphology", "column": 0}
+    plan = plan_for({"models": {"toy": block, "clinical": {"C": 2.0}}})
+    assert plan.models[0] == "clinical"
+    assert plan.models[-1] == "toy"
+    assert plan.block("toy")["kind"] == toy
+    assert plan.kind("toy").file == ROOT / "tests/models/toy_model.py"
+
+
+def test_a_backbone_finds_its_file_of_weights_beside_the_download(
+    download: RawChoice, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights" / "net.safetensors"
+    weights.parent.mkdir()
+    weights.touch()
+    changes = {"backbones": {"resnet18": {"weights": weights.name}}}
+    plan = plan_for(changes, download, tmp_path)
+    assert plan.backbone("resnet18")["weights"] == str(weights)
+    assert plan.trunk("resnet18")["name"] == "resnet18.tv_in1k"
+    assert plan.backbone("vgg19")["weights"] == "hub"
+
+
+def test_round_r_reads_the_files_of_round_r_minus_1() -> None:
+    class Wildcards:
+        cohort, fold, round = "demo", "3", "7"
+
+    plan = plan_for({"pseudo_label": {"train": "head", "stain": "labelled_cells"}})
+    before = plan.round_before(Wildcards)
+    assert before["added"] == "results/demo/fold3/pseudo_label/round6/added.csv"
+    assert plan.learner_inputs(Wildcards)["bank"] == "results/demo/features/vgg19.npy"
+    assert plan.sizes_until("7") == [2] * 5 + [5] * 2
+    assert len(plan.sizes_until(None)) == plan.last_round == 23
+
+
+def test_settings_that_no_submission_depends_on_are_left_out_of_its_digest() -> None:
+    settings = plan_for({}).submission_settings
+    assert "models" in settings
+    assert "folds" in settings
+    assert not {"calibration", "referral", "permutation", "raw"} & set(settings)
+
+
+def test_a_package_of_another_checkout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="make env"):
+        require_checkout(tmp_path)
+    require_checkout(ROOT)
