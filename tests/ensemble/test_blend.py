@@ -21,14 +21,14 @@ RIGHT_ABOUT = {
 }
 
 
-def said(right: dict[str, list[int]]) -> np.ndarray:
+def probabilities_of(right: dict[str, list[int]]) -> np.ndarray:
     """Probabilities 0.9 or 0.1, right or wrong as listed."""
     is_right = np.array(list(right.values())).T == 1
     return np.where(is_right == (LABELS == 1)[:, None], 0.9, 0.1)
 
 
 def test_the_best_five_of_six_vote_and_ties_go_to_the_higher_auc():
-    probabilities = said(RIGHT_ABOUT)
+    probabilities = probabilities_of(RIGHT_ABOUT)
     names = list(RIGHT_ABOUT)
     probabilities[2, names.index("d")] = 0.45  # d still misses patient 2, but ranks them first
     vote = Vote(models=names, best=5, rule="half").fit(probabilities, LABELS, CLINICAL)
@@ -42,7 +42,7 @@ def test_the_best_five_of_six_vote_and_ties_go_to_the_higher_auc():
 
 
 def test_equal_models_keep_their_order():
-    alike = said({name: [1, 1, 1, 0, 1, 1] for name in "xyzw"})
+    alike = probabilities_of({name: [1, 1, 1, 0, 1, 1] for name in "xyzw"})
     vote = Vote(models="xyzw", best=3, rule="half").fit(alike, LABELS, CLINICAL)
     assert vote.chosen()["voters"] == ["x", "y", "z"]
 
@@ -53,12 +53,12 @@ def test_equal_models_keep_their_order():
 )
 def test_the_number_of_voters_is_the_largest_odd_one_available(n_models, best, voters):
     names = list(RIGHT_ABOUT)[:n_models]
-    probabilities = said(RIGHT_ABOUT)[:, :n_models]
+    probabilities = probabilities_of(RIGHT_ABOUT)[:, :n_models]
     vote = Vote(models=names, best=best, rule="half").fit(probabilities, LABELS, CLINICAL)
     assert vote.chosen()["voters"] == names[:voters]
 
 
-def test_voters_decide_at_their_own_thresholds():
+def test_voters_decide_at_their_thresholds():
     probabilities = np.column_stack(
         [[0.9, 0.9, 0.9, 0.9, 0.6, 0.6], [0.3, 0.3, 0.3, 0.3, 0.1, 0.1]]
     )
@@ -75,7 +75,7 @@ def test_the_mean_is_the_mean():
 
 
 def cohort(n: int = 97, seed: int = 0) -> tuple[np.ndarray, np.ndarray, Clinical]:
-    """Three models that know something, labels, and clinical attributes that do as well."""
+    """Three informative models, labels, and informative clinical attributes."""
     generator = np.random.default_rng(seed)
     labels = (np.arange(n) < 0.69 * n).astype(np.int64)
     odds = generator.normal((labels - 0.5)[:, None] * [1.5, 1.0, 1.0], 1.0)
@@ -136,7 +136,7 @@ def test_age_and_count_stack_without_any_image_model():
     assert probable[labels == 1].mean() > probable[labels == 0].mean()
 
 
-def test_a_certain_model_cannot_drown_the_others():
+def test_a_certain_model_cannot_dominate_the_others():
     probabilities, labels, clinical = cohort()
     stack = stack_of(probabilities, labels, clinical)
     certain = probabilities.copy()
@@ -148,7 +148,7 @@ def test_a_certain_model_cannot_drown_the_others():
     )
 
 
-def test_a_model_that_says_the_same_of_everybody_changes_nothing():
+def test_a_constant_model_changes_nothing():
     probabilities, labels, clinical = cohort()
     probabilities[:, 2] = 0.69
     found = stack_of(probabilities, labels, clinical).predict_proba(probabilities, clinical)

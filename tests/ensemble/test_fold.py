@@ -24,7 +24,7 @@ SETTINGS = {
 def patients_and_predictions(
     seed: int, *, n_training: int = 60, n_validation: int = 20, n_test: int = 6, signal: float = 1.0
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """One fold: the table of patients and what five models say; signal 0 is pure noise."""
+    """One fold: patients and the predictions of five models; signal 0 is noise."""
     generator = np.random.default_rng(seed)
     n = n_training + n_validation + n_test
     parts = np.repeat(["inner", "validation", "test"], [n_training, n_validation, n_test])
@@ -51,8 +51,8 @@ def patients_and_predictions(
 
 def blended(patients, predictions, **changes):
     settings = SETTINGS | changes
-    panel = fold.MemberPredictions.from_tables(predictions, patients)
-    return fold.blend_fold(panel, fold.recipes(**settings), settings["rule"])
+    members = fold.MemberPredictions.from_tables(predictions, patients)
+    return fold.blend_fold(members, fold.recipes(**settings), settings["rule"])
 
 
 def relabelled(predictions, change):
@@ -97,13 +97,13 @@ def test_labels_of_validation_patients_change_nothing():
 
 
 @pytest.mark.parametrize("name", ["vote", "stack", "chosen"])
-def test_a_blends_inner_prediction_does_not_know_the_labels_of_its_own_inner_fold(name):
+def test_an_inner_prediction_of_a_blend_does_not_depend_on_labels_of_its_inner_fold(name):
     patients, predictions = patients_and_predictions(3)
     swapped = relabelled(predictions, lambda t: t["label"].mask(t["inner"] == 1, 1 - t["label"]))
     before = blended(patients, predictions)[0][name]
     after = blended(patients, swapped)[0][name]
-    own, others = before["inner"] == 1, before["inner"].isin([0, 2])
-    assert before.loc[own, "probability"].equals(after.loc[own, "probability"])
+    held_out, others = before["inner"] == 1, before["inner"].isin([0, 2])
+    assert before.loc[held_out, "probability"].equals(after.loc[held_out, "probability"])
     assert not before.loc[others, "probability"].equals(after.loc[others, "probability"])
 
 
@@ -138,9 +138,9 @@ def test_noise_scores_half_out_of_fold_while_choosing_on_the_scored_patients_loo
             )
             honest[name].append(balanced_accuracy_score(decided["label"], decided["decision"]))
         scored = tables["mean"].query("part == 'validation'")
-        naive.append(_score_at_its_own_best_cut(scored))
+        naive.append(_best_threshold_score(scored))
         of_models = [table.query("part == 'validation'") for table in predictions.values()]
-        best_model.append(max(_score_at_its_own_best_cut(table) for table in of_models))
+        best_model.append(max(_best_threshold_score(table) for table in of_models))
     # A score of 80 patients varies by 0.06, the mean of 30 cohorts by 0.011: four of them.
     for name, scores in honest.items():
         assert abs(np.mean(scores) - 0.5) < 0.045, name
@@ -148,13 +148,13 @@ def test_noise_scores_half_out_of_fold_while_choosing_on_the_scored_patients_loo
     assert np.mean(best_model) > 0.6
 
 
-def _score_at_its_own_best_cut(table: pd.DataFrame) -> float:
+def _best_threshold_score(table: pd.DataFrame) -> float:
     labels, probabilities = table["label"].to_numpy(), table["probability"].to_numpy()
     cut = threshold.choose("balanced_accuracy", labels, probabilities)
     return balanced_accuracy_score(labels, probabilities >= cut)
 
 
-def test_models_that_know_something_are_better_together():
+def test_informative_models_are_better_together():
     alone, together = [], []
     for seed in range(8):
         patients, predictions = patients_and_predictions(seed, n_validation=200, signal=1.2)
@@ -174,7 +174,7 @@ def test_models_of_different_patients_are_not_blended():
         fold.MemberPredictions.from_tables(predictions, patients)
 
 
-def test_a_model_may_not_be_called_as_a_blend_is():
+def test_a_model_may_not_have_the_name_of_a_blend():
     patients, predictions = patients_and_predictions(6)
     with pytest.raises(BlendError, match="mean"):
         fold.MemberPredictions.from_tables({"mean": predictions["a"]}, patients)
@@ -183,12 +183,12 @@ def test_a_model_may_not_be_called_as_a_blend_is():
 
 
 def long_table(probabilities) -> pd.DataFrame:
-    """Three folds with thresholds 0.5, 0.6, 0.7: what model m says of P2 and of P10."""
+    """Three folds with thresholds 0.5, 0.6, 0.7: predictions of models m and k for P2, P10."""
     rows = [
         (number, patient, "test", model, probability, cut)
         for model, shift in (("m", 0.0), ("k", 0.1))
-        for number, (cut, said) in enumerate(zip((0.5, 0.6, 0.7), probabilities, strict=True), 1)
-        for patient, probability in zip(("P10", "P2"), np.array(said)[::-1] + shift, strict=True)
+        for number, (cut, row) in enumerate(zip((0.5, 0.6, 0.7), probabilities, strict=True), 1)
+        for patient, probability in zip(("P10", "P2"), np.array(row)[::-1] + shift, strict=True)
     ]
     return pd.DataFrame(
         rows, columns=["fold", "patient", "part", "model", "probability", "threshold"]
@@ -219,17 +219,17 @@ def test_a_test_patient_missing_from_a_fold_is_refused():
         fold.submission_labels(table, "unknown")
 
 
-def test_a_choice_is_what_the_model_taken_says_and_its_record_says_which():
+def test_a_choice_predicts_as_the_model_taken_and_records_which():
     patients, predictions = patients_and_predictions(7)
     inner = predictions["c"]["part"] == "inner"
-    told = predictions["c"]["label"].where(inner, 1)
-    predictions["c"] = predictions["c"].assign(probability=np.where(told == 1, 0.9, 0.1))
+    visible = predictions["c"]["label"].where(inner, 1)
+    predictions["c"] = predictions["c"].assign(probability=np.where(visible == 1, 0.9, 0.1))
     tables, chosen = blended(patients, predictions)
     assert chosen["chosen"]["taken"] == "c"
     assert list(chosen["chosen"]["models"]) == ["a", "b", "c"]
     rest = tables["chosen"].query("part != 'inner'")
-    said = predictions["c"].set_index("patient")["probability"]
-    assert rest["probability"].tolist() == said.loc[rest["patient"]].tolist()
+    probabilities = predictions["c"].set_index("patient")["probability"]
+    assert rest["probability"].tolist() == probabilities.loc[rest["patient"]].tolist()
 
 
 def test_models_outside_the_blends_enter_a_choice_and_nothing_else():

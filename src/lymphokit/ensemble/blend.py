@@ -1,4 +1,4 @@
-"""Ways to make one probability of the probabilities of many models."""
+"""Ensembles: blends that combine the probabilities of several models into one."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from lymphokit.bags.packed import Clinical
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import metrics, threshold
+from lymphokit.evaluation.log_odds import clipped_log_odds, least_probability
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.solvers.logistic import fit_logistic
@@ -21,27 +22,27 @@ class BlendError(LymphokitError):
 
 
 class Blend(Protocol):
-    """Makes one probability of the probabilities of many models."""
+    """Combines the probabilities of several models into one."""
 
     def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
-        """Learn from inner predictions (n, n_models) of patients with labels (n,)."""
+        """Fit on inner predictions (n, n_models) of patients with labels (n,)."""
         ...
 
     def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
-        """The blend's probability of each patient: (n_models columns as in `fit`) -> (n,)."""
+        """The blend's probability of each patient, from columns as in `fit`: (n,)."""
         ...
 
     def chosen(self) -> dict[str, Any]:
-        """What was learned, as plain data for a JSON file."""
+        """What was fitted or chosen, as plain data for a JSON file."""
         ...
 
 
 class Vote:
-    """The majority of the best models, each deciding at its own threshold.
+    """Majority vote of the best models, each deciding at its threshold.
 
-    Models are ranked on what they are fitted on: by balanced accuracy at the model's threshold,
+    Models are ranked on the patients fitted on: by balanced accuracy at the model's threshold,
     ties by AUC, then by the order given. The probability is the share of votes. The number of
-    voters is odd: the largest odd number within `best` and the models there are.
+    voters is odd: the largest odd number up to `best` and the number of models.
     Source: report section 6, "the best 5 solutions ... voting".
     """
 
@@ -51,30 +52,27 @@ class Vote:
         self.rule = rule
 
     def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
-        """Choose every model's threshold, rank the models, keep the best."""
+        """Choose the threshold of every model, rank the models, keep the best."""
         del clinical
+        columns = probabilities.T
         self.thresholds_ = np.array(
-            [threshold.choose(self.rule, labels, said) for said in probabilities.T]
+            [threshold.choose(self.rule, labels, column) for column in columns]
         )
-        decided = threshold.decide(probabilities, self.thresholds_)
-        self.scores_ = [
-            _merit(labels, decisions, said)
-            for decisions, said in zip(decided.T, probabilities.T, strict=True)
-        ]
-        everyone = range(len(self.models))
-        ranked = sorted(everyone, key=lambda model: self.scores_[model], reverse=True)
-        most = min(self.best, len(self.models))
+        decided = threshold.decide(probabilities, self.thresholds_).T
+        self.scores_ = [_merit(labels, *pair) for pair in zip(decided, columns, strict=True)]
+        ranked = sorted(range(len(columns)), key=self.scores_.__getitem__, reverse=True)
+        most = min(self.best, len(columns))
         self.voters_ = ranked[: most if most % 2 else most - 1]
         return self
 
     def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
-        """The share of voters who decide for tumoral: (n,)."""
+        """The share of voters that decide for tumoral: (n,)."""
         del clinical
         decided = threshold.decide(probabilities, self.thresholds_)
         return np.asarray(decided[:, self.voters_].mean(axis=1))
 
     def chosen(self) -> dict[str, Any]:
-        """The voters, best first, and what every model was ranked on."""
+        """The voters, best first, and the threshold and scores of every model."""
         ranking = {
             name: {"threshold": float(cut), "balanced_accuracy": accuracy, "auc": auc}
             for name, cut, (accuracy, auc) in zip(
@@ -84,11 +82,18 @@ class Vote:
         return {"voters": [self.models[voter] for voter in self.voters_], "models": ranking}
 
 
-class Choice:
-    """One of the models: the best on what the choice is fitted on, ranked as voters are.
+def _merit(labels: Labels, decisions: Labels, probabilities: Floats) -> tuple[float, float]:
+    """Balanced accuracy, then AUC; rounded, so that equal shares of patients compare equal."""
+    accuracy = metrics.score("balanced_accuracy", labels, decisions, probabilities)
+    auc = metrics.score("auc", labels, decisions, probabilities)
+    return round(accuracy, 12), round(auc, 12)
 
-    So C, the way cells are pooled, the round of pseudo-labelling or the model itself can be
-    chosen without a look at who is scored.
+
+class Choice:
+    """Model selection: the best model on the patients fitted on, ranked as the vote ranks.
+
+    Nested model selection for C, the pooling of cells, the round of pseudo-labelling or the model
+    itself.
     """
 
     def __init__(self, *, models: Sequence[str], rule: Rule) -> None:
@@ -97,35 +102,27 @@ class Choice:
 
     def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
         """Rank the models and take the first."""
-        self.ranking.fit(probabilities, labels, clinical)
-        self.taken_ = self.ranking.voters_[0]
+        self.taken_ = self.ranking.fit(probabilities, labels, clinical).voters_[0]
         return self
 
     def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
-        """What the model taken says: (n,)."""
+        """The probabilities of the model taken: (n,)."""
         del clinical
         return np.asarray(probabilities[:, self.taken_])
 
     def chosen(self) -> dict[str, Any]:
-        """The model taken, and what every model was ranked on."""
+        """The model taken, and the threshold and scores of every model."""
         return {"taken": self.models[self.taken_], "models": self.ranking.chosen()["models"]}
 
 
-def _merit(labels: Labels, decisions: Labels, probabilities: Floats) -> tuple[float, float]:
-    """Balanced accuracy, then AUC; rounded, so that equal shares of patients are equal."""
-    accuracy = metrics.score("balanced_accuracy", labels, decisions, probabilities)
-    auc = metrics.score("auc", labels, decisions, probabilities)
-    return round(accuracy, 12), round(auc, 12)
-
-
 class Mean:
-    """The mean probability of all models: nothing to learn, nothing to overfit."""
+    """The mean probability of all models; nothing is fitted."""
 
     def __init__(self, *, models: Sequence[str]) -> None:
         self.models = tuple(models)
 
     def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
-        """Learn nothing."""
+        """Nothing to fit."""
         del probabilities, labels, clinical
         return self
 
@@ -142,22 +139,22 @@ class Mean:
 class Stack:
     """Logistic regression on the log odds of the image models, age and log count.
 
-    Made for a hundred patients:
-    - log odds are kept within 1 : n + 1, the most that n patients can back (Laplace's rule of
-      succession), so one overconfident model cannot drown the rest;
-    - they are standardised on the patients fitted on, so the ridge weighs a model by what it
-      says, not by how loudly;
+    Designed for about a hundred patients:
+    - log odds are clipped to `least_probability`, the most that n patients can support, so one
+      overconfident model cannot dominate;
+    - they are standardised on the patients fitted on, so the ridge is independent of the scale of
+      a model's log odds;
     - the ridge is strong (C from the configuration): as C falls the weights tend to each model's
-      own covariance with the label, blind to the correlations between models, which is what a
-      hundred patients can tell; unpenalised weights would fit those correlations' noise;
+      covariance with the label, which ignores the correlations between models. A hundred patients
+      do not determine those; unpenalised weights would fit their noise;
     - weights of image models are not negative: each was fitted to predict the label, so a
       negative weight would only correct another model's noise (Breiman 1996, Stacked regressions);
-    - classes weigh the same while fitting. The ridge pulls towards equal odds then, halfway
-      between the classes, where it would otherwise pull towards the commoner class and with it
-      shift the decision. Adding the log odds of the prevalence to the intercept afterwards gives
-      probabilities for this cohort, whose `prevalence` cut is the fitted boundary.
+    - classes are weighted equally in the fit. The ridge then shrinks towards equal odds, halfway
+      between the classes; unweighted it would shrink towards the commoner class and shift the
+      decision. Adding the log odds of the prevalence to the intercept afterwards gives
+      probabilities for this cohort, whose `prevalence` threshold is the fitted boundary.
 
-    Models that see only the clinical attributes are left out: age and count enter themselves.
+    Models that use only the clinical attributes are left out: age and count enter themselves.
     """
 
     def __init__(self, *, models: Sequence[str], image_models: Sequence[str], C: float) -> None:
@@ -172,10 +169,10 @@ class Stack:
         """
         if len(np.unique(labels)) < 2:
             raise BlendError("the stack cannot be fitted on patients of one class; use fewer folds")
-        self.least_ = 1 / (len(labels) + 2)
+        self.least_ = least_probability(len(labels))
         features = self._features(probabilities, clinical)
         self.centre_, spread = features.mean(axis=0), features.std(axis=0)
-        self.scale_ = np.where(spread > 0, spread, 1.0)
+        self.scale_ = np.where(spread > 0, spread, 1.0)  # a constant feature stays at 0
         by_class = len(labels) / (2 * np.bincount(labels))  # scikit-learn's "balanced" weights
         n_clinical = len(CLINICAL_FEATURES)
         balanced = fit_logistic(
@@ -202,6 +199,6 @@ class Stack:
 
     def _features(self, probabilities: Floats, clinical: Clinical) -> Floats:
         """Log odds of the image models, age, log count: (n, n_image_models + 2)."""
-        columns = [place for place, model in enumerate(self.models) if model in self.image_models]
-        kept = np.clip(probabilities[:, columns], self.least_, 1 - self.least_)
-        return np.column_stack([logit(kept), clinical.matrix()])
+        columns = [column for column, model in enumerate(self.models) if model in self.image_models]
+        odds = clipped_log_odds(probabilities[:, columns], self.least_)
+        return np.column_stack([odds, clinical.matrix()])
