@@ -58,14 +58,14 @@ def predictions() -> dict[tuple[int, str], pd.DataFrame]:
     generator = np.random.default_rng(1)
     label_of = patients().set_index("patient")["label"]
     tables = {}
-    for number, own in folds().groupby("fold"):
-        rows = own[["patient", "part", "inner"]].replace({"part": {"train": "inner"}})
+    for number, rows in folds().groupby("fold"):
+        rows = rows[["patient", "part", "inner"]].replace({"part": {"train": "inner"}})
         test = pd.DataFrame({"patient": TEST, "part": "test", "inner": -1})
         rows = pd.concat([rows, test], ignore_index=True)
         labels = rows["patient"].map(label_of)
         for model in MODELS:
-            said = expit(2.0 * (labels == 1) - 1 + generator.normal(size=len(rows)))
-            tables[int(str(number)), model] = rows.assign(label=labels, probability=said)
+            probabilities = expit(2.0 * (labels == 1) - 1 + generator.normal(size=len(rows)))
+            tables[int(str(number)), model] = rows.assign(label=labels, probability=probabilities)
     return tables
 
 
@@ -99,7 +99,9 @@ def decisions(tables: Tables, made: dict[int, BlendRecord]) -> pd.DataFrame:
 
 def records() -> dict[tuple[int, str], dict[str, Any] | None]:
     return {
-        (number, model): _record(own) for number, own in folds().groupby("fold") for model in MODELS
+        (number, model): _record(rows)
+        for number, rows in folds().groupby("fold")
+        for model in MODELS
     }
 
 
@@ -119,6 +121,6 @@ def _record(fold: pd.DataFrame) -> dict[str, Any]:
     return {"fits": [*fits, {**whole, "predicted": [*validation, *TEST]}], "features": features}
 
 
-def told(check: Any) -> str:
+def findings(check: Any) -> str:
     """All findings of a check, a line each."""
     return "\n".join(f"{fault.patient}: {fault.finding}" for fault in check.faults)

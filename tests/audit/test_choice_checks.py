@@ -43,18 +43,18 @@ def test_decisions_that_follow_from_inner_predictions_pass() -> None:
 
 def test_a_threshold_chosen_on_the_patients_it_is_scored_on_is_found() -> None:
     def peek(decisions: pd.DataFrame) -> pd.DataFrame:
-        own = of_pooled(decisions)
-        scored = decisions[own & (decisions["part"] == "validation")]
-        labels, said = scored["label"].to_numpy(), scored["probability"].to_numpy()
-        cut = threshold.choose("midpoint", labels, said)
-        decisions.loc[own, "threshold"] = cut
-        decisions.loc[own, "decision"] = (decisions.loc[own, "probability"] >= cut).astype(int)
+        rows = of_pooled(decisions)
+        scored = decisions[rows & (decisions["part"] == "validation")]
+        labels, probabilities = scored["label"].to_numpy(), scored["probability"].to_numpy()
+        cut = threshold.choose("midpoint", labels, probabilities)
+        decisions.loc[rows, "threshold"] = cut
+        decisions.loc[rows, "decision"] = (decisions.loc[rows, "probability"] >= cut).astype(int)
         return decisions
 
-    told = runs.told(thresholds_of(peek)).splitlines()
-    assert len(told) == 1
-    assert told[0].startswith("decisions.csv: decisions.csv, fold 1, pooled: threshold 0.")
-    assert "its inner predictions give 0." in told[0]
+    found = runs.findings(thresholds_of(peek)).splitlines()
+    assert len(found) == 1
+    assert found[0].startswith("decisions.csv: decisions.csv, fold 1, pooled: threshold 0.")
+    assert "its inner predictions give 0." in found[0]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_a_changed_decision_names_the_patient(column: str, change: Any, finding:
         decisions.loc[row, column] = change(decisions.loc[row, column])
         return decisions
 
-    told = runs.told(thresholds_of(plant)).splitlines()
-    assert [line for line in told if finding in line and line.startswith("P1: ")]
-    assert all(line.startswith("P1: decisions.csv, fold 1, pooled: ") for line in told)
+    found = runs.findings(thresholds_of(plant)).splitlines()
+    assert [line for line in found if finding in line and line.startswith("P1: ")]
+    assert all(line.startswith("P1: decisions.csv, fold 1, pooled: ") for line in found)
 
 
 def test_decisions_that_lack_a_patient_or_have_one_model_too_many_are_found() -> None:
@@ -81,9 +81,9 @@ def test_decisions_that_lack_a_patient_or_have_one_model_too_many_are_found() ->
         kept = decisions[~(of_pooled(decisions) & (decisions["patient"] == "P1"))]
         return pd.concat([kept, stray])
 
-    told = runs.told(thresholds_of(plant))
-    assert "P1: decisions.csv, fold 1, pooled: has a prediction and no decision" in told
-    assert "decisions.csv: has decisions of (1, 'oracle')" in told
+    found = runs.findings(thresholds_of(plant))
+    assert "P1: decisions.csv, fold 1, pooled: has a prediction and no decision" in found
+    assert "decisions.csv: has decisions of (1, 'oracle')" in found
 
 
 def test_without_both_classes_inside_it_is_a_finding_and_no_crash() -> None:
@@ -91,8 +91,8 @@ def test_without_both_classes_inside_it_is_a_finding_and_no_crash() -> None:
     made = runs.blends(tables)
     decisions = runs.decisions(tables, made)
     tables[1, "pooled"]["label"] = 1
-    told = runs.told(check_thresholds(with_blends(tables, made), decisions, "midpoint"))
-    assert "fold 1, pooled: no threshold can be chosen again" in told
+    found = runs.findings(check_thresholds(with_blends(tables, made), decisions, "midpoint"))
+    assert "fold 1, pooled: no threshold can be chosen again" in found
 
 
 def test_blends_that_are_fitted_on_inner_predictions_pass() -> None:
@@ -120,17 +120,17 @@ def test_a_blend_fitted_on_the_patients_it_is_scored_on_is_found() -> None:
     together = pd.concat([table.assign(blend=name) for name, table in blended.items()])
     together["part"] = together["patient"].map(given["part"])
     together["inner"] = together["patient"].map(given["inner"])
-    told = runs.told(blends_of({**made, 1: BlendRecord(together, chosen)}))
-    assert "fold1/blends: chosen.json: stack.weights.pooled is " in told
-    assert "P1: fold1/blends/predictions.csv: stack says 0." in told
-    assert "fold2" not in told
+    found = runs.findings(blends_of({**made, 1: BlendRecord(together, chosen)}))
+    assert "fold1/blends: chosen.json: stack.weights.pooled is " in found
+    assert "P1: fold1/blends/predictions.csv: stack is 0." in found
+    assert "fold2" not in found
 
 
 def test_another_voter_is_found() -> None:
     made = runs.blends(runs.predictions())
     made[2].chosen["vote"]["voters"] = ["clinical"]
-    told = runs.told(blends_of(made))
-    assert told.startswith("fold2/blends: chosen.json: vote.voters is ['clinical'], chosen again")
+    found = runs.findings(blends_of(made))
+    assert found.startswith("fold2/blends: chosen.json: vote.voters is ['clinical'], chosen again")
 
 
 def test_rounding_of_another_processor_is_no_finding() -> None:
@@ -144,15 +144,15 @@ def test_models_that_cannot_be_blended_again_are_a_finding() -> None:
     tables = runs.predictions()
     made = runs.blends(tables)
     tables[1, "pooled"] = tables[1, "pooled"].iloc[1:]
-    told = runs.told(blends_of(made, tables))
-    assert "fold1/blends: cannot be fitted again: pooled did not predict the patients" in told
+    found = runs.findings(blends_of(made, tables))
+    assert "fold1/blends: cannot be fitted again: pooled did not predict the patients" in found
 
 
-def test_a_blend_that_says_nothing_of_a_patient_is_found() -> None:
+def test_a_blend_without_a_probability_of_a_patient_is_found() -> None:
     made = runs.blends(runs.predictions())
     rows = made[1].predictions
     silent = (rows["patient"] == "P1") & (rows["blend"] == "mean")
     made[1] = BlendRecord(
         rows.assign(probability=rows["probability"].mask(silent, np.nan)), made[1].chosen
     )
-    assert "P1: fold1/blends/predictions.csv: mean says nan" in runs.told(blends_of(made))
+    assert "P1: fold1/blends/predictions.csv: mean is nan" in runs.findings(blends_of(made))

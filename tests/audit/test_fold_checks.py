@@ -14,9 +14,9 @@ FIRST = "fold == 1 and patient == "
 
 def changed(patient: str, **values: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
     def change(folds: pd.DataFrame) -> pd.DataFrame:
-        own = folds.query(f"{FIRST} '{patient}'").index
+        rows = folds.query(f"{FIRST} '{patient}'").index
         for column, value in values.items():
-            folds.loc[own, column] = value
+            folds.loc[rows, column] = value
         return folds
 
     return change
@@ -58,7 +58,7 @@ def test_a_planted_fault_is_found(
     plant: Callable[[pd.DataFrame], pd.DataFrame], finding: str
 ) -> None:
     check = check_folds(plant(runs.folds()), runs.patients())
-    assert finding in runs.told(check)
+    assert finding in runs.findings(check)
     assert {fault.patient for fault in check.faults} == {finding.partition(":")[0]}
 
 
@@ -79,7 +79,7 @@ def test_clean_predictions_pass() -> None:
         (
             "inner",
             1,
-            "P0: predictions.csv of fold 1 has them as inner 1 with label 0, to be inner 0",
+            "P0: predictions.csv of fold 1 has them as inner 1 with label 0, expected inner 0",
         ),
         ("part", "validation", "P0: predictions.csv of fold 1 has them as validation with label 0"),
         ("label", 1, "P0: predictions.csv of fold 1 has them as inner 0 with label 1"),
@@ -88,7 +88,7 @@ def test_clean_predictions_pass() -> None:
         (
             "patient",
             "P99",
-            "P99: predictions.csv of fold 1 predicts them, who are not of this fold",
+            "P99: predictions.csv of fold 1 predicts them, who are not in this fold",
         ),
     ],
 )
@@ -98,10 +98,10 @@ def test_a_row_that_breaks_with_the_folds_is_found(
     tables = runs.predictions()
     rows = tables[1, "pooled"]
     rows.loc[rows["patient"] == "P0", column] = value
-    told = runs.told(check_predictions(tables, runs.folds(), runs.patients()))
-    assert finding in told
-    assert "fold 2" not in told
-    assert all(line.endswith(": pooled") for line in told.splitlines())
+    found = runs.findings(check_predictions(tables, runs.folds(), runs.patients()))
+    assert finding in found
+    assert "fold 2" not in found
+    assert all(line.endswith(": pooled") for line in found.splitlines())
 
 
 def test_a_test_patient_with_a_label_is_found_once_for_all_models() -> None:
@@ -109,7 +109,8 @@ def test_a_test_patient_with_a_label_is_found_once_for_all_models() -> None:
     for table in tables.values():
         table.loc[table["patient"] == "P24", "label"] = 1
     check = check_predictions(tables, runs.folds(), runs.patients())
-    assert "test with label 1, to be test with label -1: clinical, pooled, d_mil" in runs.told(
-        check
+    assert (
+        "test with label 1, expected test with label -1: clinical, pooled, d_mil"
+        in runs.findings(check)
     )
     assert len(check.faults) == 2

@@ -16,16 +16,14 @@ def fit_of(records: dict[tuple[int, str], Any], inner: int) -> Any:
 
 
 def checked(records: dict[tuple[int, str], Any]) -> str:
-    return runs.told(check_records(records, runs.folds(), runs.patients()))
+    return runs.findings(check_records(records, runs.folds(), runs.patients()))
 
 
 def test_honest_records_pass() -> None:
     check = check_records(runs.records(), runs.folds(), runs.patients())
     assert check.faults == ()
     # Twelve patients of a training part, and half of them twice.
-    assert check.compared.startswith(
-        "18 fits of 6 models and folds, 144 patients handed to them: 0"
-    )
+    assert check.compared.startswith("18 fits of 6 models and folds, 144 patients fitted on: 0")
 
 
 @pytest.mark.parametrize(
@@ -41,9 +39,9 @@ def test_honest_records_pass() -> None:
 def test_a_fit_that_saw_a_stranger_is_found(inner: int, stranger: str, finding: str) -> None:
     records = runs.records()
     fit_of(records, inner)["fitted_on"].append(stranger)
-    told = checked(records)
-    assert f"{stranger}: fold 1, record.json: {finding}: pooled" in told.splitlines()
-    assert {line.partition(":")[0] for line in told.splitlines()} == {stranger}
+    found = checked(records)
+    assert f"{stranger}: fold 1, record.json: {finding}: pooled" in found.splitlines()
+    assert {line.partition(":")[0] for line in found.splitlines()} == {stranger}
 
 
 def test_a_model_that_predicted_whom_it_was_fitted_on_is_found() -> None:
@@ -58,24 +56,24 @@ def test_a_model_that_predicted_whom_it_was_fitted_on_is_found() -> None:
 def test_a_fit_of_another_fold_is_found() -> None:
     records = runs.records()
     records[1, "pooled"] = records[2, "pooled"]
-    told = checked(records)
-    assert "P0: fold 1, record.json: the model of the whole part was not fitted on them" in told
-    assert "P1: fold 1, record.json: the model of the whole part was fitted on them" in told
+    found = checked(records)
+    assert "P0: fold 1, record.json: the model of the whole part was not fitted on them" in found
+    assert "P1: fold 1, record.json: the model of the whole part was fitted on them" in found
 
 
-def test_a_fit_that_is_not_told_is_found() -> None:
+def test_a_fit_that_is_not_recorded_is_found() -> None:
     records = runs.records()
     del records[1, "pooled"]["fits"][0]
     records[2, "pooled"]["fits"][0]["inner"] = 7
-    told = checked(records)
-    assert "fold1: fold 1, record.json: no fit of the model without inner 0: pooled" in told
-    assert "fold2: fold 2, record.json: a fit that the fold has not of the model without i" in told
+    found = checked(records)
+    assert "fold1: fold 1, record.json: no fit of the model without inner 0: pooled" in found
+    assert "fold2: fold 2, record.json: an unexpected fit of the model without i" in found
 
 
 @pytest.mark.parametrize("record", [None, {"model": "pooled", "features": None}])
 def test_a_record_without_evidence_is_found(record: dict[str, Any] | None) -> None:
     records = {**runs.records(), (1, "pooled"): record, (1, "d_mil"): record}
-    assert checked(records) == ("fold1: record.json does not tell who was fitted on: pooled, d_mil")
+    assert checked(records) == ("fold1: record.json does not list who was fitted on: pooled, d_mil")
 
 
 def test_features_that_saw_all_images_pass_while_it_is_declared() -> None:
@@ -97,6 +95,6 @@ def test_features_that_do_not_declare_it_are_found_once(about: dict[str, str]) -
     for fold in (1, 2):
         records[fold, "d_mil"]["features"] = {"source": "autoencoder", **about}
     check = check_features(records)
-    assert runs.told(check) == (
+    assert runs.findings(check) == (
         "autoencoder: read by d_mil, does not declare what it was fitted on"
     )

@@ -52,24 +52,24 @@ def flipped(lines: list[str]) -> list[str]:
         (lambda lines: ["Id,Predicted", *lines[1:]], f"{NAME}: starts with ['Id', 'Predicted']"),
         (lambda lines: [*lines[:-1], "P28"], f"{NAME}: a row of 1 values: P28"),
         (lambda _: [], "P24"),
-        (flipped, f"P24: {NAME} says "),
+        (flipped, f"P24: {NAME} has label "),
     ],
 )
 def test_a_planted_fault_is_found(
     tmp_path: Path, change: Callable[[list[str]], list[str]], finding: str
 ) -> None:
-    assert finding in runs.told(checked(tmp_path, *written(tmp_path, change)))
+    assert finding in runs.findings(checked(tmp_path, *written(tmp_path, change)))
 
 
 def test_a_file_that_was_changed_afterwards_is_found(tmp_path: Path) -> None:
     decisions, receipt = written(tmp_path)
     with (tmp_path / NAME).open("a") as file:
         file.write("\n")
-    told = runs.told(checked(tmp_path, decisions, receipt))
-    assert told == f"{NAME}: has another sha256 than its receipt: it was changed"
+    found = runs.findings(checked(tmp_path, decisions, receipt))
+    assert found == f"{NAME}: has another sha256 than its receipt: it was changed"
 
 
 def test_a_file_that_is_gone_is_found(tmp_path: Path) -> None:
     decisions, receipt = written(tmp_path)
     (tmp_path / NAME).unlink()
-    assert runs.told(checked(tmp_path, decisions, receipt)) == f"{NAME}: is not there"
+    assert runs.findings(checked(tmp_path, decisions, receipt)) == f"{NAME}: is not there"

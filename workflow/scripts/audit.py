@@ -5,9 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lymphokit.audit.findings import raise_on_findings
+from lymphokit.audit.findings import audit_table, raise_on_findings
 from lymphokit.audit.submission_check import check_submission
-from lymphokit.audit.table import audit_table
 from lymphokit.cohort.tables import read_patients, read_table
 from lymphokit.files import write_json
 from lymphokit.job import job

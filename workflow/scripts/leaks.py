@@ -5,9 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lymphokit.audit.findings import as_json, raise_on_findings
+from lymphokit.audit.findings import as_json, audit_table, raise_on_findings
 from lymphokit.audit.finished_run import FinishedRun, run_checks
-from lymphokit.audit.table import audit_table
 from lymphokit.ensemble.fold import recipes
 from lymphokit.files import write_json
 from lymphokit.job import job

@@ -1,1 +1,1 @@
-"""The leak audit: is there a reason not to believe the scores of a finished run?"""
+"""The leak audit: checks of the files of a finished run."""

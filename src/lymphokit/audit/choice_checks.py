@@ -1,4 +1,4 @@
-"""Thresholds, voters and weights, chosen again on inner predictions, all other labels hidden."""
+"""Checks of choices: thresholds and blends must follow from inner predictions alone."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from lymphokit.errors import Fault, LymphokitError
 from lymphokit.evaluation import out_of_fold, threshold
 from lymphokit.evaluation.threshold import Rule
 
-TOLERANCE = 1e-6  # of a probability, a threshold or a weight: other processors round otherwise
+TOLERANCE = 1e-6  # of a probability, a threshold or a weight: rounding differs between processors
 _DECIDE = "decide again: delete decisions.csv and run"
 _BLEND = "blend again: delete the folder blends of this fold and run"
 
 
 @dataclass(frozen=True)
 class BlendRecord:
-    """What the blends of one fold left behind: predictions with a column `blend`, chosen.json."""
+    """Files of the blends of one fold: predictions.csv, with a column `blend`, and chosen.json."""
 
     predictions: pd.DataFrame
     chosen: dict[str, Any]
@@ -30,20 +30,19 @@ class BlendRecord:
 def check_thresholds(predictions: Tables, decisions: pd.DataFrame, rule: Rule) -> Check:
     """Choose every threshold of decisions.csv again, on the inner rows of its predictions alone.
 
-    predictions: of each (fold, model), the blends among them. Probabilities and decisions must
-    follow from the predictions and the threshold, and no model may be missing.
+    predictions: of each (fold, model), blends included. Probabilities and decisions must follow
+    from the predictions and the threshold, and no model may be missing.
     """
     faults, n_decisions = [], 0
-    told = dict(iter(decisions.groupby(["fold", "model"])))
+    decided = dict(iter(decisions.groupby(["fold", "model"])))
     for (fold, model), table in predictions.items():
-        where = f"fold {fold}, {model}"
-        rows = told.get((fold, model), decisions.iloc[:0])
+        rows = decided.get((fold, model), decisions.iloc[:0])
         n_decisions += len(rows)
         faults += [
-            Fault(patient, f"decisions.csv, {where}: {finding}", _DECIDE)
-            for patient, finding in _of_decisions(table, rows, rule_for(model, rule))
+            Fault(patient, f"decisions.csv, fold {fold}, {model}: {finding}", _DECIDE)
+            for patient, finding in _decision_findings(table, rows, rule_for(model, rule))
         ]
-    for stray in sorted(set(told) - set(predictions), key=str):
+    for stray in sorted(set(decided) - set(predictions), key=str):
         finding = f"has decisions of {stray} (fold, model), of which there are no predictions"
         faults.append(Fault("decisions.csv", finding, _DECIDE))
     compared = (
@@ -53,28 +52,28 @@ def check_thresholds(predictions: Tables, decisions: pd.DataFrame, rule: Rule) -
     return Check("thresholds", compared, tuple(faults))
 
 
-def _of_decisions(table: pd.DataFrame, rows: pd.DataFrame, rule: Rule) -> Iterator[tuple[str, str]]:
-    """Where the decisions of one model in one fold do not follow, by patient or file."""
-    inner = table[table["part"] == "inner"]
-    labels, said = inner["label"].to_numpy(np.int64), inner["probability"].to_numpy(np.float64)
+def _decision_findings(
+    table: pd.DataFrame, rows: pd.DataFrame, rule: Rule
+) -> Iterator[tuple[str, str]]:
+    """Decisions of one model in one fold that do not follow from its predictions, by patient."""
     try:
-        cut = threshold.choose(rule, labels, said)
+        cut = threshold.choose(rule, *out_of_fold.inner_rows(table))
     except LymphokitError as error:
         yield "decisions.csv", f"no threshold can be chosen again: {error}"
         return
-    for given in rows["threshold"].unique():
-        if not abs(given - cut) <= TOLERANCE:
-            yield "decisions.csv", f"threshold {given:.6f}, its inner predictions give {cut:.6f}"
-    expected = table[table["part"] != "inner"].set_index("patient")["probability"].to_dict()
-    decided = rows["probability"] >= rows["threshold"]
-    for row, should in zip(rows.itertuples(), decided, strict=True):
-        patient = str(row.patient)
-        if not abs(row.probability - expected.pop(patient, np.nan)) <= TOLERANCE:
-            yield patient, f"probability {row.probability:.6f} is not the one predicted"
-        if bool(row.decision) != should:
-            yield patient, f"decision {row.decision} does not follow from the threshold"
-    for left in expected:
-        yield str(left), "has a prediction and no decision"
+    for found in rows["threshold"].unique():
+        if not abs(found - cut) <= TOLERANCE:  # not >: NaN is a finding
+            yield "decisions.csv", f"threshold {found:.6f}, its inner predictions give {cut:.6f}"
+    scored = table[table["part"] != "inner"]
+    expected = dict(zip(scored["patient"], scored["probability"], strict=True))
+    columns = ["patient", "probability", "threshold", "decision"]
+    for patient, probability, used, decision in rows[columns].itertuples(index=False, name=None):
+        if not abs(probability - expected.pop(patient, np.nan)) <= TOLERANCE:
+            yield patient, f"probability {probability:.6f} is not the one predicted"
+        if bool(decision) != (probability >= used):
+            yield patient, f"decision {decision} does not follow from the threshold"
+    for patient in expected:
+        yield str(patient), "has a prediction and no decision"
 
 
 def check_blends(
@@ -88,34 +87,30 @@ def check_blends(
     """Fit every blend again from inner predictions and compare weights, voters, probabilities.
 
     recipes: how every blend was made. The labels of validation patients are hidden from the refit,
-    so a blend that was chosen with their help comes out different.
+    so a blend that was chosen with them gives a different result.
     """
     faults, n_compared = [], 0
     models = dict.fromkeys(model for recipe in recipes.values() for model in recipe.models)
-    for fold, made in blends.items():
+    for fold, record in blends.items():
         name = f"fold{fold}/blends"
+        hidden = {model: _without_labels(predictions[fold, model]) for model in models}
         try:
-            tables, chosen = blend_fold(
-                MemberPredictions.from_tables(
-                    {model: _hidden(predictions[fold, model]) for model in models}, patients
-                ),
-                recipes,
-                rule,
-            )
+            members = MemberPredictions.from_tables(hidden, patients)
+            tables, chosen = blend_fold(members, recipes, rule)
         except LymphokitError as error:
             faults.append(Fault(name, f"cannot be fitted again: {error}", _BLEND))
             continue
         n_compared += sum(map(len, tables.values()))
-        faults += [
-            Fault(name, f"chosen.json: {finding}", _BLEND)
-            for finding in _differences(chosen, made.chosen)
+        findings = [
+            (name, f"chosen.json: {finding}") for finding in _differences(chosen, record.chosen)
         ]
         for blend, table in tables.items():
-            given = made.predictions[made.predictions["blend"] == blend]
-            faults += [
-                Fault(patient, f"{name}/predictions.csv: {blend} {finding}", _BLEND)
-                for patient, finding in _unlike(table, given)
+            found = record.predictions[record.predictions["blend"] == blend]
+            findings += [
+                (patient, f"{name}/predictions.csv: {blend} {finding}")
+                for patient, finding in _probability_findings(table, found)
             ]
+        faults += [Fault(patient, finding, _BLEND) for patient, finding in findings]
     compared = (
         f"{counted(len(blends) * len(recipes), 'blend')} of {len(models)} models fitted again, "
         f"validation labels hidden, {counted(n_compared, 'probability', 'probabilities')}: "
@@ -124,22 +119,22 @@ def check_blends(
     return Check("blends", compared, tuple(faults))
 
 
-def _hidden(table: pd.DataFrame) -> pd.DataFrame:
-    """Predictions in which nobody but the inner rows has a label."""
+def _without_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """The predictions, with labels in the inner rows only."""
     return table.assign(label=table["label"].where(table["part"] == "inner", -1))
 
 
-def _unlike(table: pd.DataFrame, given: pd.DataFrame) -> Iterator[tuple[str, str]]:
-    """Whose blended probability is another one than that of the refit."""
-    told = given.set_index("patient")["probability"].to_dict()
-    for patient, expected in table[["patient", "probability"]].itertuples(index=False, name=None):
-        if not abs(told.get(patient, np.nan) - expected) <= TOLERANCE:
-            found = told.get(patient, "nothing")
-            yield patient, f"says {found}, refitted on inner predictions {expected:.6f}"
+def _probability_findings(table: pd.DataFrame, found: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Patients whose blended probability differs from that of the refit."""
+    recorded = found.set_index("patient")["probability"].to_dict()
+    for patient, expected in zip(table["patient"], table["probability"], strict=True):
+        probability = recorded.get(patient, np.nan)
+        if not abs(probability - expected) <= TOLERANCE:
+            yield patient, f"is {probability}, refitted on inner predictions {expected:.6f}"
 
 
 def _differences(expected: Any, found: Any, place: str = "") -> Iterator[str]:
-    """Where two trees of plain data differ, numbers by more than the tolerance."""
+    """Differences of two trees of plain data, numbers beyond the tolerance."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in sorted({*expected, *found}):
             yield from _differences(expected.get(key), found.get(key), f"{place}.{key}".strip("."))
@@ -153,8 +148,8 @@ def _differences(expected: Any, found: Any, place: str = "") -> Iterator[str]:
 def with_blends(predictions: Tables, blends: Mapping[int, BlendRecord]) -> Tables:
     """The predictions of models and blends together."""
     blended = {
-        (fold, name): made.predictions.loc[made.predictions["blend"] == name, out_of_fold.COLUMNS]
-        for fold, made in blends.items()
-        for name in made.predictions["blend"].unique()
+        (fold, str(name)): rows[out_of_fold.COLUMNS]
+        for fold, record in blends.items()
+        for name, rows in record.predictions.groupby("blend", sort=False)
     }
     return {**predictions, **blended}

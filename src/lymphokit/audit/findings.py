@@ -1,10 +1,11 @@
-"""What a check compared and found, and the error that stops a build."""
+"""The result of a check, the error that stops a build, and the audit as JSON and as a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from natsort import natsorted
+from rich.table import Table
 
 from lymphokit.errors import Fault, LymphokitError, describe
 
@@ -12,12 +13,12 @@ SHOWN = 4  # models or patients named in a finding
 
 
 class AuditError(LymphokitError):
-    """Leaks: everything that all checks found, at once."""
+    """Leaks: the findings of all checks at once."""
 
     def __init__(self, checks: Sequence["Check"]) -> None:
         self.checks = tuple(check for check in checks if check.faults)
         findings = counted(sum(len(check.faults) for check in self.checks), "finding")
-        lines = [f"the audit fails with {findings}: this run cannot be believed as it is"]
+        lines = [f"the audit fails with {findings}: the scores of this run may be wrong"]
         for check in self.checks:
             lines += [f"[{check.name}]", describe(check.faults)]
         super().__init__("\n".join(lines))
@@ -25,7 +26,7 @@ class AuditError(LymphokitError):
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its name, what it compared in words with the numbers in them, what is wrong."""
+    """The result of one check: its name, what it compared (a text with counts), its findings."""
 
     name: str
     compared: str
@@ -52,26 +53,26 @@ def raise_on_findings(checks: Sequence[Check]) -> None:
 
 
 class FindingsByModel:
-    """Findings that many models share, told once with the names of the models."""
+    """Findings that several models share: one fault each, with the names of the models."""
 
     def __init__(self, remedy: str) -> None:
         self.remedy = remedy
         self._models: dict[tuple[str, str], list[str]] = {}
 
     def add(self, patient: str, finding: str, model: str) -> None:
-        """One finding about a patient, or about a file, in one model."""
+        """Add a finding about a patient, or about a file, in one model."""
         self._models.setdefault((patient, finding), []).append(model)
 
-    def faults(self) -> list[Fault]:
+    def faults(self) -> tuple[Fault, ...]:
         """Every finding once, patients in natural order."""
-        return [
+        return tuple(
             Fault(patient, f"{finding}: {some(models)}", self.remedy)
             for (patient, finding), models in natsorted(self._models.items())
-        ]
+        )
 
 
 def some(names: Iterable[str]) -> str:
-    """The first few names, each once, and how many more there are."""
+    """The first few names, each once, and the number of further names."""
     each = list(dict.fromkeys(names))
     more = len(each) - SHOWN
     return ", ".join(each[:SHOWN]) + (f" and {more} more" if more > 0 else "")
@@ -85,3 +86,19 @@ def counted(number: int, one: str, many: str = "") -> str:
 def as_json(checks: Sequence[Check], **more: Any) -> Mapping[str, Any]:
     """All checks for audit.json."""
     return {"checks": [check.as_dict() for check in checks], **more}
+
+
+def audit_table(checks: Iterable[Mapping[str, Any]]) -> Table:
+    """A terminal table with a line per check: whether it passed, and what was compared.
+
+    checks: `check, passed, compared, findings` as in audit.json.
+    """
+    table = Table(title="Leak audit", box=None, show_header=False, pad_edge=False)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("check", no_wrap=True)
+    table.add_column("compared")
+    for check in checks:
+        n = len(check["findings"])
+        verdict = "[green]PASS[/]" if check["passed"] else f"[bold red]FAIL {n}[/]"
+        table.add_row(verdict, check["check"], check["compared"])
+    return table

@@ -1,30 +1,30 @@
-"""The files of a finished run, where the workflow puts them, and all checks on them."""
+"""Read the files of a finished run and apply all checks to them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from lymphokit.audit.choice_checks import BlendRecord, check_blends, check_thresholds, with_blends
 from lymphokit.audit.findings import Check
-from lymphokit.audit.fold_checks import Tables, check_folds, check_predictions
-from lymphokit.audit.image_checks import AcceptedPair, check_images
+from lymphokit.audit.fold_checks import check_folds, check_predictions
+from lymphokit.audit.image_checks import check_images
 from lymphokit.audit.pseudo_label_checks import PseudoLabelRecord, check_pseudo_labels
-from lymphokit.audit.record_checks import Records, check_features, check_records
-from lymphokit.cohort.tables import read_table
+from lymphokit.audit.record_checks import check_features, check_records
+from lymphokit.cohort.tables import read_cells, read_folds, read_patients, read_table
 from lymphokit.ensemble.fold import Recipe
-from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.provenance import file_sha256
 from lymphokit.pseudo_labels.state import read_state
+
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run of the workflow: its folder, results/<cohort>, and what it was to do.
+    """A finished run of the workflow: its folder, results/<cohort>, and its settings.
 
     models: their names; sizes: cells of each label that the rounds of pseudo-labelling add, None
     where no model learns from pseudo-labels; exact: whether every round had to add so many.
@@ -35,45 +35,26 @@ class FinishedRun:
     sizes: Sequence[int] | None
     exact: bool
 
-    def table(self, name: str) -> pd.DataFrame:
-        """A table of the run, patients as text."""
-        return read_table(self.home / name)
-
-    def predictions(self, folds: Sequence[int]) -> Tables:
-        """predictions.csv of every model in every fold."""
+    def of_models(
+        self, folds: Sequence[int], file: str, read: Callable[[Path], Content]
+    ) -> dict[tuple[int, str], Content]:
+        """The file of every model in every fold."""
         return {
-            (fold, model): read_predictions(self.home / f"fold{fold}/{model}/predictions.csv")
+            (fold, model): read(self.home / f"fold{fold}" / model / file)
             for fold in folds
             for model in self.models
         }
 
-    def records(self, folds: Sequence[int]) -> Records:
-        """record.json of every model in every fold."""
-        return {
-            (fold, model): read_json(self.home / f"fold{fold}/{model}/record.json")
-            for fold in folds
-            for model in self.models
-        }
+    def blends(self, fold: int) -> BlendRecord:
+        """The files of the blends of one fold."""
+        home = self.home / f"fold{fold}" / "blends"
+        chosen = read_json(home / "chosen.json") or {}
+        return BlendRecord(read_table(home / "predictions.csv"), chosen)
 
-    def blends(self, folds: Sequence[int]) -> dict[int, BlendRecord]:
-        """What the blends of every fold left behind."""
-        return {
-            fold: BlendRecord(
-                read_predictions(self.home / f"fold{fold}/blends/predictions.csv"),
-                read_json(self.home / f"fold{fold}/blends/chosen.json") or {},
-            )
-            for fold in folds
-        }
-
-    def pseudo_labels(self, folds: Sequence[int]) -> dict[int, PseudoLabelRecord]:
-        """Files of the pseudo-labelling of every fold."""
-        if self.sizes is None:
-            return {}
-        return {fold: self._fold_files(fold, len(self.sizes)) for fold in folds}
-
-    def _fold_files(self, fold: int, last: int) -> PseudoLabelRecord:
+    def pseudo_labels(self, fold: int) -> PseudoLabelRecord:
+        """The files of the pseudo-labelling of one fold."""
         home = self.home / f"fold{fold}" / "pseudo_label"
-        rounds = [home / f"round{number}" for number in range(last + 1)]
+        rounds = [home / f"round{number}" for number in range(len(self.sizes or ()) + 1)]
         added = rounds[-1] / "added.csv"
         return PseudoLabelRecord(
             read_json(home / "lineage.json"),
@@ -87,7 +68,7 @@ class FinishedRun:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """A JSON file's content, None where there is no such file."""
+    """The content of a JSON file, None without the file."""
     return json.loads(path.read_text()) if path.is_file() else None
 
 
@@ -98,22 +79,25 @@ def run_checks(
     threshold: str | float,
     recipes: Mapping[str, Recipe],
 ) -> tuple[list[Check], list[dict[str, Any]]]:
-    """All checks of a finished run before anything is submitted, and the duplicates accepted.
+    """All checks of a finished run before a submission is written, and the accepted duplicates.
 
-    known_duplicates: `audit.known_duplicates`; threshold, recipes: as the run decided and blended.
+    known_duplicates: `audit.known_duplicates`; threshold, recipes: the settings of the run.
     """
-    patients, cells = run.table("cohort/patients.csv"), run.table("cohort/cells.csv")
-    folds, decisions = run.table("folds.csv"), run.table("decisions.csv")
+    patients = read_patients(run.home / "cohort/patients.csv")
+    cells = read_cells(run.home / "cohort/cells.csv")
+    folds, decisions = read_folds(run.home / "folds.csv"), read_table(run.home / "decisions.csv")
     numbers = sorted(set(folds["fold"]))
-    predictions, blends = run.predictions(numbers), run.blends(numbers)
-    records, pseudo_labels = run.records(numbers), run.pseudo_labels(numbers)
+    predictions = run.of_models(numbers, "predictions.csv", read_table)
+    records = run.of_models(numbers, "record.json", read_json)
+    blends = {fold: run.blends(fold) for fold in numbers}
+    pseudo_labels = {} if run.sizes is None else {fold: run.pseudo_labels(fold) for fold in numbers}
     duplicates = json.loads((run.home / "imaging/duplicates.json").read_text())
     images, accepted = check_images(
-        run.table("imaging/duplicates.csv"),
+        read_table(run.home / "imaging/duplicates.csv"),
         cells,
         patients,
         n_candidates=duplicates["n_candidates"],
-        known=AcceptedPair.from_settings(known_duplicates),
+        known=known_duplicates,
     )
     all_predictions = with_blends(predictions, blends)
     checks = [

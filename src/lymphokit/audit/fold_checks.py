@@ -1,4 +1,4 @@
-"""Nobody is on both sides of a fold, and every prediction keeps to the folds."""
+"""Checks of the folds: no patient on both sides of a fold, and all predictions follow the folds."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,8 +8,8 @@ from lymphokit.audit.findings import Check, FindingsByModel, counted
 from lymphokit.errors import Fault
 
 PARTS = ("train", "validation")
-_DRAW = "draw the folds again: delete folds.csv and everything that was fitted on them"
-_FIT = "fit the models of this fold again: delete their folders in results and run"
+_REDRAW = "draw the folds again: delete folds.csv and everything that was fitted on them"
+_REFIT = "fit the models of this fold again: delete their folders in results and run"
 
 Tables = Mapping[tuple[int, str], pd.DataFrame]
 
@@ -17,71 +17,71 @@ Tables = Mapping[tuple[int, str], pd.DataFrame]
 def check_folds(folds: pd.DataFrame, patients: pd.DataFrame) -> Check:
     """Compare folds.csv with patients.csv.
 
-    Every fold holds each labelled patient once, to train or to validate, and nobody else; whoever
-    trains is in one inner fold; in a repeat of several folds everybody validates once.
+    Every fold holds each labelled patient once, in training or in validation, and nobody else;
+    every training patient is in one inner fold; in a repeat of several folds every patient is in
+    validation once.
     """
     labelled = patients.loc[patients["part"] == "train", "patient"].tolist()
     test = set(patients.loc[patients["part"] == "test", "patient"])
-    faults = [
-        Fault(patient, f"folds.csv: {finding}", _DRAW)
-        for number, fold in folds.groupby("fold")
-        for patient, finding in _of_fold(int(str(number)), fold, labelled, test)
-    ]
-    faults += [
-        Fault(patient, f"folds.csv: {finding}", _DRAW)
-        for patient, finding in _validated(folds, labelled)
-    ]
+    findings = list(_validation_counts(folds, labelled))
+    for number, fold in _by_fold(folds):
+        findings += _in_fold(number, fold, labelled, test)
     compared = (
         f"{counted(folds['fold'].nunique(), 'fold')} of {len(labelled):,} patients, "
-        f"{counted(len(test), 'test patient')}: {len(faults)} on both sides, twice or missing"
+        f"{counted(len(test), 'test patient')}: {len(findings)} on both sides, twice or missing"
     )
+    faults = (Fault(patient, f"folds.csv: {finding}", _REDRAW) for patient, finding in findings)
     return Check("folds", compared, tuple(faults))
 
 
-def _of_fold(
+def _by_fold(folds: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Number and rows of each fold."""
+    return ((int(str(number)), fold) for number, fold in folds.groupby("fold"))
+
+
+def _in_fold(
     number: int, fold: pd.DataFrame, labelled: list[str], test: set[str]
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong with one fold, by patient."""
-    held = fold.groupby("patient")["part"].agg(list).to_dict()
-    for patient, parts in held.items():
+    """Findings in one fold, by patient."""
+    parts_of = fold.groupby("patient")["part"].agg(list).to_dict()
+    known = set(labelled)
+    for patient, parts in parts_of.items():
         if len(parts) > 1:
             yield str(patient), f"is {len(parts)} times in fold {number} ({' and '.join(parts)})"
         if patient in test:
             yield str(patient), f"is a test patient, but in fold {number} ({parts[0]})"
-        elif patient not in set(labelled):
+        elif patient not in known:
             yield str(patient), f"is in fold {number} and not in patients.csv"
     for patient in labelled:
-        if patient not in held:
+        if patient not in parts_of:
             yield patient, f"is in no part of fold {number}"
-    training, known = fold["part"] == "train", fold["part"].isin(PARTS)
-    wrong = fold[~known | (training != (fold["inner"] >= 0))]
-    for row in wrong.itertuples():
+    is_training, is_known = fold["part"] == "train", fold["part"].isin(PARTS)
+    for row in fold[~is_known | (is_training != (fold["inner"] >= 0))].itertuples():
         yield str(row.patient), f"is in part {row.part}, inner fold {row.inner} of fold {number}"
 
 
-def _validated(folds: pd.DataFrame, labelled: list[str]) -> Iterator[tuple[str, str]]:
-    """Who does not validate exactly once in a repeat of several folds."""
-    for repeat, own in folds.groupby("repeat"):
-        if own["fold"].nunique() < 2:
+def _validation_counts(folds: pd.DataFrame, labelled: list[str]) -> Iterator[tuple[str, str]]:
+    """Patients who are not in validation exactly once in a repeat of several folds."""
+    for repeat, rows in folds.groupby("repeat"):
+        if rows["fold"].nunique() < 2:  # the scheme `split` holds out some of the patients
             continue
-        times = own.loc[own["part"] == "validation", "patient"].value_counts()
+        times = rows.loc[rows["part"] == "validation", "patient"].value_counts()
         for patient in labelled:
-            n = int(times.get(patient, 0))
-            if n != 1:
-                yield patient, f"validates {n} times in repeat {repeat}, to be 1"
+            if times.get(patient, 0) != 1:
+                yield patient, f"validates {times.get(patient, 0)} times in repeat {repeat}, not 1"
 
 
 def check_predictions(predictions: Tables, folds: pd.DataFrame, patients: pd.DataFrame) -> Check:
-    """Compare every predictions.csv with the folds: who is predicted, as what, with which label.
+    """Compare every predictions.csv with the folds: patients, parts, inner folds and labels.
 
     predictions: the table of each (fold, model).
     """
-    found = FindingsByModel(_FIT)
-    expected = {int(str(number)): _roles(fold, patients) for number, fold in folds.groupby("fold")}
+    found = FindingsByModel(_REFIT)
+    expected = {number: _roles(fold, patients) for number, fold in _by_fold(folds)}
     for (fold, model), table in predictions.items():
-        for patient, finding in _unlike(table, expected.get(fold, {})):
+        for patient, finding in _role_findings(table, expected.get(fold, {})):
             found.add(patient, f"predictions.csv of fold {fold} {finding}", model)
-    n_rows, faults = sum(map(len, predictions.values())), tuple(found.faults())
+    n_rows, faults = sum(map(len, predictions.values())), found.faults()
     compared = (
         f"{counted(n_rows, 'prediction')} of {counted(len(predictions), 'table')}: {len(faults)} "
         "of another part, fold or label than in the folds"
@@ -89,8 +89,11 @@ def check_predictions(predictions: Tables, folds: pd.DataFrame, patients: pd.Dat
     return Check("predictions", compared, faults)
 
 
-def _roles(fold: pd.DataFrame, patients: pd.DataFrame) -> dict[str, tuple[str, int, int]]:
-    """Part, inner fold and label of everybody who is to be predicted in a fold."""
+Role = tuple[str, int, int]  # part, inner fold, label
+
+
+def _roles(fold: pd.DataFrame, patients: pd.DataFrame) -> dict[str, Role]:
+    """The role of every patient to predict in a fold."""
     label_of = dict(zip(patients["patient"], patients["label"], strict=True))
     rows = fold[["patient", "part", "inner"]].itertuples(index=False, name=None)
     roles = {
@@ -101,20 +104,18 @@ def _roles(fold: pd.DataFrame, patients: pd.DataFrame) -> dict[str, tuple[str, i
     return {**roles, **dict.fromkeys(test, ("test", -1, -1))}
 
 
-def _unlike(
-    table: pd.DataFrame, roles: Mapping[str, tuple[str, int, int]]
-) -> Iterator[tuple[str, str]]:
-    """Where a table of predictions departs from the fold, by patient."""
-    columns = ["patient", "part", "inner", "label"]
+def _role_findings(table: pd.DataFrame, roles: Mapping[str, Role]) -> Iterator[tuple[str, str]]:
+    """Differences of a table of predictions from the fold, by patient."""
     seen: set[str] = set()
+    columns = ["patient", "part", "inner", "label"]
     for patient, *role in table[columns].itertuples(index=False, name=None):
         if patient in seen:
             yield patient, "predicts them twice"
         seen.add(patient)
         if patient not in roles:
-            yield patient, "predicts them, who are not of this fold"
+            yield patient, "predicts them, who are not in this fold"
         elif tuple(role) != roles[patient]:
-            yield patient, f"has them as {_role(*role)}, to be {_role(*roles[patient])}"
+            yield patient, f"has them as {_role(*role)}, expected {_role(*roles[patient])}"
     for patient in roles:
         if patient not in seen:
             yield patient, "lacks them"

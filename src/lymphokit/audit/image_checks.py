@@ -1,7 +1,6 @@
-"""No image is in two patients: not the same one, not nearly the same one."""
+"""Check that no image, nor a near duplicate of it, belongs to two patients."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,60 +14,57 @@ _REMEDY = (
 )
 
 
-@dataclass(frozen=True)
-class AcceptedPair:
-    """A pair of images, as `patient/image`, that a person looked at and accepts, and why."""
-
-    images: frozenset[str]
-    reason: str
-
-    @classmethod
-    def from_settings(cls, settings: Sequence[dict[str, Any]]) -> "list[AcceptedPair]":
-        """Those of `audit.known_duplicates`."""
-        return [cls(frozenset(pair["images"]), pair["reason"]) for pair in settings]
-
-
 def check_images(
     pairs: pd.DataFrame,
     cells: pd.DataFrame,
     patients: pd.DataFrame,
     *,
     n_candidates: int,
-    known: Sequence[AcceptedPair],
+    known: Sequence[Mapping[str, Any]],
 ) -> tuple[Check, list[dict[str, Any]]]:
-    """Judge the pairs of images that `imaging.duplicates` found; and those accepted in writing.
+    """Check the pairs of images that `imaging.duplicates` found; return the accepted pairs too.
 
     pairs: `first, second` cells with `likeness`, `turn`, `identical`. Two images of one patient
-    leak nothing and are only counted. An accepted pair is told with its reason and whether it was
-    `found`: one that no longer is hides nothing.
+    are no leak and are only counted.
+    known: `audit.known_duplicates`, pairs of `patient/image` that a person accepted, with the
+    reason; each comes back with `found`, whether it is still among the pairs.
     """
     part_of = dict(zip(patients["patient"], patients["part"], strict=True))
-    owner, image = cells["patient"].to_numpy(), cells["image"].to_numpy()
-    faults, within, accepted = [], 0, set()
+    patient_of, image_of = cells["patient"].to_numpy(), cells["image"].to_numpy()
+    accepted = {frozenset(pair["images"]): False for pair in known}
+    faults, within = [], 0
     for row in pairs.to_dict("records"):
         one, other = row["first"], row["second"]
-        names = frozenset(f"{owner[cell]}/{image[cell]}" for cell in (one, other))
-        if owner[one] == owner[other]:
+        names = frozenset(f"{patient_of[cell]}/{image_of[cell]}" for cell in (one, other))
+        if patient_of[one] == patient_of[other]:
             within += 1
-        elif any(pair.images == names for pair in known):
-            accepted.add(names)
+        elif names in accepted:
+            accepted[names] = True
         else:
-            whose = f"{image[other]} of {owner[other]} ({part_of[owner[other]]})"
-            what = f"{image[one]} ({part_of[owner[one]]}) is {_alike(row)} {whose}"
-            faults.append(Fault(str(owner[one]), what, _REMEDY))
+            first, second = patient_of[one], patient_of[other]
+            finding = (
+                f"{image_of[one]} ({part_of[first]}) is {_likeness(row)} {image_of[other]} of "
+                f"{second} ({part_of[second]})"
+            )
+            faults.append(Fault(str(first), finding, _REMEDY))
+    n_accepted = sum(accepted.values())
     compared = (
         f"{counted(len(cells), 'image')}, {counted(n_candidates, 'candidate pair')}: "
         f"{len(faults)} the same in two patients, {within} within one"
-        + (f", {len(accepted)} known and accepted" if accepted else "")
+        + (f", {n_accepted} known and accepted" if n_accepted else "")
     )
-    told = [
-        {"images": sorted(pair.images), "reason": pair.reason, "found": pair.images in accepted}
+    record = [
+        {
+            "images": sorted(pair["images"]),
+            "reason": pair["reason"],
+            "found": accepted[frozenset(pair["images"])],
+        }
         for pair in known
     ]
-    return Check("images", compared, tuple(faults)), told
+    return Check("images", compared, tuple(faults)), record
 
 
-def _alike(row: Mapping[Hashable, Any]) -> str:
+def _likeness(row: Mapping[Hashable, Any]) -> str:
     turn = [] if row["turn"] == "as it is" else [row["turn"]]
     if row["identical"]:
         return " ".join(["pixel by pixel", *(f"({name})" for name in turn)])

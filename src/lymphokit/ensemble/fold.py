@@ -1,6 +1,6 @@
 """Nested ensembles of one fold: blends fitted and thresholds chosen on inner predictions alone.
 
-A blend is fitted on the inner (out-of-fold) predictions of the training part. Its own threshold is
+A blend is fitted on the inner (out-of-fold) predictions of the training part. Its threshold is
 chosen on inner predictions of the blend, from blends fitted on the other inner folds. As in all
 stacking, the member predictions behind those come from models that were fitted on the held-out
 inner fold too; validation patients enter no fit.
