@@ -1,0 +1,83 @@
+"""Every command in README.md runs, on the tiny cohort where it is long."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lymphokit import config
+from tests.workflow.conftest import ROOT, TINY, Checkout, environment
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+# What stands for a path of the reader's, and for the folder that `make test` runs the tests of.
+DOWNLOAD = "path/to/dlmi-lymphocytosis-classification"
+FEW_TESTS = "tests/bags/test_segments.py"
+FEW_MODELS = {"clinical", "pooled", "mi_svm"}
+
+
+def commands() -> list[str]:
+    """The commands in the shell blocks of README.md, without their comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    lines = [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def reader(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A finished checkout with the environment of `make env`, tiny without further options.
+
+    A download runs few models: it stands for data whose configuration is config.yaml alone.
+    """
+    folder = tmp_path_factory.mktemp("reader") / "lymphokit"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    demo = folder / "config" / "demo.yaml"
+    tiny = config.merge(*map(config.read_yaml, (folder / "config.yaml", demo, TINY)))
+    demo.write_text(yaml.safe_dump(tiny))
+    resting = {name: {"enabled": False} for name in tiny["models"] if name not in FEW_MODELS}
+    few = config.merge(tiny, {"models": resting, "ensemble": {"choices": {}}})
+    (folder / "config.yaml").write_text(yaml.safe_dump(few, sort_keys=False))
+    for file in ("Makefile", "pyproject.toml", "constraints.txt", FEW_TESTS, "tests/conftest.py"):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, folder / file)
+    for package in ("tests", "tests/bags"):
+        (folder / package / "__init__.py").touch()
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.prefix) / "bin")
+    (folder / ".venv" / ".complete").touch()
+    shutil.copytree(folder / "results/demo/raw", folder / DOWNLOAD)
+    return Checkout(folder)
+
+
+def run(reader: Checkout, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as README has it, in a shell whose PATH starts with the environment's."""
+    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
+    return subprocess.run(
+        shlex.split(command.replace("submissions/*.csv", " ".join(csv_files(reader)))),
+        cwd=reader.folder,
+        env={**environment(reader.folder), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def csv_files(reader: Checkout) -> list[str]:
+    """What a shell makes of submissions/*.csv."""
+    return [f"submissions/{file.name}" for file in sorted(reader.folder.glob("submissions/*.csv"))]
+
+
+@pytest.mark.parametrize("command", dict.fromkeys(commands()))
+def test_a_command_of_the_readme_runs(reader: Checkout, command: str) -> None:
+    done = run(reader, command)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
+def test_the_readme_has_the_commands_it_is_about() -> None:
+    assert {"make submission", "make test", "snakemake -R pseudo_label"} <= set(commands())
