@@ -114,7 +114,7 @@ class RoundSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """Stochastic gradient descent on a whole network."""
+    """Training of a whole network by SGD."""
 
     epochs: Count
     batch_size: Count

@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def simulated(self) -> bool:
-        """Whether the run makes its own cohort."""
+        """Whether the cohort is simulated by this run."""
         return self.source.source is None
 
     @property

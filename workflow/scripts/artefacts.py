@@ -1,4 +1,4 @@
-"""What rows, dates, image files and stains could give away of each patient."""
+"""What tables, dates, image files and stains record of each patient besides medicine."""
 
 from pathlib import Path
 

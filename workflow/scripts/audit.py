@@ -1,4 +1,4 @@
-"""Check the submission itself, and print what all checks compared."""
+"""Audit the submission, and print what all checks compared."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Train the autoencoder on one version of the images; show what it gives back."""
+"""Train the autoencoder on one version of the images; show reconstructions."""
 
 from dataclasses import asdict
 from pathlib import Path

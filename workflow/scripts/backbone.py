@@ -27,10 +27,10 @@ with job(snakemake.log[0], snakemake.threads):
         images = map(keep_cell, images, masks)
     images = map(partial(centre, side=settings["crop"]), images)
     images = map(partial(resized, side=snakemake.params.side), images)
-    watched = track(images, f"cells through {snakemake.wildcards.backbone}", len(cells))
+    tracked = track(images, f"cells through {snakemake.wildcards.backbone}", len(cells))
     write_bank(
         Path(snakemake.output.bank),
-        encode_images(backbone, watched, batch_size=settings["batch_size"]),
+        encode_images(backbone, tracked, batch_size=settings["batch_size"]),
         n_cells=len(cells),
         n_features=backbone.n_features,
         fitted_on="nothing of this cohort",

@@ -1,4 +1,4 @@
-"""Train a network to tell types of blood cell apart, and see what it calls held-out ones."""
+"""Train a network to classify types of blood cells; predict held-out ones."""
 
 import json
 from dataclasses import asdict
@@ -40,9 +40,9 @@ with job(snakemake.log[0], snakemake.threads):
     save_network(trained.classifier.network, Path(snakemake.output.weights))
     write_table(pd.DataFrame(map(asdict, trained.history)), snakemake.output.history)
     called = trained.log_probabilities(images, held_out).argmax(axis=1)
-    judged = cells.loc[held_out, ["file", "type"]].assign(called=np.array(types)[called])
-    write_table(judged, snakemake.output.judged)
-    figure = confusion_figure(judged, types, network=snakemake.params.network)
+    calls = cells.loc[held_out, ["file", "type"]].assign(called=np.array(types)[called])
+    write_table(calls, snakemake.output.calls)
+    figure = confusion_figure(calls, types, network=snakemake.params.network)
     figure.savefig(snakemake.output.figure, dpi=130)
     accuracy = share_with_interval(trained.history[-1].accuracy, len(held_out))
     say(f"{snakemake.params.network}: {accuracy} of {len(held_out)} held-out blood cells")

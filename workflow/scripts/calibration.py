@@ -1,4 +1,4 @@
-"""Calibrate every model in every fold on inner predictions; show what that is worth out of fold."""
+"""Calibrate every model in every fold on inner predictions; measure the effect out of fold."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Some cells of some patients of either label, to look at."""
+"""Figure: some cells of some patients of either label."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Compare every model with the reference on the same patients, in a table, a picture and words."""
+"""Compare every model with the reference on the same patients: table, figure and text."""
 
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.evaluation.comparison import comparison_sentence, comparison_table

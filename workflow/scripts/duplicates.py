@@ -1,4 +1,4 @@
-"""Look for images that are there twice, among all of the cohort."""
+"""Look for duplicated images among all of the cohort."""
 
 from pathlib import Path
 

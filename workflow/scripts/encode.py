@@ -1,4 +1,4 @@
-"""The autoencoder's latent of every cell."""
+"""The latent vector of every cell, by the autoencoder."""
 
 from pathlib import Path
 

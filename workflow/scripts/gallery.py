@@ -1,4 +1,4 @@
-"""The cells that each round of a fold added, to look at."""
+"""Figure: the cells that each round of a fold added."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Features of the labelled cells from the frozen trunk that the fold's cells went through."""
+"""Features of the labelled cells from the frozen trunk that the cohort's cells pass through."""
 
 import json
 from pathlib import Path

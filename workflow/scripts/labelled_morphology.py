@@ -1,4 +1,4 @@
-"""Measure the labelled cells as the fold's cells were measured."""
+"""Measure the labelled cells as the cohort's cells are measured."""
 
 import json
 from functools import partial

@@ -1,4 +1,4 @@
-"""Every model that looks at images on the three multiple-instance checks; no patient is needed."""
+"""The three MIL unit tests for every model that reads features; no patient is needed."""
 
 from functools import partial
 

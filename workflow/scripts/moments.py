@@ -1,4 +1,4 @@
-"""Mean and mean square of every image's colours: the stain of any set of patients is in them."""
+"""Mean and mean square of every image's colours, from which the stain of any patients follows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Put the folds together: the out-of-fold table, the decisions, the scores, their pictures."""
+"""Assemble the folds: the out-of-fold table, the decisions, the scores and their figures."""
 
 from pathlib import Path
 

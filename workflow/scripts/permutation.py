@@ -1,4 +1,4 @@
-"""Put the shuffles together: p-values, their picture, their table."""
+"""Permutation test: p-values of all shuffles, their figure and table."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Refit the models on some of the shuffles; jobs take turns."""
+"""Permutation test: scores of the models refitted on a part of the shuffles."""
 
 from pathlib import Path
 

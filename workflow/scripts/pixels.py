@@ -1,4 +1,4 @@
-"""Segment every image once; keep it small, beside its mask."""
+"""Segment every image once; store it at 128 pixels a side, beside its mask."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whom to send to flow cytometry, what that costs and spares, and the advice for test patients."""
+"""Selective prediction: which patients to refer to flow cytometry, its cost, and advice."""
 
 from rich.console import Console
 

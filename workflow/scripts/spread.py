@@ -1,4 +1,4 @@
-"""Draw the folds again and again, refit the models, show what each split would have told."""
+"""Draw the folds repeatedly, refit the models, and show the scores of single splits."""
 
 from pathlib import Path
 

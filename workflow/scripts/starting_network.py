@@ -1,4 +1,4 @@
-"""Train one network on the labelled cells, the last layer replaced, and watch its accuracy."""
+"""Train one network on the labelled cells, its last layer replaced; record its accuracy."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The accuracy curves of the networks that were compared on the labelled cells."""
+"""Figure: accuracy curves of the networks compared on the labelled cells."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Write the dated CSV and its line in the ledger; leave a receipt without the time."""
+"""Write the dated CSV and its row in the ledger; write a receipt without the time."""
 
 import datetime as dt
 import json

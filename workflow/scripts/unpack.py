@@ -1,4 +1,4 @@
-"""Open Kaggle's zip safely."""
+"""Unpack Kaggle's zip safely."""
 
 from pathlib import Path
 

@@ -20,12 +20,12 @@ from lymphokit.settings import Count, NonNegative, Positive
 if TYPE_CHECKING:
     from lymphokit.solvers.max_margin import Separation
 
-_SAME = 1e-9  # margins by which another cell must be higher to take a cell's place
+_SAME = 1e-9  # a cell replaces the representative only with a margin higher by more than this
 
 
 @dataclass(frozen=True)
 class Alternation:
-    """Where an alternation ended: its plane, the objective of every iteration, the witnesses.
+    """Result of an alternation: the hyperplane, the objective of every iteration, the witnesses.
 
     witnesses (n_positive_bags,): the highest cell of each positive bag, among all its bags' cells.
     """
@@ -39,16 +39,16 @@ class Alternation:
 def alternate(
     positives: Bags, negatives: Bags, start: NDArray[np.floating], C: float, max_iterations: int
 ) -> Alternation:
-    """Separate, let every positive bag be represented by its highest cell, and again.
+    """Alternate between the hyperplane and the highest cell of every positive bag.
 
     start (n_positive_bags, d): the first representatives; C: the penalty of one unit of slack.
     Ends when no representative changes, or after `max_iterations` separations. The objective
     never rises: a representative is only ever exchanged for a cell that lies higher.
 
-    Where representatives cannot be told from the negative cells at all the best plane is none,
-    w = 0, and every cell ties; the cell furthest along the difference of means is taken then.
-    Means among many negative cells are often in that case. Source: Andrews et al. 2002.
-    Departs: what follows from such a tie is left to rounding there.
+    Where representatives cannot be separated from the negative cells at all, the optimum is w = 0
+    and every cell ties; the cell furthest along the difference of means is taken then. Means among
+    many negative cells are often in that case. Source: Andrews et al. 2002.
+    Departs: there, rounding decides such a tie.
     """
     from lymphokit.solvers.max_margin import MaxMargin
 
@@ -69,13 +69,13 @@ def alternate(
 
 
 def _highest(
-    scores: NDArray[np.float64], offsets: NDArray[np.int64], standing: NDArray[np.int64] | None
+    scores: NDArray[np.float64], offsets: NDArray[np.int64], current: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """The highest cell of each bag; the standing one unless another really lies higher."""
+    """The highest cell of each bag; the current one unless another lies higher by `_SAME`."""
     moved = segment_argmax(scores, offsets)
-    if standing is None:
+    if current is None:
         return moved
-    return np.where(scores[moved] <= scores[standing] + _SAME, standing, moved)
+    return np.where(scores[moved] <= scores[current] + _SAME, current, moved)
 
 
 class MaxMarginSettings(ModelSettings):
@@ -201,8 +201,8 @@ class MiSvm(BagModel[MaxMarginSettings]):
 def _starts(positives: Bags, restarts: int, seed: int) -> Iterator[NDArray[np.floating]]:
     """The first representatives of each start: the means, then random convex combinations.
 
-    A bag's draw hangs on its id and its cells are counted in an order of their own, so neither
-    the order of bags nor that of cells shows.
+    A bag's draw depends on its id, and its cells are sorted by content first, so that neither the
+    order of bags nor that of cells changes the result.
     """
     yield segment_mean(positives.instances, positives.offsets)
     order = np.lexsort((positives.instances.sum(axis=1), positives.bag_of))

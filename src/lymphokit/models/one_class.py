@@ -19,7 +19,7 @@ from lymphokit.settings import Count, OpenShare, Positive
 if TYPE_CHECKING:
     from sklearn.svm import OneClassSVM
 
-_TOLERANCE = 1e-6  # of the solver; its own 1e-3 lets the order of the cells show
+_TOLERANCE = 1e-6  # of the solver: with its default 1e-3 results depend on the order of the cells
 
 
 @dataclass(frozen=True)
