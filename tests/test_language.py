@@ -10,11 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # The right column of the design's table of words; an identifier is read as the words it is made of.
-AVOIDED = frozenset(
-    "said told own judged meant watch watches watching watched schedule schedules scheduled descent "
-    "interrogation interrogations question questions answer answers answered suspect suspects spare "
-    "spared spares surplus plane planes thin thinned thinning committee committees".split()
-)
+AVOIDED = """
+    said told own judged meant watch watches watching watched schedule schedules scheduled descent
+    interrogation interrogations question questions answer answers answered suspect suspects spare
+    spared spares surplus plane planes thin thinned thinning committee committees
+"""
 PHRASES = (
     "chosen on those that are scored",
     "need not be whole",
@@ -25,6 +25,7 @@ PHRASES = (
     "side by side",
     "whom to send on",
 )
+SUFFIXES = (".py", ".smk", ".rst")
 FILES = [
     *sorted((ROOT / "src").rglob("*.py")),
     *sorted(
@@ -45,7 +46,7 @@ def words(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_fields_terms_are_used(path: Path) -> None:
     text = path.read_text()
-    found = set(words(text)) & AVOIDED
+    found = set(words(text)) & set(AVOIDED.split())
     phrases = [phrase for phrase in PHRASES if phrase in text]
     assert (sorted(found), phrases) == ([], [])
 
