@@ -1,4 +1,4 @@
-"""Digests that move with what the code means and with nothing else."""
+"""Digests change with the meaning of the code and with nothing else."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def digest(package: Path, *modules: str) -> str:
-    provenance._meaning.cache_clear()
+    provenance._normalised_source.cache_clear()
     provenance._imported_by.cache_clear()
     return provenance.code_digest(package.parent / "script.py", *modules)
 
@@ -35,20 +35,20 @@ def test_an_edit_two_imports_away_changes_the_digest(package: Path) -> None:
     assert digest(package) != before
 
 
-def test_comments_docstrings_and_layout_do_not(package: Path) -> None:
+def test_comments_docstrings_and_layout_do_not_change_the_digest(package: Path) -> None:
     before = digest(package)
     (package / "two.py").write_text('def second():\n    """Two."""\n\n    # why\n    return (2)\n')
     assert digest(package) == before
 
 
-def test_a_module_that_is_not_imported_does_not_count_until_it_is_named(package: Path) -> None:
+def test_a_module_that_is_not_imported_counts_only_if_named(package: Path) -> None:
     before, named = digest(package), digest(package, "lymphokit.other")
     (package / "other.py").write_text("VALUE = 2\n")
     assert digest(package) == before
     assert digest(package, "lymphokit.other") != named
 
 
-def test_a_module_that_is_not_there_is_an_error(package: Path) -> None:
+def test_a_missing_module_is_an_error(package: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"lymphokit\.gone"):
         digest(package, "lymphokit.gone")
 

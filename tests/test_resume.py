@@ -1,4 +1,4 @@
-"""A lock of a dead run is released, that of a living one is not; orphans end."""
+"""The lock of a dead run is released, that of a running one is not; orphaned jobs end."""
 
 import json
 import os
@@ -45,9 +45,9 @@ def test_the_lock_of_a_process_that_reuses_the_number_is_released(folder: Path) 
     assert not is_locked(folder)
 
 
-def test_the_lock_of_a_living_run_stays(folder: Path) -> None:
-    own = psutil.Process()
-    note(folder, host=socket.gethostname(), pid=own.pid, started=own.create_time())
+def test_the_lock_of_a_running_run_stays(folder: Path) -> None:
+    process = psutil.Process()
+    note(folder, host=socket.gethostname(), pid=process.pid, started=process.create_time())
     take_over(folder)
     assert is_locked(folder)
 
@@ -58,7 +58,7 @@ def test_the_lock_of_another_host_stays(folder: Path) -> None:
     assert is_locked(folder)
 
 
-def test_a_lock_that_nobody_noted_stays(folder: Path) -> None:
+def test_a_lock_without_a_note_stays(folder: Path) -> None:
     take_over(folder)
     assert is_locked(folder)
 

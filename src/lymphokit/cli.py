@@ -1,4 +1,7 @@
-"""The command `lymphokit`: parse, call, exit code."""
+"""Command line `lymphokit`: parse the arguments, call the package, return the exit code.
+
+Imports stand inside the commands: `compare` must not wait for torch.
+"""
 
 import argparse
 import importlib.metadata
@@ -18,12 +21,14 @@ from lymphokit.errors import LymphokitError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lymphokit.leaderboard.records import Options
+
 OUT = Console()
 ERR = Console(stderr=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; 0 if all is well, 1 if something is wrong and was said."""
+    """Run a subcommand; return 0, or 1 after an error, whose message is printed."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
@@ -36,74 +41,97 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lymphokit", description=lymphokit.__doc__)
     commands = parser.add_subparsers(required=True)
 
-    doctor = commands.add_parser("doctor", help="say what this machine can do")
+    doctor = commands.add_parser("doctor", help="show versions, GPU, cores and the data found")
     doctor.set_defaults(run=_doctor)
 
-    check = commands.add_parser("check", help="check a download: tables, folders, every image")
+    check = commands.add_parser("check", help="check the tables, folders and images of a download")
     check.add_argument("raw", type=Path, help="folder in the layout of the Kaggle download")
     check.add_argument("--config", type=Path, default=Path("config.yaml"))
     check.set_defaults(run=_check)
 
-    simulate = commands.add_parser("simulate", help="draw a cohort in the layout of the download")
-    simulate.add_argument(
-        "folder", type=Path, help="new folder; what only a simulation knows goes beside it"
+    simulate = commands.add_parser(
+        "simulate", help="simulate a cohort in the layout of the download"
     )
-    simulate.add_argument("--seed", type=int, help="another seed than the configured one")
-    simulate.add_argument("--signal", type=float, help="0 none to 1 as configured")
+    simulate.add_argument(
+        "folder", type=Path, help="new folder; the ground truth goes to FOLDER-truth"
+    )
+    simulate.add_argument("--seed", type=int, help="seed, by default that of the configuration")
+    simulate.add_argument(
+        "--signal", type=float, help="strength of the signal, from 0 (none) to 1 (as configured)"
+    )
     simulate.add_argument("--config", type=Path, default=Path("config.yaml"))
     simulate.set_defaults(run=_simulate)
 
-    _add_compare(commands.add_parser("compare", help="how submissions differ, and is it noise?"))
-    _add_board(commands.add_parser("board", help="out-of-fold scores against the board's"))
+    _add_compare(commands.add_parser("compare", help="compare submissions: is one likely better?"))
+    _add_board(commands.add_parser("board", help="compare out-of-fold scores with board scores"))
     return parser
 
 
 def _add_compare(compare: argparse.ArgumentParser) -> None:
-    compare.add_argument("files", type=Path, nargs="+", metavar="CSV", help="two or more")
-    compare.add_argument(
-        "--oof", type=float, nargs="+", default=[], metavar="SCORE", help="out-of-fold balanced "
-        "accuracies in place of the ledger's: one a file in their order, or one for all"
-    )  # fmt: skip
-    for name, what in {
-        "sensitivity": "recall of tumoral",
-        "specificity": "recall of reactive",
+    compare.add_argument("files", type=Path, nargs="+", metavar="CSV", help="two or more files")
+    for name, score in {
+        "oof": "balanced accuracy (recall and specificity taken as equal)",
+        "sensitivity": "recall of tumoral patients",
+        "specificity": "recall of reactive patients",
     }.items():
         compare.add_argument(
-            f"--{name}", type=float, nargs="+", default=[], metavar="SHARE",
-            help=f"out-of-fold {what} patients, in place of --oof",
+            f"--{name}", type=_share, nargs="+", default=[], metavar="SHARE",
+            help=f"out-of-fold {score}, one per file or one for all; default: from the ledger",
         )  # fmt: skip
-    compare.add_argument(
-        "--oof-patients", type=float, metavar="N", help="labelled patients behind these scores"
-    )
-    compare.add_argument("--tumoral-share", type=float, metavar="SHARE", help="in training")
-    compare.add_argument("--ledger", type=Path, help="instead of ledger.csv beside the files")
-    _add_public_and_figure(compare, "compare.png beside the first file")
+    compare.add_argument("--ledger", type=Path, help="default: ledger.csv beside the files")
+    _add_common(compare, figure="compare.png beside the first file")
     compare.set_defaults(run=_compare)
 
 
 def _add_board(board: argparse.ArgumentParser) -> None:
-    usual = Path("submissions") / "ledger.csv"
-    board.add_argument("ledger", type=Path, nargs="?", default=usual, help=f"{usual} if left out")
-    board.add_argument("--test-patients", type=int, metavar="N", help="where no file tells")
-    _add_public_and_figure(board, "board.png beside the ledger")
+    default = Path("submissions") / "ledger.csv"
+    board.add_argument("ledger", type=Path, nargs="?", default=default, help=f"default: {default}")
+    board.add_argument(
+        "--test-patients", type=int, metavar="N", help="default: from a file beside the ledger"
+    )
+    _add_common(board, figure="board.png beside the ledger")
     board.set_defaults(run=_board)
 
 
-def _add_public_and_figure(command: argparse.ArgumentParser, usual: str) -> None:
+def _add_common(command: argparse.ArgumentParser, *, figure: str) -> None:
+    """Add the options that `compare` and `board` share."""
     command.add_argument(
-        "--public", type=float, default=0.5, metavar="SHARE",
-        help="of the test patients on the public board, as the competition's page tells; 0.5",
+        "--public", type=_share, default=0.5, metavar="SHARE",
+        help="share of the test patients on the public board, see the competition's page; "
+        "default: 0.5",
     )  # fmt: skip
-    picture = command.add_mutually_exclusive_group()
-    picture.add_argument("--figure", type=Path, metavar="PNG", help=f"{usual} if left out")
-    picture.add_argument("--no-figure", action="store_true", help="words alone")
+    command.add_argument(
+        "--oof-patients", type=_positive, metavar="N",
+        help="effective sample size behind the out-of-fold scores; default: from the ledger",
+    )  # fmt: skip
+    command.add_argument(
+        "--tumoral-share", type=_share, metavar="SHARE",
+        help="share of tumoral patients in training; default: from the ledger",
+    )  # fmt: skip
+    output = command.add_mutually_exclusive_group()
+    output.add_argument("--figure", type=Path, metavar="PNG", help=f"default: {figure}")
+    output.add_argument("--no-figure", action="store_true", help="print text only")
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share: give a number from 0 to 1")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of patients above 0")
+    return value
 
 
 def _settings(path: Path) -> dict[str, object]:
-    from lymphokit import config  # half a second, which `compare` does not need
+    from lymphokit import config
 
     if not path.exists():
-        raise LymphokitError(f"no {path} here: run in lymphokit's folder, or give --config")
+        raise LymphokitError(f"no file {path}: run in lymphokit's folder, or give --config")
     return config.validate(config.read_yaml(path))
 
 
@@ -116,7 +144,11 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
     table.add_row("python", platform.python_version())
     for package in ("snakemake", "torch", "timm", "lightgbm", "xgboost", "scikit-learn"):
         table.add_row(package, importlib.metadata.version(package))
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none, all runs on the CPU"
+    gpu = (
+        torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else "none; everything runs on the CPU"
+    )
     table.add_row("GPU", gpu)
     table.add_row("cores", str(os.cpu_count()))
     table.add_row("data", locate("auto", Path()).sentence())
@@ -139,7 +171,7 @@ def _check(options: argparse.Namespace) -> int:
     OUT.print(
         f"{len(labelled)} labelled patients ({labelled['label'].sum()} tumoral), "
         f"{len(cohort.patients) - len(labelled)} to predict, {len(cohort.cells):,} cells: "
-        "nothing wrong"
+        "no fault found"
     )
     return 0
 
@@ -149,8 +181,8 @@ def _simulate(options: argparse.Namespace) -> int:
     from lymphokit.simulation.cohort import simulate
 
     settings = config.Config.model_validate(_settings(options.config)).simulate.model_dump()
-    asked = {"seed": options.seed, "signal": options.signal}
-    settings |= {key: value for key, value in asked.items() if value is not None}
+    given = {"seed": options.seed, "signal": options.signal}
+    settings |= {key: value for key, value in given.items() if value is not None}
     truth = options.folder.with_name(f"{options.folder.name}-truth")
     for folder in (options.folder, truth):
         if folder.exists():
@@ -161,63 +193,72 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from lymphokit.leaderboard.assumed import Asked
     from lymphokit.leaderboard.compare import compare
-    from lymphokit.leaderboard.compare_text import told
+    from lymphokit.leaderboard.records import LEDGER
+    from lymphokit.leaderboard.text import report
 
     if options.oof and (options.sensitivity or options.specificity):
-        raise LymphokitError("--oof or --sensitivity and --specificity: give one or the other")
-    asked = Asked(
-        public=options.public,
-        recall=tuple(options.oof or options.sensitivity),
-        specificity=tuple(options.oof or options.specificity),
-        patients=options.oof_patients,
-        tumoral_share=options.tumoral_share,
-        ledger=options.ledger,
-    )
-    comparison = compare(options.files, asked)
-    for part in told(comparison):
-        _wide().print(part, highlight=False)
+        raise LymphokitError("give either --oof, or --sensitivity and --specificity")
+    # `submissions/*.csv` matches the ledger as well.
+    files = [path for path in options.files if path.name != LEDGER]
+    comparison = compare(files, _leaderboard_options(options))
+    for part in report(comparison):
+        _console().print(part, highlight=False)
     if not options.no_figure:
         from lymphokit.leaderboard.compare_figure import comparison_figure
 
-        usual = options.files[0].parent / "compare.png"
-        _save(comparison_figure(comparison), options.figure or usual)
+        default = files[0].parent / "compare.png"
+        _save(comparison_figure(comparison), options.figure or default)
     return 0
 
 
 def _board(options: argparse.Namespace) -> int:
     from lymphokit.leaderboard.board import boards
-    from lymphokit.leaderboard.board_figure import board_figure, board_table, said, scored
+    from lymphokit.leaderboard.board_figure import board_figure
+    from lymphokit.leaderboard.text import board_summary, board_table
 
-    found = boards(options.ledger, public=options.public, test_patients=options.test_patients)
+    found = boards(
+        options.ledger, _leaderboard_options(options), test_patients=options.test_patients
+    )
     for board in found:
-        _wide().print(board_table(board), f"[bold]{said(board)}[/]\n", sep="\n", highlight=False)
-    if any(scored(board) for board in found) and not options.no_figure:
+        summary = f"[bold]{board_summary(board)}[/]\n"
+        _console().print(board_table(board), summary, sep="\n", highlight=False)
+    if any(board.scored for board in found) and not options.no_figure:
         _save(board_figure(found), options.figure or options.ledger.parent / "board.png")
     return 0
 
 
-def _wide() -> Console:
-    """The terminal; where there is none, as in a pipe, wide enough for a table."""
+def _leaderboard_options(options: argparse.Namespace) -> "Options":
+    from lymphokit.leaderboard.records import Options
+
+    rates = vars(options)
+    return Options(
+        public=options.public,
+        recall=tuple(rates.get("oof") or rates.get("sensitivity", ())),
+        specificity=tuple(rates.get("oof") or rates.get("specificity", ())),
+        effective_size=options.oof_patients,
+        tumoral_share=options.tumoral_share,
+        ledger=options.ledger,
+    )
+
+
+def _console() -> Console:
+    """The terminal; in a pipe, a console wide enough for a table."""
     return OUT if OUT.is_terminal else Console(width=120)
 
 
 def _save(figure: "Figure", path: Path) -> None:
-    """Write a picture and say where.
+    """Write a figure and print its path.
 
     Raises LymphokitError where it cannot be written.
     """
     try:
         figure.savefig(path, dpi=110)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # a folder that is not there; a suffix that is no picture's
+    except (OSError, ValueError) as error:  # a missing folder; a suffix that is not an image's
         raise LymphokitError(
-            f"no picture in {path}: {error}; give --figure or --no-figure"
+            f"cannot write the figure {path}: {error}; give --figure or --no-figure"
         ) from error
-    OUT.print(f"picture: {path}", highlight=False, markup=False, soft_wrap=True)
+    OUT.print(f"figure: {path}", highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

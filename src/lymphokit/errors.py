@@ -1,11 +1,11 @@
-"""Every error a person can meet, each with the finding and the remedy in its message."""
+"""Errors shown to users; each message names the finding and the remedy."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
 class LymphokitError(Exception):
-    """Base of all errors that lymphokit raises on purpose."""
+    """Base of all errors that lymphokit raises deliberately."""
 
 
 class ConfigError(LymphokitError):
@@ -13,15 +13,15 @@ class ConfigError(LymphokitError):
 
 
 class WeightsError(LymphokitError):
-    """Pretrained weights cannot be reached or are not the ones that were named."""
+    """Pretrained weights cannot be downloaded or are not the expected ones."""
 
 
 class BankError(LymphokitError):
-    """A feature bank on disk does not belong to the cohort it is read for."""
+    """A feature bank on disk belongs to another cohort."""
 
 
 class ImageError(LymphokitError):
-    """An image file cannot be used; the message is the finding alone, without the file's name."""
+    """An image file cannot be used; the message is the finding, without the name of the file."""
 
 
 class EmptyBagError(LymphokitError):
@@ -29,15 +29,15 @@ class EmptyBagError(LymphokitError):
 
 
 class NotFittedError(LymphokitError):
-    """A model was asked to predict before it was fitted."""
+    """A model predicts before it is fitted."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a cohort: whose it is, what was found, what mends it.
+    """One fault of a cohort: patient, finding, remedy.
 
-    patient is the id, or the name of the file where it is no one patient's. A fault of an image
-    also names the `image` and says how many images the patient has.
+    patient: the id, or the name of a file that concerns all patients. A fault of an image also has
+    the name of the `image` and the number of images of the patient.
     """
 
     patient: str
@@ -56,7 +56,7 @@ class CohortError(LymphokitError):
 
 
 def describe(faults: Iterable[Fault], most_per_patient: int = 10, most_patients: int = 50) -> str:
-    """The faults as text: a paragraph a patient, a line a finding, every remedy once at the end."""
+    """Format faults: a paragraph per patient, a line per finding, each remedy once at the end."""
     by_patient: dict[str, list[Fault]] = {}
     remedies: dict[str, None] = {}
     for fault in faults:
@@ -71,14 +71,14 @@ def describe(faults: Iterable[Fault], most_per_patient: int = 10, most_patients:
 
 
 def _paragraph(patient: str, faults: Sequence[Fault], most: int) -> list[str]:
-    """What is wrong with a patient: the table and folder first, then the images."""
-    own = [fault.finding for fault in faults if not fault.image]
+    """Format the faults of a patient: those of tables and folders first, then the images."""
+    general = [fault.finding for fault in faults if not fault.image]
     images = [fault for fault in faults if fault.image]
     lines = []
-    if len(own) == 1:
-        lines.append(f"{patient}: {own[0]}")
-    elif own:
-        lines += [f"{patient}: {len(own)} faults", *_first(own, most)]
+    if len(general) == 1:
+        lines.append(f"{patient}: {general[0]}")
+    elif general:
+        lines += [f"{patient}: {len(general)} faults", *_first(general, most)]
     if images:
         width = max(len(fault.image) for fault in images)
         found = [f"{fault.image:<{width}}  {fault.finding}" for fault in images]
@@ -88,7 +88,7 @@ def _paragraph(patient: str, faults: Sequence[Fault], most: int) -> list[str]:
 
 
 def _first(findings: Sequence[str], most: int) -> list[str]:
-    """The findings, indented; how many more there are, beyond so many."""
+    """Indent the first findings and count the others."""
     lines = [f"  {finding}" for finding in findings[:most]]
     if len(findings) > most:
         lines.append(f"  ... and {len(findings) - most} more")

@@ -1,4 +1,4 @@
-"""The frame around the body of every rule."""
+"""Context manager around the body of each rule: log, threads, errors."""
 
 import os
 import sys
@@ -16,14 +16,14 @@ from lymphokit.resume import end_with_run
 
 @contextmanager
 def job(log: str | Path, threads: int) -> Iterator[None]:
-    """Run the body of a rule: what it says also goes to `log`, and it keeps to so many threads.
+    """Run the body of a rule with its messages copied to `log` and at most so many threads.
 
-    An error that lymphokit raised on purpose is shown as its message alone, without a traceback;
-    the log has both. The job ends when the run that started it does.
+    A LymphokitError is shown as its message, without a traceback; the log has both. The job ends
+    when the run that started it ends.
     """
     end_with_run()
     with Path(log).open("w") as file, log_to(file), threadpool_limits(threads):
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries that are loaded later
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries imported later
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
         try:

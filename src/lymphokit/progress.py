@@ -1,4 +1,4 @@
-"""What a person sees of long work: progress as a bar on a terminal, as lines in a log."""
+"""Messages and progress of long jobs: a bar on a terminal, lines in a log."""
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -13,22 +13,22 @@ _log: Console | None = None
 
 
 def say(line: str) -> None:
-    """Write a line to standard error and, inside `log_to`, to the log."""
+    """Print a line to standard error and, inside `log_to`, to the log."""
     Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
     note(line)
 
 
 def note(text: str) -> None:
-    """Write text to the log alone, where there is one."""
+    """Write text to the log only; without a log, nowhere."""
     if _log is not None:
         _log.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
 def log_to(file: IO[str]) -> Iterator[None]:
-    """Inside, everything said also goes to this file, and progress is lines instead of bars.
+    """Copy the messages inside the block to this file; progress is lines instead of bars.
 
-    Several jobs share a terminal; their bars would overwrite each other.
+    Jobs that run at once share a terminal, where their bars would overwrite each other.
     """
     global _log
     _log = Console(file=file, width=100)
@@ -39,9 +39,9 @@ def log_to(file: IO[str]) -> Iterator[None]:
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Yield the items and show how far along `what` is.
+    """Yield the items and show the progress of `what`.
 
-    `total` is needed where `items` has no length.
+    total: number of items, where `items` has no length.
     """
     console = Console(stderr=True)
     if total is None and isinstance(items, Sized):

@@ -1,7 +1,7 @@
-"""Where a result came from: digests of files, settings and code, and the commit.
+"""Provenance of a result: digests of files, settings and code, and the git commit.
 
-Snakemake reruns a rule when its params change, so a digest of the code that a rule uses, put
-among its params, makes an edit rerun what it touches and nothing else.
+Snakemake reruns a rule when its params change. A digest of the code that a rule uses, among its
+params, therefore makes an edit rerun the rules that use it and no others.
 """
 
 import ast
@@ -15,45 +15,45 @@ from typing import Any
 
 PACKAGE = "lymphokit"
 SOURCE = Path(__file__).parents[1]
-_SHOWN = 12  # hexadecimal digits of a digest that people read
+_SHORT = 12  # hexadecimal digits of a short digest
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of the bytes of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def settings_digest(settings: Any) -> str:
-    """A short digest of anything JSON can hold; the order of keys does not matter."""
+    """Short digest of settings that JSON can represent; the order of keys does not matter."""
     text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:_SHOWN]
+    return hashlib.sha256(text.encode()).hexdigest()[:_SHORT]
 
 
 def commit(folder: Path) -> str:
-    """The commit checked out in `folder`, `-dirty` when files differ from it, or `none`."""
+    """Commit checked out in `folder`, with `-dirty` after local changes; `none` without git."""
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:  # no git on this machine: a downloaded archive runs as well
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # git is not installed; the package also runs from an archive
         return "none"
-    return answer.stdout.strip() or "none"
+    return result.stdout.strip() or "none"
 
 
 def code_digest(script: Path, *modules: str | Path) -> str:
-    """Digest of a script, of these modules, and of all of the package that they come to import.
+    """Digest of a script, of these modules, and of all modules of the package that they import.
 
     script: path of a Python file; modules: dotted names or files that the script loads by name, as
-    the registry loads its models. Comments, docstrings and layout do not count, so that
-    editing them reruns nothing; imports are followed wherever they stand, in functions too.
-    Raises FileNotFoundError for a module that is not there.
+    the registry loads its models. Comments, docstrings and layout do not count, so editing them
+    reruns nothing. Imports are followed recursively, including those inside functions.
+    Raises FileNotFoundError for a missing module.
     """
     digest = hashlib.sha256()
     entries = [script.resolve(), *(_file_named(module) for module in modules)]
     for path in sorted(_reached_from(entries)):
         digest.update(path.name.encode())
-        digest.update(_meaning(path).encode())
-    return digest.hexdigest()[:_SHOWN]
+        digest.update(_normalised_source(path).encode())
+    return digest.hexdigest()[:_SHORT]
 
 
 def _file_named(module: str | Path) -> Path:
@@ -98,7 +98,7 @@ def _file_of(name: str) -> Path | None:
 
 
 @cache
-def _meaning(path: Path) -> str:
+def _normalised_source(path: Path) -> str:
     tree = ast.parse(path.read_text(), str(path))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -115,9 +115,9 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def folder_digest(folder: Path) -> str:
-    """A short digest of the names, sizes and times of all files below a folder.
+    """Short digest of the names, sizes and modification times of all files below a folder.
 
-    Quick enough for the start of every run: no file is opened.
+    Opens no file, so it is fast enough for the start of every run.
     """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
@@ -125,4 +125,4 @@ def folder_digest(folder: Path) -> str:
         if path.is_file():
             line = f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\n"
             digest.update(line.encode())
-    return digest.hexdigest()[:_SHOWN]
+    return digest.hexdigest()[:_SHORT]

@@ -9,8 +9,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphokit.submission import ledger
-from lymphokit.submission.ledger import COLUMNS, Entry, LedgerError, append, read_ledger
+from lymphokit.evaluation.uncertainty import score_table, widening
+from lymphokit.submission.ledger import (
+    ADDED,
+    COLUMNS,
+    Entry,
+    LedgerError,
+    append,
+    effective_sample_size,
+    oof_figures,
+    read_ledger,
+)
 
 SCORES = pd.DataFrame(
     {
@@ -28,6 +37,16 @@ SCORES = pd.DataFrame(
     }
 )
 
+DECISIONS = pd.DataFrame(
+    {
+        "model": "stack",
+        "part": ["validation"] * 5 + ["test"],
+        "patient": ["P1", "P2", "P3", "P1", "P2", "P9"],  # P1 and P2 in two repeats
+        "label": [1, 0, 1, 1, 0, -1],
+        "n_fitted": 6,
+    }
+)
+
 
 def entry(file: str = "a.csv") -> Entry:
     return Entry(
@@ -39,7 +58,7 @@ def entry(file: str = "a.csv") -> Entry:
         cohort="dlmi",
         blend="stack",
         utc="20261123T141530Z",
-        **ledger.oof_figures(SCORES, "stack"),
+        **oof_figures(SCORES, DECISIONS, "stack"),
     )
 
 
@@ -57,6 +76,8 @@ def test_a_row_comes_back_as_it_was_written(tmp_path):
     assert table["file"].tolist() == ["a.csv", "b, c.csv"]
     assert table.loc[0, "oof_balanced_accuracy_low"] == 0.73
     assert table.loc[0, "oof_auc_high"] == 0.95
+    assert table.loc[0, "oof_tumoral_share"] == pytest.approx(2 / 3, abs=1e-6)
+    assert table.loc[0, "oof_effective_sample_size"] == pytest.approx(2)
     assert table["oof_auc"].isna().tolist() == [False, True]
     assert table["board_public"].isna().all()
     assert table["commit"].tolist() == ["0123456789ab-dirty"] * 2
@@ -153,8 +174,8 @@ def test_columns_may_stand_in_any_order_and_the_last_line_may_lack_its_end(tmp_p
         (lambda text: text.replace(b",", b";"), "lacks file"),
         (lambda text: text.replace(b"commit,", b"file,"), "lacks commit"),
         (lambda text: text.replace(b"file,", b"file,file,", 1), "has twice file"),
-        (lambda text: text[:-20] + b"\n", "row 2 has 16 fields"),
-        (lambda text: text + b'"half a', "unexpected end of data"),
+        (lambda text: text[:-20] + b"\n", "row 2 has 18 fields"),
+        (lambda text: text + b'"half a', "CSV"),
         (lambda text: text.replace(b"dlmi", b"caf\xe9"), "UTF-8"),
     ],
 )
@@ -171,7 +192,7 @@ def test_a_damaged_ledger_is_refused_and_left_alone(tmp_path, damage, finding):
 
 
 @pytest.mark.parametrize("score", ["0,8571", "85.7", "good"])
-def test_a_board_score_that_is_no_share_names_its_submission(tmp_path, score):
+def test_an_error_in_a_board_score_names_the_submission(tmp_path, score):
     path = tmp_path / "ledger.csv"
     append(path, entry("a.csv"))
     edited(path, lambda rows: rows[1].__setitem__(rows[0].index("board_public"), score))
@@ -197,6 +218,47 @@ def test_the_mode_of_the_ledger_is_kept(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_figures_of_a_blend_without_a_score_are_refused():
+def test_a_blend_without_a_score_is_refused():
     with pytest.raises(LedgerError, match="vote"):
-        ledger.oof_figures(SCORES, "vote")
+        oof_figures(SCORES, DECISIONS, "vote")
+
+
+def test_the_effective_sample_size_is_that_of_the_widened_interval():
+    assert effective_sample_size(121, 96.8) == pytest.approx(121 / widening(121, 96.8) ** 2)
+    assert effective_sample_size(121, np.inf) == 121
+
+
+def test_so_many_independent_patients_give_an_interval_as_wide():
+    """Oracle: the binomial variance of recall and of specificity."""
+    truth = np.array([1] * 84 + [0] * 37)
+    decided = np.array([1] * 71 + [0] * 13 + [0] * 32 + [1] * 5)
+    patients = [f"P{i}" for i in range(121)]
+    decisions = pd.DataFrame({"patient": patients, "label": truth, "decision": decided}).assign(
+        fold=1, repeat=1, part="validation", model="stack", n_fitted=96.8, threshold=0.5
+    )
+    decisions["probability"] = decided.astype(float)
+    scores = score_table(decisions, ["stack"], resamples=2000, level=0.95, seed=1)
+    figures = oof_figures(scores, decisions, "stack")
+    share, n = figures["oof_tumoral_share"], figures["oof_effective_sample_size"]
+    assert share == pytest.approx(84 / 121)
+    recall, specificity = 71 / 84, 32 / 37
+    variance = recall * (1 - recall) / (4 * share * n)
+    variance += specificity * (1 - specificity) / (4 * (1 - share) * n)
+    high, low = (figures[f"oof_balanced_accuracy_{end}"] for end in ("high", "low"))
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(variance), rel=0.06)
+
+
+def test_a_ledger_of_an_older_version_is_read_and_appended_to(tmp_path):
+    path = tmp_path / "ledger.csv"
+    append(path, entry("a.csv"))
+
+    def without_the_added_columns(rows):
+        places = [rows[0].index(name) for name in ADDED]
+        rows[:] = [[value for i, value in enumerate(row) if i not in places] for row in rows]
+
+    edited(path, without_the_added_columns)
+    append(path, entry("b.csv"))
+    table = read_ledger(path)
+    assert table["file"].tolist() == ["a.csv", "b.csv"]
+    assert table[list(ADDED)].isna().all(axis=None)
+    assert table["oof_recall"].tolist() == [0.85, 0.85]

@@ -32,7 +32,7 @@ def test_labels_are_written_as_whole_numbers(tmp_path, labels):
     [
         (["P10", "P2"], [1, 0], "without a label: P1"),
         (["P10", "P2", "P1", "P2"], [1, 0, 1, 0], "more than once: P2"),
-        ([*IDS, "P99"], [*LABELS, 1], "not of the test set: P99"),
+        ([*IDS, "P99"], [*LABELS, 1], "not in the test set: P99"),
         (IDS, [1, 0, 2], "other than 0 and 1, for: P1"),
         (IDS, [1, 0, -1], "other than 0 and 1, for: P1"),
         (IDS, [1, 0, 0.5], "other than 0 and 1, for: P1"),
@@ -54,7 +54,7 @@ def test_all_faults_are_named_at_once_and_long_lists_are_cut():
     assert "P0, P1, P3" in message
     assert "and 19 more" in message
     assert "more than once: P2" in message
-    assert "not of the test set: X" in message
+    assert "not in the test set: X" in message
     assert "other than 0 and 1, for: X" in message
 
 

@@ -36,7 +36,7 @@ with job(snakemake.log[0], snakemake.threads):
         "cohort": cohort,
         "blend": blend,
     }
-    figures = oof_figures(scores, blend)
+    figures = oof_figures(scores, decisions, blend)
     append(file.parent / "ledger.csv", Entry(file.name, utc=utc_stamp(now), **origin, **figures))
     receipt = {"file": str(file), **origin, **figures}
     write_json(Path(snakemake.output.receipt), receipt)

@@ -1,4 +1,4 @@
-"""Out-of-fold scores against the board's: which of them are further apart than noise makes them."""
+"""Set out-of-fold scores against board scores: which differ by more than chance?"""
 
 import math
 from dataclasses import dataclass
@@ -9,124 +9,143 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lymphokit.errors import LymphokitError
-from lymphokit.leaderboard.agreement import LEVEL, OutOfFold
-from lymphokit.leaderboard.assumed import public_size
-from lymphokit.leaderboard.chances import any_board_score
-from lymphokit.leaderboard.known import completed
-from lymphokit.leaderboard.read import read_submission
+from lymphokit.leaderboard.distributions import unseen_score_distribution
+from lymphokit.leaderboard.out_of_fold import OutOfFold
+from lymphokit.leaderboard.records import Options, public_size
 from lymphokit.provenance import file_sha256
 from lymphokit.submission.ledger import BOARD, read_ledger
+from lymphokit.submission.read import read_submission
 
-GRID = 26  # out-of-fold scores, 0.5 to 1, at which a band is worked out
-_SLACK = 0.005  # a score on the edge of the band, written with two decimals, is inside
+GRID = np.linspace(0.5, 1.0, 26)  # out-of-fold scores at which a band is computed
+_ROUNDING = 0.005  # a score with two decimals may be rounded out of the interval
 
 
 class BoardError(LymphokitError):
-    """Out of fold and board cannot be set against each other."""
+    """The ledger lacks what a comparison with the board needs."""
 
 
 @dataclass(frozen=True)
 class Band:
-    """Board scores to expect on one part of one cohort's test.
+    """Intervals at LEVEL of the board score, on n_drawn patients, at each score of GRID.
 
-    at (GRID,): out-of-fold balanced accuracies; noise and full (GRID, 2): low and high ends of
-    what LEVEL of boards show, by chance alone and with the out-of-fold score as uncertain as it is.
+    sampling, full (len(GRID), 2): low and high ends, with the out-of-fold score exact, and with
+    its uncertainty.
     """
 
-    drawn: int
-    at: NDArray[np.float64]
-    noise: NDArray[np.float64]
+    n_drawn: int
+    sampling: NDArray[np.float64]
     full: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Board:
-    """One cohort's submissions against the boards.
+    """Submissions of one cohort and their board scores.
 
-    rows: `file, blend, oof`, the board's `board_public, board_private` (NaN where not entered), and
-    for each of them `_low, _high, _outside`. bands: by column of the board.
+    rows: `file, blend, oof`, the board scores `board_public, board_private` (NaN where not
+    entered), and for each of these `_low, _high, _outside`. bands: by column of the board.
     """
 
     cohort: str
     n_patients: int
-    figures: OutOfFold
     rows: pd.DataFrame
     bands: dict[str, Band]
 
+    @property
+    def scored(self) -> list[str]:
+        """Columns of the board in which a score was entered."""
+        return [column for column in BOARD if self.rows[column].notna().any()]
 
-def boards(ledger: Path, *, public: float, test_patients: int | None) -> list[Board]:
-    """Every cohort of the ledger, those first that have board scores.
+    def scored_rows(self, column: str) -> pd.DataFrame:
+        """Rows with a score in this column and an out-of-fold score."""
+        return self.rows.dropna(subset=[column, "oof"])
 
-    The size of a test is that of any of its files that still lies beside the ledger; else give
-    test_patients. The band takes recall and specificity as equal, the share tumoral and the number
-    of patients behind the out-of-fold scores as the ledger's rows have them.
-    Raises BoardError for a ledger that is empty, or of which no test's size is known.
+
+def boards(ledger: Path, options: Options, *, test_patients: int | None = None) -> list[Board]:
+    """Compare each cohort of the ledger, cohorts with most board scores first.
+
+    The class mix and the effective sample size are those of the options or else the ledger's;
+    recall and specificity are taken as equal. test_patients: size of the test set, by default
+    that of a submission of the cohort beside the ledger.
+    Raises BoardError for an empty ledger, or one that lacks any of these.
     """
     table = read_ledger(ledger)
     if table.empty:
         raise BoardError(f"no submission in {ledger}: run `snakemake submission`, or name a ledger")
-    made = [
-        _board(str(cohort), rows, ledger.parent, public, test_patients)
+    found = [
+        _board(str(cohort), rows, ledger.parent, options, test_patients)
         for cohort, rows in table.groupby("cohort", sort=False)
     ]
-    return sorted(made, key=lambda board: -int(board.rows[list(BOARD)].notna().to_numpy().sum()))
+    return sorted(found, key=lambda board: -int(board.rows[list(BOARD)].notna().to_numpy().sum()))
 
 
-def expected_range(
-    score: float, figures: OutOfFold, drawn: int, *, noise_alone: bool
+def score_interval(
+    score: float, tumoral_share: float, effective_size: float, n_drawn: int, *, exact: bool
 ) -> tuple[float, float]:
-    """What LEVEL of boards show of a file with this out-of-fold score, on so many patients."""
-    of = OutOfFold(score, score, figures.tumoral_share, figures.patients)
-    called, tumoral = of.called(), of.tumoral_of()
-    if noise_alone:
-        called, tumoral = called.known(), (tumoral[0].known(), tumoral[1].known())
-    return any_board_score(called, tumoral, drawn).interval(LEVEL)
+    """Interval at LEVEL of the board score on n_drawn patients, given the out-of-fold score.
+
+    exact: ignore the uncertainty of the out-of-fold score.
+    """
+    figures = OutOfFold(score, score, tumoral_share, effective_size)
+    rate, (positive, negative) = figures.positive_rate(), figures.tumoral_given_prediction()
+    if exact:
+        rate, positive, negative = (share.as_known() for share in (rate, positive, negative))
+    return unseen_score_distribution(rate, (positive, negative), n_drawn).interval()
 
 
 def _board(
-    cohort: str, table: pd.DataFrame, folder: Path, public: float, test_patients: int | None
+    cohort: str, table: pd.DataFrame, folder: Path, options: Options, test_patients: int | None
 ) -> Board:
     n = test_patients or _test_size(cohort, table, folder)
-    n_public = public_size(n, public)
-    figures = completed(OutOfFold(math.nan, math.nan, math.nan, math.nan), table)
-    if math.isnan(figures.tumoral_share) or math.isnan(figures.patients):
-        raise BoardError(
-            f"the out-of-fold figures of {cohort} in the ledger leave the class mix or the number "
-            "of patients open (recall, precision or the interval is missing or perfect)"
-        )
+    n_public = public_size(n, options.public)
+    share = options.tumoral_share
+    if share is None:
+        share = _median(cohort, table, "oof_tumoral_share", "--tumoral-share")
+    size = options.effective_size
+    if size is None:
+        size = _median(cohort, table, "oof_effective_sample_size", "--oof-patients")
     rows = table[["file", "blend", *BOARD]].assign(oof=table["oof_balanced_accuracy"])
     bands = {}
-    for column, drawn in zip(BOARD, (n_public, n - n_public), strict=True):
-        bands[column] = _band(figures, drawn)
-        ends = np.array([_range_or_none(score, figures, drawn) for score in rows["oof"]])
-        rows[f"{column}_low"], rows[f"{column}_high"] = ends[:, 0], ends[:, 1]
-        below, above = rows[column] < ends[:, 0] - _SLACK, rows[column] > ends[:, 1] + _SLACK
-        rows[f"{column}_outside"] = below | above
-    return Board(cohort, n, figures, rows.reset_index(drop=True), bands)
+    for column, n_drawn in zip(BOARD, (n_public, n - n_public), strict=True):
+        sampling, full = (
+            _intervals(GRID, share, size, n_drawn, exact=exact) for exact in (True, False)
+        )
+        bands[column] = Band(n_drawn, sampling, full)
+        low, high = _intervals(rows["oof"].to_numpy(), share, size, n_drawn, exact=False).T
+        rows[f"{column}_low"], rows[f"{column}_high"] = low, high
+        outside = (rows[column] < low - _ROUNDING) | (rows[column] > high + _ROUNDING)
+        rows[f"{column}_outside"] = outside
+    return Board(cohort, n, rows.reset_index(drop=True), bands)
 
 
-def _range_or_none(score: float, figures: OutOfFold, drawn: int) -> tuple[float, float]:
-    if math.isnan(score):
-        return math.nan, math.nan
-    return expected_range(score, figures, drawn, noise_alone=False)
+def _intervals(
+    scores: NDArray[np.float64], share: float, size: float, n_drawn: int, *, exact: bool
+) -> NDArray[np.float64]:
+    """Low and high ends for each score, (n, 2); NaN for an unknown score."""
+    return np.array(
+        [
+            (math.nan, math.nan)
+            if math.isnan(score)
+            else score_interval(score, share, size, n_drawn, exact=exact)
+            for score in scores.tolist()
+        ]
+    )
 
 
-def _band(figures: OutOfFold, drawn: int) -> Band:
-    at = np.linspace(0.5, 1.0, GRID)
-    ends = [
-        np.array([expected_range(float(x), figures, drawn, noise_alone=alone) for x in at])
-        for alone in (True, False)
-    ]
-    return Band(drawn, at, ends[0], ends[1])
+def _median(cohort: str, table: pd.DataFrame, column: str, option: str) -> float:
+    """Median of a column of the ledger, which rows of older versions lack."""
+    median = float(table[column].median())
+    if math.isnan(median):
+        raise BoardError(f"the ledger has no {column} of {cohort}: give {option}")
+    return median
 
 
 def _test_size(cohort: str, table: pd.DataFrame, folder: Path) -> int:
-    """The number of patients of any file beside the ledger that is as the ledger knows it."""
+    """Number of patients of a file beside the ledger that still has the recorded SHA-256."""
     for name, sha256 in zip(table["file"], table["sha256"], strict=True):
         path = folder / str(name)
         if path.is_file() and file_sha256(path) == sha256:
             return len(read_submission(path).patients)
     raise BoardError(
-        f"no submission of {cohort} lies beside the ledger as it was written, so the size of the "
-        "test is not known: give --test-patients"
+        f"no unchanged submission of {cohort} is beside the ledger, so the size of the test set "
+        "is unknown: give --test-patients"
     )

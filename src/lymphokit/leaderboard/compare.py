@@ -1,272 +1,248 @@
-"""The noise calculator: how submissions differ, and what a board can tell of it."""
+"""Compare submissions: where they differ, which is likely better, which two to keep."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.leaderboard.after_public import Groups, private_lead, private_score
-from lymphokit.leaderboard.agreement import OutOfFold, pair_shares
-from lymphokit.leaderboard.assumed import (
-    Asked,
-    given,
-    letter,
-    models_of,
-    public_size,
-    share_tumoral,
+from lymphokit.leaderboard.distributions import (
+    Distribution,
+    FileGroups,
+    Group,
+    PairGroups,
+    lead_distribution,
+    score_distribution,
 )
-from lymphokit.leaderboard.chances import Distribution, Group, board_score, lead
-from lymphokit.leaderboard.known import Known, look_up
-from lymphokit.leaderboard.read import Submission, read_alike
+from lymphokit.leaderboard.out_of_fold import OutOfFold, pair_shares
+from lymphokit.leaderboard.posterior import ImpossibleScoreError, private_lead, private_score
+from lymphokit.leaderboard.records import Note, Options, gather, letter, public_size
+from lymphokit.submission.read import Submission, read_submissions
 
 PARTS = ("all", "public", "private")
-SURE = 0.95  # the least chance of being ahead that is called sure
-LIKELY = 0.8  # and likely
-TOO_LITTLE = 0.01  # gained by a second file on the better of two: less is not seen in a score
+# Least probability of leading that is called almost sure, and likely.
+ALMOST_SURE, LIKELY = 0.95, 0.8
+NEGLIGIBLE_GAIN = 0.01  # of a second file over the first alone; less is invisible in a score
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """One file under its letter: labels in the order of the patients, and what is known of it.
+class Candidate:
+    """One compared file, with its out-of-fold figures (None if unknown) and board scores (NaN).
 
-    noise and expected are its scores on each part: with the out-of-fold figures taken as exact,
-    and with their own uncertainty. Empty where nothing is known of any file.
+    scores: distribution of its score on each of PARTS; scores_if_exact: the same with the
+    out-of-fold figures taken as exact, so that only labels and sampling vary. Both are empty
+    where no file has out-of-fold figures.
     """
 
     letter: str
     file: Submission
-    known: Known
-    noise: dict[str, Distribution]
-    expected: dict[str, Distribution]
+    figures: OutOfFold | None
+    public: float
+    private: float
+    scores: dict[str, Distribution]
+    scores_if_exact: dict[str, Distribution]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two entrants by position, a before b, and by how much a leads on each part of the test.
+    """Two candidates by position, a before b, and the lead of a on each of PARTS.
 
-    only_a, only_b: numbers of patients whom one alone calls tumoral. most, least: the utmost a can
-    be ahead on all patients, and behind (negative), with as many tumoral as expected.
+    only_a, only_b: numbers of patients predicted tumoral by one alone.
     """
 
     a: int
     b: int
     only_a: int
     only_b: int
-    most: float
-    least: float
     leads: dict[str, Distribution]
 
     @property
-    def differing(self) -> int:
-        """On how many patients the two differ."""
+    def n_different(self) -> int:
+        """Number of patients with different predictions."""
         return self.only_a + self.only_b
 
 
 @dataclass(frozen=True)
 class Advice:
-    """Which two to keep, by position; what to expect in private of the first, of the better."""
+    """Two files to keep, by position, and the expected private score of the first alone and of
+    the better of the two.
+    """
 
     first: int
     second: int
-    alone: float
-    together: float
+    mean_of_first: float
+    mean_of_better: float
 
     @property
     def gain(self) -> float:
-        """What the second file adds."""
-        return self.together - self.alone
+        """Gain from the second file."""
+        return self.mean_of_better - self.mean_of_first
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that can be said of some submissions; `notes` are sentences on where figures are from.
+    """Result of a comparison.
 
-    after_public: whether the chances of the private part take in the scores of the public board.
+    given_public: the distributions on the private part are conditional on the public scores.
     """
 
     patients: tuple[str, ...]
     n_public: int
     tumoral_share: float
-    entrants: tuple[Entrant, ...]
+    candidates: tuple[Candidate, ...]
     pairs: tuple[Pair, ...]
     advice: Advice | None
-    after_public: bool
-    notes: tuple[str, ...]
+    given_public: bool
+    notes: tuple[Note, ...]
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Labels, a row an entrant: (n_files, n_patients)."""
-        return np.array([entrant.file.labels for entrant in self.entrants])
+        """Predicted labels: (n_files, n_patients)."""
+        return np.array([candidate.file.labels for candidate in self.candidates])
 
     @property
     def contested(self) -> NDArray[np.int64]:
-        """Positions of the patients on whom not all agree."""
+        """Positions of the patients on whom the predictions differ."""
         return np.flatnonzero(np.ptp(self.labels, axis=0))
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Number of patients of each of PARTS."""
+        return _sizes(len(self.patients), self.n_public)
+
+    @property
     def n_tumoral(self) -> int:
-        """How many test patients are expected to be tumoral."""
-        return _n_tumoral(len(self.patients), self.tumoral_share)
+        """Expected number of tumoral test patients; at least one of each label is left."""
+        n = len(self.patients)
+        return min(max(round(n * self.tumoral_share), 1), n - 1)
 
     def pair(self, a: int, b: int) -> Pair:
-        """The pair of these two positions, a before b."""
-        return next(pair for pair in self.pairs if (pair.a, pair.b) == (a, b))
+        """Pair of these two positions, in any order."""
+        return next(pair for pair in self.pairs if {pair.a, pair.b} == {a, b})
+
+    def deciding_lead(self, pair: Pair) -> Distribution:
+        """Lead on all patients or, once public scores are known, on the private part."""
+        return pair.leads["private" if self.given_public else "all"]
 
 
-def compare(paths: Sequence[Path], asked: Asked) -> Comparison:
-    """Read submissions and work out all chances, exactly.
+def compare(paths: Sequence[Path], options: Options) -> Comparison:
+    """Read submissions and compute the exact distributions of their scores and leads.
 
     Raises SubmissionError for files that cannot be compared, LedgerError for a damaged ledger and
-    CompareError for figures that do not fit the files.
+    CompareError for options that do not match the files.
     """
-    files = read_alike(paths)
-    n = len(files[0].patients)
-    n_public = public_size(n, asked.public)
-    found, notes = look_up(files, asked.ledger)
-    found = given(found, asked, n)
-    any_figures = any(known.figures for known in found)
-    share, said = share_tumoral(found, files, asked)
-    models, assumed = models_of(found, share, n)
-    entrants = [
-        _entrant(place, file, known, model if any_figures else None, n_public)
-        for place, (file, known, model) in enumerate(zip(files, found, models, strict=True))
-    ]
-    pairs = [
-        _pair(a, b, files, models, n_public, share) for a, b in combinations(range(len(files)), 2)
-    ]
-    public = [known.public for known in found]
-    after, surprise = _after_public(entrants, pairs, files, models, n_public, public)
-    if after:
-        entrants, pairs = after
+    files = read_submissions(paths)
+    n_public = public_size(len(files[0].patients), options.public)
+    evidence = gather(files, options)
+    known = evidence.table["recall"].notna()
+    groups = [_file_groups(*one) for one in zip(files, evidence.figures, strict=True)]
+    pair_groups = {
+        (a, b): _pair_groups(files[a], files[b], evidence.figures[a], evidence.figures[b])
+        for a, b in combinations(range(len(files)), 2)
+    }
+    public = evidence.table["public"].tolist()
+    private_scores, private_leads, notes = _given_public(groups, pair_groups, n_public, public)
+    sizes = _sizes(len(files[0].patients), n_public)
+    candidates = []
+    for place, row in enumerate(evidence.table.to_dict("records")):
+        scores, exact = _score_distributions(groups[place], sizes) if known.any() else ({}, {})
+        if scores and place in private_scores:
+            scores["private"] = private_scores[place]
+        figures = evidence.figures[place] if known.iloc[place] else None
+        boards = row["public"], row["private"]
+        candidates.append(Candidate(letter(place), files[place], figures, *boards, scores, exact))
+    pairs = []
+    for (a, b), pair in pair_groups.items():
+        leads = {part: lead_distribution(pair, size) for part, size in sizes.items()}
+        if (a, b) in private_leads:
+            leads["private"] = private_leads[a, b]
+        pairs.append(Pair(a, b, pair.only_a.size, pair.only_b.size, leads))
     return Comparison(
         patients=files[0].patients,
         n_public=n_public,
-        tumoral_share=share,
-        entrants=tuple(entrants),
+        tumoral_share=evidence.tumoral_share,
+        candidates=tuple(candidates),
         pairs=tuple(pairs),
-        advice=_advice(entrants, pairs) if any_figures else None,
-        after_public=after is not None,
-        notes=(*notes, *assumed, said, *surprise),
+        advice=_advice(candidates, pairs) if known.any() else None,
+        given_public=bool(private_leads),
+        notes=(*evidence.notes, *notes),
     )
 
 
-def _entrant(
-    place: int, file: Submission, known: Known, model: OutOfFold | None, n_public: int
-) -> Entrant:
-    noise, expected = {}, {}
-    if model is not None:
-        called, spared = _groups_of(file, model)
-        for part, drawn in _drawn(len(file.patients), n_public).items():
-            noise[part] = board_score(called.known(), spared.known(), drawn)
-            expected[part] = board_score(called, spared, drawn)
-    return Entrant(letter(place), file, known, noise, expected)
+def lead_bounds(only_a: int, only_b: int, n_tumoral: int, n_reactive: int) -> tuple[float, float]:
+    """Largest and smallest possible lead of A: A right, or wrong, wherever the files differ.
 
-
-def _groups_of(file: Submission, model: OutOfFold) -> tuple[Group, Group]:
-    """Those whom the file calls tumoral, and those it calls reactive."""
-    called, spared = model.tumoral_of()
-    n_called = int(file.labels.sum())
-    return Group(n_called, called), Group(len(file.labels) - n_called, spared)
-
-
-def _groups_of_two(
-    files: tuple[Submission, Submission], models: tuple[OutOfFold, OutOfFold]
-) -> Groups:
-    """Whom both call tumoral, A alone, B alone, neither."""
-    a, b = files[0].labels, files[1].labels
-    sizes = [int(np.sum((a == i) & (b == j))) for i, j in ((1, 1), (1, 0), (0, 1), (0, 0))]
-    shares = pair_shares(*models, differing=float(np.mean(a != b)))
-    both, first, second, neither = (Group(*one) for one in zip(sizes, shares, strict=True))
-    return both, first, second, neither
-
-
-def _pair(
-    a: int,
-    b: int,
-    files: Sequence[Submission],
-    models: Sequence[OutOfFold],
-    n_public: int,
-    share: float,
-) -> Pair:
-    groups = _groups_of_two((files[a], files[b]), (models[a], models[b]))
-    _, first, second, _ = groups
-    n = sum(group.size for group in groups)
-    n_tumoral = _n_tumoral(n, share)
-    most, least = utmost(first.size, second.size, n_tumoral, n - n_tumoral)
-    leads = {part: lead(*groups, drawn) for part, drawn in _drawn(n, n_public).items()}
-    return Pair(a, b, first.size, second.size, most, least, leads)
-
-
-def utmost(only_a: int, only_b: int, n_tumoral: int, n_reactive: int) -> tuple[float, float]:
-    """How far A can be ahead of B, right wherever they differ, and behind (negative), wrong there.
-
-    only_a, only_b: patients whom one alone calls tumoral; at most so many labels fit them.
+    only_a, only_b: numbers of patients predicted tumoral by one alone; no more of them than there
+    are patients of a label can have that label.
     """
-    ahead = min(only_a, n_tumoral) / n_tumoral + min(only_b, n_reactive) / n_reactive
-    behind = min(only_b, n_tumoral) / n_tumoral + min(only_a, n_reactive) / n_reactive
-    return ahead / 2, -behind / 2
+    largest = min(only_a, n_tumoral) / n_tumoral + min(only_b, n_reactive) / n_reactive
+    smallest = min(only_b, n_tumoral) / n_tumoral + min(only_a, n_reactive) / n_reactive
+    return largest / 2, -smallest / 2
 
 
-def _n_tumoral(n: int, share: float) -> int:
-    """How many of n patients to take as tumoral: at least one of each label."""
-    return min(max(round(n * share), 1), n - 1)
-
-
-def _drawn(n: int, n_public: int) -> dict[str, int]:
+def _sizes(n: int, n_public: int) -> dict[str, int]:
     return dict(zip(PARTS, (n, n_public, n - n_public), strict=True))
 
 
-def _after_public(
-    entrants: Sequence[Entrant],
-    pairs: Sequence[Pair],
-    files: Sequence[Submission],
-    models: Sequence[OutOfFold],
+def _file_groups(file: Submission, figures: OutOfFold) -> FileGroups:
+    positive, negative = figures.tumoral_given_prediction()
+    n_positive = int(file.labels.sum())
+    n_negative = len(file.labels) - n_positive
+    return FileGroups(Group(n_positive, positive), Group(n_negative, negative))
+
+
+def _pair_groups(a: Submission, b: Submission, of_a: OutOfFold, of_b: OutOfFold) -> PairGroups:
+    order = ((1, 1), (1, 0), (0, 1), (0, 0))  # predictions of A and B, as in PairGroups
+    sizes = [int(np.sum((a.labels == i) & (b.labels == j))) for i, j in order]
+    shares = pair_shares(of_a, of_b, disagreement=float(np.mean(a.labels != b.labels)))
+    return PairGroups(*(Group(*one) for one in zip(sizes, shares, strict=True)))
+
+
+def _score_distributions(
+    groups: FileGroups, sizes: dict[str, int]
+) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
+    """Scores on each of PARTS, with uncertain and with exact shares of tumoral patients."""
+    exact = FileGroups(groups.positive.as_known(), groups.negative.as_known())
+    scores = {part: score_distribution(groups, n) for part, n in sizes.items()}
+    return scores, {part: score_distribution(exact, n) for part, n in sizes.items()}
+
+
+def _given_public(
+    groups: Sequence[FileGroups],
+    pair_groups: dict[tuple[int, int], PairGroups],
     n_public: int,
     public: Sequence[float],
-) -> tuple[tuple[list[Entrant], list[Pair]] | None, list[str]]:
-    """Entrants and pairs whose private part has learnt from the public board; else why not.
+) -> tuple[dict[int, Distribution], dict[tuple[int, int], Distribution], list[Note]]:
+    """Private scores by file and private leads by pair, given the public scores.
 
-    Only once every file has its public score: one that has would gain or lose against its likes.
+    Empty, with a note, unless all public scores are known (one alone would favour or penalise its
+    file) and possible.
     """
-    if any(math.isnan(score) for score in public):
-        some = not all(math.isnan(score) for score in public)
-        return None, ["board scores are reckoned with once every file has one"] if some else []
-    informed, judged = [], []
-    for entrant, model in zip(entrants, models, strict=True):
-        score = entrant.known.public
-        private = private_score(*_groups_of(entrant.file, model), n_public, score)
-        if private is None:
-            return None, [_impossible(entrant.letter, f"{score:g}", n_public)]
-        told = {**entrant.expected, "private": private} if entrant.expected else {}
-        informed.append(replace(entrant, expected=told))
-    for pair in pairs:
-        a, b = pair.a, pair.b
-        groups = _groups_of_two((files[a], files[b]), (models[a], models[b]))
-        private = private_lead(groups, n_public, (public[a], public[b]))
-        if private is None:
-            both = f"{letter(a)} and {letter(b)}"
-            return None, [_impossible(both, f"{public[a]:g} and {public[b]:g}", n_public)]
-        judged.append(replace(pair, leads={**pair.leads, "private": private}))
-    return (informed, judged), []
+    known = [not math.isnan(score) for score in public]
+    if not all(known):
+        return {}, {}, [Note("public_incomplete", {})] if any(known) else []
+    try:
+        scores = {
+            place: private_score(one, n_public, public[place]) for place, one in enumerate(groups)
+        }
+        leads = {
+            (a, b): private_lead(one, n_public, (public[a], public[b]))
+            for (a, b), one in pair_groups.items()
+        }
+    except ImpossibleScoreError as error:
+        return {}, {}, [Note("public_impossible", {"scores": error.scores, "n": n_public})]
+    return scores, leads, []
 
 
-def _impossible(who: str, scores: str, n_public: int) -> str:
-    return (
-        f"no labels of {n_public} patients give {who} the public score {scores}, so board scores "
-        "are left out: is the public part of another size (--public), or a score mistyped?"
-    )
+def _advice(candidates: Sequence[Candidate], pairs: Sequence[Pair]) -> Advice:
+    """Keep the file with the best expected private score, and the one that adds most to it.
 
-
-def _advice(entrants: Sequence[Entrant], pairs: Sequence[Pair]) -> Advice:
-    """The best expected on the private part, and whoever adds most to the better of the two.
-
-    The better of first and second is the first plus what the second is ahead by, where it is.
+    E[max(first, second)] = E[first] + E[max(second - first, 0)].
     """
-    means = [entrant.expected["private"].mean for entrant in entrants]
+    means = [candidate.scores["private"].mean for candidate in candidates]
     first = int(np.argmax(means))
     gains = {
         pair.a + pair.b - first: _gain(pair, first) for pair in pairs if first in (pair.a, pair.b)
@@ -276,7 +252,7 @@ def _advice(entrants: Sequence[Entrant], pairs: Sequence[Pair]) -> Advice:
 
 
 def _gain(pair: Pair, first: int) -> float:
-    """By how much the other is ahead of the first on the private part, 0 where it is not."""
-    private = pair.leads["private"]
-    behind = private.mean_of_gain - private.mean
-    return behind if pair.a == first else private.mean_of_gain
+    """E[max(lead of the other file over the first, 0)] on the private part."""
+    lead = pair.leads["private"]
+    # Of the lead x of a, E[max(-x, 0)] = E[max(x, 0)] - E[x].
+    return lead.mean_positive_part - (lead.mean if pair.a == first else 0.0)

@@ -1,1 +1,1 @@
-"""The submission CSV and the ledger."""
+"""The submission CSV and the ledger of submissions."""

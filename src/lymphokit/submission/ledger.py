@@ -1,7 +1,7 @@
-"""submissions/ledger.csv: every submission with where it came from and what it promised.
+"""submissions/ledger.csv: the provenance and the expected score of each submission.
 
-Rows are only ever added. What stands in the file is kept byte for byte: board scores, columns and
-notes that a person entered are theirs.
+Rows are only appended. Existing bytes are never changed: board scores, columns and notes that a
+person entered are kept.
 """
 
 import csv
@@ -9,24 +9,30 @@ import io
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lymphokit.errors import LymphokitError
 from lymphokit.files import write_atomically
+from lymphokit.submission.read import parse_csv
 from lymphokit.submission.write import folder_lock
 
 BOARD = ("board_public", "board_private")
+# Columns that ledgers begun by older versions lack; empty there.
+ADDED = ("oof_tumoral_share", "oof_effective_sample_size")
 
 
 class LedgerError(LymphokitError):
-    """The ledger cannot be read or added to without damage."""
+    """The ledger cannot be read, or not be appended to without damage."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One submission. The out-of-fold figures are those of its blend, from the score table.
+    """One submission, with the out-of-fold figures of its blend.
 
-    sha256 of the file; utc as in its name; low and high bound the interval of the figure before.
+    sha256: of the file; utc: as in its name; _low and _high: ends of the confidence interval;
+    oof_tumoral_share: share of tumoral patients among those scored out of fold;
+    oof_effective_sample_size: see `effective_sample_size`.
     """
 
     file: str
@@ -45,6 +51,8 @@ class Entry:
     oof_f1: float
     oof_recall: float
     oof_precision: float
+    oof_tumoral_share: float
+    oof_effective_sample_size: float
     utc: str
 
 
@@ -52,27 +60,47 @@ COLUMNS = (*(field.name for field in fields(Entry)), *BOARD)
 NUMBERS = (*(name for name in COLUMNS if name.startswith("oof_")), *BOARD)
 
 
-def oof_figures(scores: pd.DataFrame, blend: str) -> dict[str, float]:
-    """The figures of an entry, by field, from the blend's row of the score table.
+def oof_figures(scores: pd.DataFrame, decisions: pd.DataFrame, blend: str) -> dict[str, float]:
+    """Collect the out-of-fold figures of an entry, by field name.
 
-    Raises LedgerError for a blend without exactly one row.
+    scores: the score table; decisions: the long table, of which the validation rows of the blend
+    count.
+    Raises LedgerError for a blend without exactly one row in the score table.
     """
     rows = scores.loc[scores["model"] == blend].to_dict("records")
     if len(rows) != 1:
         raise LedgerError(f"{len(rows)} rows of {blend} in the score table, expected one")
-    row = rows[0]
     ends = {"low": "balanced_accuracy_low", "high": "balanced_accuracy_high"}
-    found = {f"oof_{ends.get(str(name), name)}": value for name, value in row.items()}
+    found = {f"oof_{ends.get(str(name), name)}": value for name, value in rows[0].items()}
+    scored = decisions.loc[(decisions["model"] == blend) & (decisions["part"] == "validation")]
+    labels = scored.drop_duplicates("patient")["label"]
+    found["oof_tumoral_share"] = labels.mean()
+    found["oof_effective_sample_size"] = effective_sample_size(
+        len(labels), scored["n_fitted"].mean()
+    )
     return {name: float(found[name]) for name in COLUMNS if name.startswith("oof_")}
 
 
-def append(path: Path, entry: Entry) -> None:
-    """Add a row, its board scores empty for a person to enter; begin the ledger if there is none.
+def effective_sample_size(n_scored: float, n_fitted: float) -> float:
+    """Number of independent patients that would give intervals as wide as cross-validation does.
 
-    Safe beside other processes that append. A process that is killed leaves the old ledger whole.
+    n_scored: patients in validation over all folds; n_fitted: patients in the training part of a
+    fold. Resampled patients alone give a variance in proportion to 1 / n_scored; because training
+    parts overlap it is multiplied by 1 + n_scored / n_fitted (`evaluation.uncertainty.widening`
+    squared). Hence 1 / n = 1 / n_scored + 1 / n_fitted.
+    Source: Nadeau and Bengio 2003.
+    """
+    return 1 / (1 / n_scored + 1 / n_fitted)
+
+
+def append(path: Path, entry: Entry) -> None:
+    """Append a row with empty board scores, for a person to enter; create a missing ledger.
+
+    Safe with several processes at once, and with a process that is killed. Columns that the
+    header lacks (those in ADDED) are left out.
     Raises LedgerError, changing nothing, for a ledger that lacks a column or cannot be parsed.
     """
-    path = path.resolve()  # a link stays a link
+    path = path.resolve()  # a symbolic link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(path.parent):
         old = path.read_bytes() if path.exists() else b""
@@ -85,66 +113,63 @@ def append(path: Path, entry: Entry) -> None:
             writer.writerow(header)
         if old and not old.endswith(b"\n"):
             old += ending.encode()
-        values = {name: _text(value) for name, value in asdict(entry).items()}
+        values = {name: _format(value) for name, value in asdict(entry).items()}
         writer.writerow([values.get(name, "") for name in header])
         write_atomically(path, old + added.getvalue().encode())
 
 
 def read_ledger(path: Path) -> pd.DataFrame:
-    """The ledger, a row a submission: figures and board scores as floats (NaN where empty).
+    """Read the ledger, one row per submission; empty where there is no file.
 
-    All else is text as written, a person's own columns included. Empty where there is no file.
-    Raises LedgerError for a ledger that cannot be parsed or a score outside 0 to 1.
+    Figures and board scores are floats, NaN where empty; all other columns, including those that a
+    person added, are text.
+    Raises LedgerError for a ledger that cannot be parsed or a number out of range.
     """
     content = path.read_bytes() if path.exists() else b""
-    if not content.strip():
-        return pd.DataFrame({name: [] for name in COLUMNS})
-    header, *rows = _parse(path, content)
+    header, *rows = _parse(path, content) if content.strip() else [list(COLUMNS)]
     table = pd.DataFrame(rows, columns=header, dtype=str)
     for name in NUMBERS:
+        if name in ADDED and name not in table:
+            table[name] = np.nan
+            continue
         numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
-        bad = table.index[~numbers.between(0, 1) & (table[name].str.strip() != "")]
+        most = np.inf if name == "oof_effective_sample_size" else 1
+        bad = table.index[~numbers.between(0, most) & (table[name].str.strip() != "")]
         if len(bad):
             raise LedgerError(
                 f"{path}: {name} of {table.loc[bad[0], 'file']} is {table.loc[bad[0], name]!r}, "
-                "not a number from 0 to 1; write it with a decimal point, such as 0.8571"
+                f"not a number from 0 to {most:g}; write it with a decimal point, such as 0.8571"
             )
         table[name] = numbers
     return table
 
 
-def _text(value: str | float) -> str:
-    """As it stands in the file: numbers with six decimals, empty for one that is undefined."""
+def _format(value: str | float) -> str:
+    """Format a field: six decimals, empty for an undefined number."""
     if isinstance(value, str):
         return value
-    return "" if value != value else f"{value:.6f}"  # only NaN differs from itself
+    return "" if np.isnan(value) else f"{value:.6f}"
 
 
 def _parse(path: Path, content: bytes) -> list[list[str]]:
-    """Header and rows, each as long as the header.
+    """Split into header and rows, each as long as the header.
 
-    Raises LedgerError where the file is not a ledger as `append` writes them.
+    Raises LedgerError for a file that is not a ledger as `append` writes it.
     """
-    try:
-        text = content.decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LedgerError(
-            f"{path}: {error}; save it as CSV in UTF-8 with commas, or move it away to begin anew"
-        ) from error
+    rows = parse_csv(path, content, LedgerError)
     header = rows[0]
-    missing = [name for name in COLUMNS if name not in header]
-    doubled = sorted({name for name in header if header.count(name) > 1})
-    if missing or doubled:
-        finding = f"lacks {', '.join(missing)}" if missing else f"has twice {', '.join(doubled)}"
+    missing = [name for name in COLUMNS if name not in header and name not in ADDED]
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if missing or repeated:
+        finding = f"lacks {', '.join(missing)}" if missing else f"has twice {', '.join(repeated)}"
         raise LedgerError(
             f"{path}: the first line {finding}; restore it (columns are separated by commas), "
-            "or move the file away to begin anew"
+            "or move the file away to begin a new ledger"
         )
-    uneven = [number for number, row in enumerate(rows, start=1) if len(row) != len(header)]
-    if uneven:
-        raise LedgerError(
-            f"{path}: row {uneven[0]} has {len(rows[uneven[0] - 1])} fields, the first has "
-            f"{len(header)}; mend that row"
-        )
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise LedgerError(
+                f"{path}: row {number} has {len(row)} fields, the first has {len(header)}; "
+                "correct that row"
+            )
     return rows

@@ -1,4 +1,4 @@
-"""The CSV that is handed in: the cohort's header, every test patient once, labels 0 and 1."""
+"""Write the submission CSV: header of the cohort, one row per test patient, labels 0 and 1."""
 
 import csv
 import datetime as dt
@@ -15,15 +15,15 @@ from natsort import natsorted
 from lymphokit.errors import LymphokitError
 from lymphokit.files import write_atomically
 
-SHOWN = 10  # patients named in an error
+MAX_NAMED = 10  # patients named in an error
 
 
 class SubmissionError(LymphokitError):
-    """A submission would not be one label, 0 or 1, for each test patient."""
+    """A submission does not have exactly one label, 0 or 1, for each test patient."""
 
 
 def utc_stamp(now: dt.datetime) -> str:
-    """The time as a file name holds it, such as 20261123T141530Z.
+    """Format a time for a file name, such as 20261123T141530Z.
 
     Raises ValueError for a time without time zone.
     """
@@ -33,9 +33,9 @@ def utc_stamp(now: dt.datetime) -> str:
 
 
 def submission_name(now: dt.datetime, cohort: str, blend: str) -> str:
-    """`<UTC>_<cohort>_<blend>.csv`; what a file name should not hold becomes a dash."""
-    named = [re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip(".-") for part in (cohort, blend)]
-    return "_".join([utc_stamp(now), *named]) + ".csv"
+    """Build `<UTC>_<cohort>_<blend>.csv`; characters unsafe in a file name become a dash."""
+    parts = [re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip(".-") for part in (cohort, blend)]
+    return "_".join([utc_stamp(now), *parts]) + ".csv"
 
 
 def write_submission(
@@ -46,13 +46,13 @@ def write_submission(
     *,
     test_patients: Sequence[str],
 ) -> Path:
-    """Write the submission in the natural order of patients; return where it was written.
+    """Write the submission in the natural order of patients and return its path.
 
-    header: the two column names of the cohort's sample submission; ids and labels: one a patient;
-    test_patients: all who must be in it. A file of that name is never overwritten: the new one
-    gets `-2`, `-3` ... before its suffix. The file appears whole or not at all.
-    Raises SubmissionError naming every patient who is missing, named twice or not of the test set,
-    and every label that is not 0 or 1.
+    header: the two column names of the cohort's sample submission; ids and labels: one per
+    patient; test_patients: all patients of the test set. An existing file is never overwritten:
+    the new one gets `-2`, `-3` ... before its suffix.
+    Raises SubmissionError naming every patient that is missing, named twice or not in the test
+    set, and every label other than 0 and 1; nothing is written.
     """
     _check(ids, labels, test_patients)
     label_of = {patient: int(label) for patient, label in zip(ids, labels, strict=True)}
@@ -62,20 +62,20 @@ def write_submission(
     writer.writerows((patient, label_of[patient]) for patient in natsorted(label_of))
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(path.parent):
-        free = _free(path)
-        write_atomically(free, text.getvalue().encode())
-    return free
+        path = _unused(path)
+        write_atomically(path, text.getvalue().encode())
+    return path
 
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for one process; others wait. A killed process lets go of it."""
+    """Lock a folder for one process; others wait. The lock of a killed process is released."""
     with FileLock(folder / ".lock"):
         yield
 
 
-def _free(path: Path) -> Path:
-    """The path, or the first of `name-2.csv`, `name-3.csv` ... that is not taken."""
+def _unused(path: Path) -> Path:
+    """Return the path, or the first of `name-2.csv`, `name-3.csv` ... that does not exist."""
     candidate, number = path, 1
     while candidate.exists():
         number += 1
@@ -84,34 +84,34 @@ def _free(path: Path) -> Path:
 
 
 def _check(ids: Sequence[str], labels: Sequence[int], test_patients: Sequence[str]) -> None:
-    """Raise SubmissionError with all that is wrong."""
+    """Raise SubmissionError with all faults."""
     if len(ids) != len(labels):
         raise SubmissionError(f"{len(ids)} patients but {len(labels)} labels")
     lines = faults(ids, labels, test_patients)
     if lines:
         raise SubmissionError(
-            "this submission would be refused or misread; nothing was written\n"
+            "the leaderboard would refuse or misread this submission; nothing was written\n"
             + "\n".join(lines)
             + "\n  remedy: predict every test patient of patients.csv once, then submit again"
         )
 
 
 def faults(ids: Sequence[str], labels: Sequence[object], test_patients: Sequence[str]) -> list[str]:
-    """All that is wrong with labels (one an id), a line a kind of fault, naming the patients."""
+    """List the faults of labels (one per id), one line per kind of fault, naming the patients."""
     seen, expected = set(ids), set(test_patients)
     doubled = {patient for patient, times in Counter(ids).items() if times > 1}
     wrong = {p for p, label in zip(ids, labels, strict=True) if label not in (0, 1)}
     findings = {
         "test patients without a label": expected - seen,
         "patients named more than once": doubled,
-        "patients who are not of the test set": seen - expected,
+        "patients that are not in the test set": seen - expected,
         "labels other than 0 and 1, for": wrong,
     }
-    return [f"  {finding}: {_some(who)}" for finding, who in findings.items() if who]
+    return [f"  {finding}: {_named(found)}" for finding, found in findings.items() if found]
 
 
-def _some(patients: set[str]) -> str:
-    """The first few of the patients, and how many more there are."""
+def _named(patients: set[str]) -> str:
+    """Name the first few patients and count the others."""
     ordered = natsorted(patients)
-    more = len(ordered) - SHOWN
-    return ", ".join(ordered[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(ordered) - MAX_NAMED
+    return ", ".join(ordered[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,6 +1,6 @@
 import pytest
 
-from lymphokit.leaderboard.read import read_alike, read_submission
+from lymphokit.submission.read import read_submission, read_submissions
 from lymphokit.submission.write import SubmissionError, write_submission
 
 GOOD = "ID,LABEL\nP1,1\nP2,0\n"
@@ -57,7 +57,7 @@ def test_what_is_no_submission_is_refused_with_file_patient_and_remedy(tmp_path,
     assert str(path) in str(caught.value)
 
 
-def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
+def test_a_missing_file_and_a_file_that_is_not_text_are_refused(tmp_path):
     with pytest.raises(SubmissionError, match="is the path right"):
         read_submission(tmp_path / "gone.csv")
     with pytest.raises(SubmissionError, match="is the path right"):
@@ -72,11 +72,11 @@ def test_the_file_whose_patients_are_others_is_the_one_that_is_named(tmp_path):
     with pytest.raises(
         SubmissionError, match=r"odd\.csv has other patients than .*a\.csv"
     ) as caught:
-        read_alike([odd, *others])
+        read_submissions([odd, *others])
     assert "without a label: P2" in str(caught.value)
-    assert "not of the test set: P9" in str(caught.value)
+    assert "not in the test set: P9" in str(caught.value)
 
 
 def test_one_file_is_not_a_comparison(tmp_path):
-    with pytest.raises(SubmissionError, match="name two or more"):
-        read_alike([written(tmp_path / "a.csv", GOOD)])
+    with pytest.raises(SubmissionError, match="two or more"):
+        read_submissions([written(tmp_path / "a.csv", GOOD)])

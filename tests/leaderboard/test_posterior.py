@@ -1,4 +1,4 @@
-"""The private part, given the public board: the same as keeping the labellings that fit."""
+"""The private part given public scores equals an enumeration of the labels that fit."""
 
 import math
 from itertools import combinations, product
@@ -6,13 +6,19 @@ from itertools import combinations, product
 import pytest
 from scipy.special import betaln
 
-from lymphokit.leaderboard.after_public import private_lead, private_score, tolerance
-from lymphokit.leaderboard.chances import Group, Share
+from lymphokit.leaderboard.distributions import Beta, FileGroups, Group, PairGroups
+from lymphokit.leaderboard.posterior import (
+    ImpossibleScoreError,
+    private_lead,
+    private_score,
+    tolerance,
+)
 
 A, B = (1, 1, 1, 1, 0, 0, 0, 0), (1, 1, 0, 0, 1, 0, 0, 0)
 ORDER = [(1, 1), (1, 0), (0, 1), (0, 0)]
 SIZES = [list(zip(A, B, strict=True)).count(key) for key in ORDER]
-SHARES = [Share(0.8, 9.0), Share(0.55, 3.0), Share(0.5, 2.5), Share(0.2, 11.0)]
+SHARES = [Beta(0.8, 9.0), Beta(0.55, 3.0), Beta(0.5, 2.5), Beta(0.2, 11.0)]
+PAIR = PairGroups(*(Group(n, share) for n, share in zip(SIZES, SHARES, strict=True)))
 PUBLIC = 4
 
 
@@ -20,27 +26,27 @@ def balanced(decisions, labels) -> float:
     right = {which: [] for which in set(labels)}
     for decision, label in zip(decisions, labels, strict=True):
         right[label].append(decision == label)
-    return sum(sum(own) / len(own) for own in right.values()) / len(right)
+    return sum(sum(hits) / len(hits) for hits in right.values()) / len(right)
 
 
 def chance_of(labels, groups) -> float:
     """Of a labelling whose groups have uncertain shares: a ratio of beta functions a group."""
     total = 0.0
     for members, share in groups:
-        a, b = share.mean * share.weight, (1 - share.mean) * share.weight
+        a, b = share.mean * share.concentration, (1 - share.mean) * share.concentration
         tumoral = sum(labels[i] for i in members)
         total += betaln(a + tumoral, b + len(members) - tumoral) - betaln(a, b)
     return math.exp(total)
 
 
-def enumerated(groups, fits, of) -> dict[float, float]:
-    """Chances of of(private, labels) over all labellings and parts with fits(public, labels)."""
+def enumerated(groups, fits, function) -> dict[float, float]:
+    """Probabilities of function(private, labels) over labels and parts that fit the public."""
     found: dict[float, float] = {}
     for labels in product((0, 1), repeat=8):
         for part in combinations(range(8), PUBLIC):
             if fits(part, labels):
                 rest = tuple(sorted(set(range(8)) - set(part)))
-                value = round(of(rest, labels), 9)
+                value = round(function(rest, labels), 9)
                 found[value] = found.get(value, 0.0) + chance_of(labels, groups)
     total = sum(found.values())
     return {value: chance / total for value, chance in found.items()}
@@ -51,7 +57,7 @@ def on(decisions, part, labels) -> float:
 
 
 def check(found, expected) -> None:
-    seen = dict(zip(found.values.round(9).tolist(), found.chances.tolist(), strict=True))
+    seen = dict(zip(found.values.round(9).tolist(), found.probabilities.tolist(), strict=True))
     assert all(
         seen.get(value, 0.0) == pytest.approx(expected[value], abs=2e-4) for value in expected
     )
@@ -59,15 +65,14 @@ def check(found, expected) -> None:
 
 
 def test_a_private_score_is_that_of_the_labellings_that_fit():
-    called, spared = Share(0.8, 6.0), Share(0.3, 5.0)
-    groups = [(range(4), called), (range(4, 8), spared)]
+    positive, negative = Beta(0.8, 6.0), Beta(0.3, 5.0)
+    groups = [(range(4), positive), (range(4, 8), negative)]
     expected = enumerated(
         groups,
         lambda part, labels: abs(on(A, part, labels) - 0.75) < 1e-6,
         lambda rest, labels: on(A, rest, labels),
     )
-    found = private_score(Group(4, called), Group(4, spared), PUBLIC, 0.75)
-    assert found is not None
+    found = private_score(FileGroups(Group(4, positive), Group(4, negative)), PUBLIC, 0.75)
     check(found, expected)
 
 
@@ -82,30 +87,28 @@ def test_a_private_lead_is_that_of_the_labellings_that_fit(scores):
         ),
         lambda rest, labels: on(A, rest, labels) - on(B, rest, labels),
     )
-    both, first, second, neither = (Group(n, s) for n, s in zip(SIZES, SHARES, strict=True))
-    found = private_lead((both, first, second, neither), PUBLIC, scores)
-    assert found is not None
+    found = private_lead(PAIR, PUBLIC, scores)
     check(found, expected)
 
 
-def test_scores_that_no_labels_give_are_told_apart():
-    both, first, second, neither = (Group(n, s) for n, s in zip(SIZES, SHARES, strict=True))
-    assert private_score(both, neither, PUBLIC, 0.43) is None
-    assert private_lead((both, first, second, neither), PUBLIC, (0.75, 0.43)) is None
+def test_scores_that_no_labels_give_are_refused():
+    with pytest.raises(ImpossibleScoreError) as caught:
+        private_score(FileGroups(PAIR.both, PAIR.neither), PUBLIC, 0.43)
+    assert caught.value.scores == (0.43,)
+    with pytest.raises(ImpossibleScoreError):
+        private_lead(PAIR, PUBLIC, (0.75, 0.43))
 
 
 def test_winning_in_public_makes_winning_in_private_likelier_but_not_sure():
-    groups = (
-        Group(15, Share(0.9, 60.0)),
-        Group(5, Share(0.7, 3.0)),
-        Group(4, Share(0.7, 3.0)),
-        Group(6, Share(0.2, 20.0)),
+    groups = PairGroups(
+        Group(15, Beta(0.9, 60.0)),
+        Group(5, Beta(0.7, 3.0)),
+        Group(4, Beta(0.7, 3.0)),
+        Group(6, Beta(0.2, 20.0)),
     )
     wins = private_lead(groups, 15, (1.0, 0.75))
     loses = private_lead(groups, 15, (0.75, 1.0))
-    assert wins is not None
-    assert loses is not None
-    assert loses.above < wins.above < 1
+    assert loses.p_positive < wins.p_positive < 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Boards in exact numbers: by hand, by enumeration of every labelling, by simulation, by scipy."""
+"""Distributions of scores: by hand, by enumeration of all labels, by simulation, by scipy."""
 
 import math
 from fractions import Fraction
@@ -9,25 +9,28 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
-from lymphokit.leaderboard.chances import (
+from lymphokit.leaderboard.distributions import (
+    Beta,
     Distribution,
+    FileGroups,
     Group,
-    Share,
-    any_board_score,
+    PairGroups,
     balanced_accuracy,
-    board_score,
-    lead,
-    ways,
+    compositions,
+    hypergeometric,
+    lead_distribution,
+    score_distribution,
+    unseen_score_distribution,
 )
 
 EXACT = math.inf
 
 
-def by_hand(labellings, of) -> dict[float, float]:
-    """Chances of each value of `of(labels)` over all labellings with their chances."""
+def by_hand(labellings, function) -> dict[float, float]:
+    """Chances of each value of `function(labels)` over all labellings with their chances."""
     found: dict[float, float] = {}
     for labels, chance in labellings:
-        value = round(of(labels), 9)
+        value = round(function(labels), 9)
         found[value] = found.get(value, 0.0) + chance
     return found
 
@@ -40,8 +43,13 @@ def every_labelling(shares):
 
 
 def as_dict(distribution: Distribution) -> dict[float, float]:
-    pairs = zip(distribution.values, distribution.chances, strict=True)
+    pairs = zip(distribution.values, distribution.probabilities, strict=True)
     return {round(float(value), 9): float(chance) for value, chance in pairs if chance > 0}
+
+
+def file_groups(*groups: tuple[int, float]) -> FileGroups:
+    """Sizes and known shares of tumoral patients, of those predicted tumoral and reactive."""
+    return FileGroups(*(Group(size, Beta(share, EXACT)) for size, share in groups))
 
 
 def score(decisions, labels) -> float:
@@ -49,7 +57,7 @@ def score(decisions, labels) -> float:
     right = {which: [] for which in set(labels)}
     for decision, label in zip(decisions, labels, strict=True):
         right[label].append(decision == label)
-    return sum(sum(own) / len(own) for own in right.values()) / len(right)
+    return sum(sum(hits) / len(hits) for hits in right.values()) / len(right)
 
 
 def same(one: dict[float, float], other: dict[float, float]) -> None:
@@ -60,21 +68,21 @@ def same(one: dict[float, float], other: dict[float, float]) -> None:
 @pytest.mark.parametrize(("mean", "weight", "n"), [(0.3, 5.0, 7), (0.9, 84.0, 30), (0.5, 1.0, 0)])
 def test_an_uncertain_share_is_beta_binomial(mean, weight, n):
     expected = stats.betabinom.pmf(np.arange(n + 1), n, mean * weight, (1 - mean) * weight)
-    np.testing.assert_allclose(Share(mean, weight).pmf(n), expected, rtol=1e-9)
+    np.testing.assert_allclose(Beta(mean, weight).count_pmf(n), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("mean", "n"), [(0.3, 7), (0.0, 4), (1.0, 4), (0.93, 42)])
 def test_a_known_share_is_binomial(mean, n):
     expected = stats.binom.pmf(np.arange(n + 1), n, mean)
-    np.testing.assert_allclose(Share(mean, 9.0).known().pmf(n), expected, atol=1e-12)
+    np.testing.assert_allclose(Beta(mean, 9.0).as_known().count_pmf(n), expected, atol=1e-12)
 
 
-def test_a_share_learns_as_a_beta_distribution_does():
-    share = Share.seen(3, 1, prior=0.5)
-    assert (share.mean, share.weight) == (0.7, 5.0)
-    later = share.and_seen(yes=1, no=4)
-    assert (later.mean, later.weight) == (0.45, 10.0)
-    assert share.known().and_seen(1, 4) == share.known()
+def test_a_beta_distribution_is_updated_by_counts():
+    share = Beta.from_counts(3, 1, prior=0.5)
+    assert (share.mean, share.concentration) == (0.7, 5.0)
+    later = share.updated(positive=1, negative=4)
+    assert (later.mean, later.concentration) == (0.45, 10.0)
+    assert share.as_known().updated(1, 4) == share.as_known()
 
 
 @pytest.mark.parametrize("labels", [(1, 1, 0, 0, 0), (1, 1), (0, 0, 0)])
@@ -99,14 +107,14 @@ def test_one_patient_of_each_call_by_hand():
     Both right 3/4 x 4/5: 1. Both tumoral 3/4 x 1/5, or both reactive 1/4 x 4/5: one of two, 0.5.
     Both wrong 1/4 x 1/5: 0.
     """
-    found = board_score(Group(1, Share(0.75, EXACT)), Group(1, Share(0.2, EXACT)), 2)
+    found = score_distribution(file_groups((1, 0.75), (1, 0.2)), 2)
     expected = {0.0: Fraction(1, 20), 0.5: Fraction(7, 20), 1.0: Fraction(12, 20)}
     same(as_dict(found), {value: float(chance) for value, chance in expected.items()})
 
 
 def test_a_score_is_that_of_every_labelling_enumerated():
     decisions = (1, 1, 1, 0, 0)
-    found = board_score(Group(3, Share(0.8, EXACT)), Group(2, Share(0.3, EXACT)), 5)
+    found = score_distribution(file_groups((3, 0.8), (2, 0.3)), 5)
     expected = by_hand(
         every_labelling([0.8] * 3 + [0.3] * 2), lambda labels: score(decisions, labels)
     )
@@ -115,7 +123,7 @@ def test_a_score_is_that_of_every_labelling_enumerated():
 
 def test_a_part_is_every_choice_of_its_patients_enumerated():
     decisions = (1, 1, 1, 0, 0)
-    found = board_score(Group(3, Share(0.8, EXACT)), Group(2, Share(0.3, EXACT)), 3)
+    found = score_distribution(file_groups((3, 0.8), (2, 0.3)), 3)
     parts = list(combinations(range(5), 3))
     labellings = [
         ((part, labels), chance / len(parts))
@@ -133,7 +141,7 @@ def test_a_lead_is_that_of_every_labelling_and_part_enumerated():
     a, b = (1, 1, 1, 0, 0, 0), (1, 0, 0, 1, 0, 0)
     shares = {(1, 1): 0.9, (1, 0): 0.6, (0, 1): 0.55, (0, 0): 0.2}
     groups = [
-        Group(n, Share(shares[key], EXACT)) for key, n in zip(shares, (1, 2, 1, 2), strict=True)
+        Group(n, Beta(shares[key], EXACT)) for key, n in zip(shares, (1, 2, 1, 2), strict=True)
     ]
     parts = list(combinations(range(6), 4))
     labellings = [
@@ -144,67 +152,68 @@ def test_a_lead_is_that_of_every_labelling_and_part_enumerated():
 
     def ahead(drawn) -> float:
         part, labels = drawn
-        own = [labels[i] for i in part]
-        return score([a[i] for i in part], own) - score([b[i] for i in part], own)
+        truth = [labels[i] for i in part]
+        return score([a[i] for i in part], truth) - score([b[i] for i in part], truth)
 
-    same(as_dict(lead(*groups, 4)), by_hand(labellings, ahead))
+    same(as_dict(lead_distribution(PairGroups(*groups), 4)), by_hand(labellings, ahead))
 
 
 def test_an_uncertain_lead_agrees_with_simulation():
     a = np.array([1] * 12 + [1] * 4 + [0] * 3 + [0] * 9)
     b = np.array([1] * 12 + [0] * 4 + [1] * 3 + [0] * 9)
     sizes, means, weights = (12, 4, 3, 9), (0.9, 0.6, 0.5, 0.15), (40.0, 6.0, 5.0, 30.0)
-    groups = [Group(n, Share(m, w)) for n, m, w in zip(sizes, means, weights, strict=True)]
+    groups = [Group(n, Beta(m, w)) for n, m, w in zip(sizes, means, weights, strict=True)]
     rng, leads = np.random.default_rng(3), []
     for _ in range(3600):
         shares = [rng.beta(m * w, (1 - m) * w) for m, w in zip(means, weights, strict=True)]
         labels = rng.random(28) < np.repeat(shares, sizes)
         part = rng.permutation(28)[:14]
-        own = labels[part].tolist()
-        leads.append(score(a[part].tolist(), own) - score(b[part].tolist(), own))
-    found = lead(*groups, 14)
+        truth = labels[part].tolist()
+        leads.append(score(a[part].tolist(), truth) - score(b[part].tolist(), truth))
+    found = lead_distribution(PairGroups(*groups), 14)
     assert found.mean == pytest.approx(np.mean(leads), abs=4 * np.std(leads) / 60)
-    assert found.above == pytest.approx(np.mean(np.array(leads) > 1e-9), abs=0.03)
-    assert found.level == pytest.approx(np.mean(np.abs(leads) < 1e-9), abs=0.03)
-    assert found.mean_of_gain == pytest.approx(np.maximum(leads, 0).mean(), abs=0.005)
-    assert found.above + found.level + found.below == pytest.approx(1)
+    assert found.p_positive == pytest.approx(np.mean(np.array(leads) > 1e-9), abs=0.03)
+    assert found.p_zero == pytest.approx(np.mean(np.abs(leads) < 1e-9), abs=0.03)
+    assert found.mean_positive_part == pytest.approx(np.maximum(leads, 0).mean(), abs=0.005)
+    assert found.p_positive + found.p_zero + found.p_negative == pytest.approx(1)
 
 
 def test_swapping_the_files_mirrors_the_lead():
     sizes, means = (5, 3, 2, 4), (0.9, 0.7, 0.4, 0.2)
     both, first, second, neither = (
-        Group(n, Share(m, 7.0)) for n, m in zip(sizes, means, strict=True)
+        Group(n, Beta(m, 7.0)) for n, m in zip(sizes, means, strict=True)
     )
-    one, other = lead(both, first, second, neither, 9), lead(both, second, first, neither, 9)
+    one = lead_distribution(PairGroups(both, first, second, neither), 9)
+    other = lead_distribution(PairGroups(both, second, first, neither), 9)
     np.testing.assert_allclose(one.values, -other.values[::-1], atol=1e-12)
-    np.testing.assert_allclose(one.chances, other.chances[::-1], atol=1e-12)
+    np.testing.assert_allclose(one.probabilities, other.probabilities[::-1], atol=1e-12)
 
 
 def test_files_that_agree_are_level_for_certain():
-    group = Group(10, Share(0.8, 20.0))
-    none = Group(0, Share(0.5, 1.0))
-    found = lead(group, none, none, group, 9)
-    assert found.level == 1.0
-    assert found.mean_of_gain == 0.0
+    group = Group(10, Beta(0.8, 20.0))
+    none = Group(0, Beta(0.5, 1.0))
+    found = lead_distribution(PairGroups(group, none, none, group), 9)
+    assert found.p_zero == 1.0
+    assert found.mean_positive_part == 0.0
 
 
-def test_a_file_that_is_not_at_hand_is_the_mixture_of_all_files():
-    called, tumoral = Share(0.7, 30.0), (Share(0.9, 20.0), Share(0.3, 9.0))
-    found = any_board_score(called, tumoral, 6)
-    mixed = Distribution.of(
-        [
-            (own.values, chance * own.chances)
-            for n, chance in enumerate(called.pmf(6))
-            for own in [board_score(Group(n, tumoral[0]), Group(6 - n, tumoral[1]), 6)]
-        ]
+def test_an_unseen_file_is_the_mixture_of_all_files():
+    rate, tumoral = Beta(0.7, 30.0), (Beta(0.9, 20.0), Beta(0.3, 9.0))
+    found = unseen_score_distribution(rate, tumoral, 6)
+    groups = [FileGroups(Group(n, tumoral[0]), Group(6 - n, tumoral[1])) for n in range(7)]
+    files = [score_distribution(one, 6) for one in groups]
+    mixed = Distribution.from_outcomes(
+        (file.values, p * file.probabilities)
+        for file, p in zip(files, rate.count_pmf(6), strict=True)
     )
     same(as_dict(found), as_dict(mixed))
 
 
 def test_out_of_fold_uncertainty_widens_the_interval_and_keeps_the_mean_recall():
-    called, spared = Group(30, Share(0.9, 60.0)), Group(12, Share(0.3, 30.0))
-    known = board_score(called.known(), spared.known(), 42).interval(0.95)
-    full = board_score(called, spared, 42).interval(0.95)
+    groups = FileGroups(Group(30, Beta(0.9, 60.0)), Group(12, Beta(0.3, 30.0)))
+    exact = FileGroups(*(group.as_known() for group in groups))
+    known = score_distribution(exact, 42).interval(0.95)
+    full = score_distribution(groups, 42).interval(0.95)
     assert full[0] < known[0]
     assert full[1] - full[0] > known[1] - known[0]
 
@@ -215,8 +224,9 @@ def test_an_interval_leaves_at_most_half_of_the_rest_on_each_side():
     assert uniform.interval(1.0) == (0.0, 99.0)
 
 
-def test_ways_add_up_over_all_parts():
+def test_subset_probabilities_sum_to_one_over_all_compositions():
     sizes = (3, 2, 4)
     parts = [part for part in product(*(range(n + 1) for n in sizes)) if sum(part) == 5]
-    assert sum(ways(sizes, part) for part in parts) == pytest.approx(1)
-    assert ways((3, 2), (2, 0)) == pytest.approx(3 / 10)
+    assert list(compositions(sizes, 5)) == parts
+    assert sum(hypergeometric(sizes, part) for part in parts) == pytest.approx(1)
+    assert hypergeometric((3, 2), (2, 0)) == pytest.approx(3 / 10)

@@ -1,0 +1,99 @@
+"""Out-of-fold figures of a file, and the beta distributions of unknown shares they imply."""
+
+from dataclasses import dataclass
+
+from lymphokit.leaderboard.distributions import Beta
+
+PRIOR = 0.5  # patients added to each cell of label by prediction: Jeffreys' prior
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Out-of-fold figures: recall, specificity, share of tumoral patients, effective sample size.
+
+    effective_size: number of independent patients behind the figures
+    (`submission.ledger.effective_sample_size`), a fraction in general.
+    """
+
+    recall: float
+    specificity: float
+    tumoral_share: float
+    effective_size: float
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of recall and specificity."""
+        return (self.recall + self.specificity) / 2
+
+    def tumoral_given_prediction(self) -> tuple[Beta, Beta]:
+        """Shares of tumoral patients among those predicted tumoral and those predicted reactive.
+
+        The positive predictive value and the false omission rate. With a Dirichlet prior of PRIOR
+        on each cell of the confusion matrix both are beta distributed and independent of the
+        number predicted tumoral, so they hold for a file that predicts another number.
+        """
+        n_tumoral, n_reactive = self._label_counts()
+        hits, false_alarms = self.recall * n_tumoral, (1 - self.specificity) * n_reactive
+        misses, cleared = (1 - self.recall) * n_tumoral, self.specificity * n_reactive
+        return (
+            Beta.from_counts(hits, false_alarms, PRIOR),
+            Beta.from_counts(misses, cleared, PRIOR),
+        )
+
+    def positive_rate(self) -> Beta:
+        """Share of patients predicted tumoral."""
+        n_tumoral, n_reactive = self._label_counts()
+        n_positive = self.recall * n_tumoral + (1 - self.specificity) * n_reactive
+        return Beta.from_counts(n_positive, self.effective_size - n_positive, 2 * PRIOR)
+
+    def _label_counts(self) -> tuple[float, float]:
+        n_tumoral = self.tumoral_share * self.effective_size
+        return n_tumoral, self.effective_size - n_tumoral
+
+
+def pair_shares(a: OutOfFold, b: OutOfFold, disagreement: float) -> tuple[Beta, Beta, Beta, Beta]:
+    """Shares of tumoral patients in the four groups of `PairGroups`, in its order.
+
+    disagreement: share of the test patients with different predictions. The files are taken to
+    have disagreed as often out of fold, in proportion to what independent errors would give for
+    each label. So few patients stand behind the lead of one file: with 3 of 42 in disagreement and
+    an effective sample size of 121, about 9, and the shares are as uncertain as 9 patients are.
+    """
+    share = (a.tumoral_share + b.tumoral_share) / 2
+    size = min(a.effective_size, b.effective_size)
+    recalls, specificities = (a.recall, b.recall), (a.specificity, b.specificity)
+    independent = share * _one_correct(*recalls) + (1 - share) * _one_correct(*specificities)
+    scale = disagreement / independent if independent > 0 else 1.0
+    tumoral = [share * size * cell for cell in _joint_correct(*recalls, scale)]
+    reactive = [(1 - share) * size * cell for cell in _joint_correct(*specificities, scale)]
+    both_correct, a_correct, b_correct, none_correct = range(4)
+    # Two of these cells together are one cell of a file's confusion matrix, which has PRIOR.
+    prior = PRIOR / 2
+    # A tumoral patient whom A alone predicts right is predicted tumoral by A alone; a reactive
+    # patient whom B alone predicts right is as well.
+    return (
+        Beta.from_counts(tumoral[both_correct], reactive[none_correct], prior),
+        Beta.from_counts(tumoral[a_correct], reactive[b_correct], prior),
+        Beta.from_counts(tumoral[b_correct], reactive[a_correct], prior),
+        Beta.from_counts(tumoral[none_correct], reactive[both_correct], prior),
+    )
+
+
+def _one_correct(a: float, b: float) -> float:
+    """Probability that exactly one file is right, with independent errors."""
+    return a * (1 - b) + b * (1 - a)
+
+
+def _joint_correct(a: float, b: float, scale: float) -> tuple[float, float, float, float]:
+    """Shares of one label's patients on whom both are right, A alone, B alone, none.
+
+    a, b: accuracy of each file on this label; scale: disagreement relative to independent errors.
+    """
+    # The margins a and b allow no less disagreement than |a - b| and no more than the last two.
+    differ = min(max(scale * _one_correct(a, b), abs(a - b)), a + b, 2 - a - b)
+    return (
+        (a + b - differ) / 2,
+        (differ + a - b) / 2,
+        (differ - a + b) / 2,
+        1 - (a + b + differ) / 2,
+    )
