@@ -21,6 +21,7 @@ from lymphokit.errors import LymphokitError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lymphokit.config import Config
     from lymphokit.leaderboard.records import Options
 
 OUT = Console()
@@ -127,12 +128,12 @@ def _positive(text: str) -> float:
     return value
 
 
-def _settings(path: Path) -> dict[str, object]:
+def _read_config(path: Path) -> "Config":
     from lymphokit import config
 
     if not path.exists():
         raise LymphokitError(f"no file {path}: run in lymphokit's folder, or give --config")
-    return config.validate(config.read_yaml(path))
+    return config.check(config.read_yaml(path))
 
 
 def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
@@ -157,10 +158,9 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
 
 
 def _check(options: argparse.Namespace) -> int:
-    from lymphokit import config
     from lymphokit.imaging.check import check_cohort
 
-    settings = config.Config.model_validate(_settings(options.config)).cohort
+    settings = _read_config(options.config).cohort
     cohort = check_cohort(
         options.raw,
         image_size=settings.image_size,
@@ -177,10 +177,9 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from lymphokit import config
     from lymphokit.simulation.cohort import simulate
 
-    settings = config.Config.model_validate(_settings(options.config)).simulate.model_dump()
+    settings = _read_config(options.config).simulate.model_dump()
     given = {"seed": options.seed, "signal": options.signal}
     settings |= {key: value for key, value in given.items() if value is not None}
     truth = options.folder.with_name(f"{options.folder.name}-truth")
@@ -229,6 +228,7 @@ def _board(options: argparse.Namespace) -> int:
 
 
 def _leaderboard_options(options: argparse.Namespace) -> "Options":
+    from lymphokit.config import Config
     from lymphokit.leaderboard.records import Options
 
     rates = vars(options)
