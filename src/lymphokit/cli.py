@@ -228,7 +228,6 @@ def _board(options: argparse.Namespace) -> int:
 
 
 def _leaderboard_options(options: argparse.Namespace) -> "Options":
-    from lymphokit.config import Config
     from lymphokit.leaderboard.records import Options
 
     rates = vars(options)
