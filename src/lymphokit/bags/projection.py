@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 from lymphokit.errors import NotFittedError
 
 _FEW = 0.2  # share of the rank below which a randomised decomposition is the faster one
+_SMALLEST_DEVIATION = 1e-6  # a feature below it is constant up to rounding
 
 
 class Projection:
-    """Scale every feature to mean 0 and deviation 1, then keep the leading components.
+    """Scale every feature to mean 0 and standard deviation 1, then keep the leading components.
 
-    scale: standardise the features; pca: components to keep, at most what the cells allow
-    (`min(n_cells - 1, n_features)`), None to keep the features; seed: of the randomised
-    decomposition that serves where few components are wanted. With neither, cells stay as they are.
+    scale: standardise the features.
+    pca: components to keep, at most min(n_cells - 1, n_features); None keeps the features.
+    seed: of the randomised decomposition, used where few components are wanted.
+    With neither scale nor pca, cells stay as they are.
     Source: report 5.1.1 and 5.2.2 c.
     """
 
@@ -49,39 +51,24 @@ class Projection:
         if not self.scale:
             return np.ones(cells.shape[1], dtype=np.float32)
         deviation = cells.std(axis=0, dtype=np.float64).astype(np.float32)
-        # A constant feature says nothing; dividing by 1 keeps it at 0 instead of at nan.
-        return np.where(deviation > 1e-6, deviation, np.float32(1.0))
+        # A constant feature is divided by 1, which keeps it at 0 instead of nan.
+        return np.where(deviation > _SMALLEST_DEVIATION, deviation, np.float32(1.0))
 
     def _leading(self, centred: NDArray[np.float32], wanted: int) -> NDArray[np.float32]:
+        """The leading principal axes (k, n_features) of centred cells; as many as they allow.
+
+        scikit-learn turns each axis so that its largest entry is positive, whichever the solver,
+        so the axes are unique.
+        """
+        # Imported here: the registry imports every model, and most jobs fit no components.
         from sklearn.decomposition import PCA
 
-        rank = max(1, min(len(centred) - 1, centred.shape[1]))
+        n_cells, n_features = centred.shape
+        rank = max(1, min(n_cells - 1, n_features))
         if wanted < _FEW * rank:
-            pca = PCA(wanted, svd_solver="randomized", iterated_power=4, random_state=self.seed)
-            return np.asarray(pca.fit(centred).components_, dtype=np.float32)
-        return exact_components(centred, min(wanted, rank))
-
-
-def exact_components(centred: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-    """The k leading principal axes (k, n_features) of centred cells (n_cells, n_features).
-
-    From the eigenvectors of the smaller of the two Gram matrices: with fewer cells than features
-    the same axes as a singular value decomposition for a fraction of its cost. Each axis points
-    where its largest entry is positive, so that the answer is unique.
-    """
-    from scipy.linalg import eigh
-
-    n_cells, n_features = centred.shape
-    if n_cells < n_features:
-        gram = (centred @ centred.T).astype(np.float64)
-        variance, left = eigh(gram, subset_by_index=[n_cells - k, n_cells - 1])
-        length = np.sqrt(np.maximum(variance, np.finfo(np.float32).tiny))
-        axes = (left / length).T.astype(np.float32) @ centred
-        axes /= np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    else:
-        covariance = (centred.T @ centred).astype(np.float64)
-        _, right = eigh(covariance, subset_by_index=[n_features - k, n_features - 1])
-        axes = right.T.astype(np.float32)
-    axes = axes[::-1]
-    peaks = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
-    return np.ascontiguousarray(axes * np.where(peaks < 0, -1.0, 1.0).astype(np.float32))
+            solver = "randomized"
+        else:
+            # Both are exact; the covariance is the smaller problem where cells outnumber features.
+            solver = "covariance_eigh" if n_cells >= n_features else "full"
+        pca = PCA(min(wanted, rank), svd_solver=solver, iterated_power=4, random_state=self.seed)
+        return np.asarray(pca.fit(centred).components_, dtype=np.float32)
