@@ -122,8 +122,8 @@ def classes(
     clinical, n_folds = clinical_of(cohort.patients), FOLDS["k"]
     found = {name: np.empty((len(numbers), n_folds, PATIENTS)) for name in names(cohort, kind)}
     for place, batch in enumerate(batches(cohort, kind, numbers, 1)):
-        own = bags.take(batch.bags[0])
-        shuffled = Bags(own.instances, own.offsets, bags.ids)
+        taken = bags.take(batch.bags[0])
+        shuffled = Bags(taken.instances, taken.offsets, bags.ids)
         for fold in range(n_folds):
             for name, rows in found.items():
                 probabilities = rows[place, fold]
