@@ -39,7 +39,7 @@ from coverage_figure import PANELS, coverage_figure, coverage_terminal_table
 from coverage_study import coverage_sentences, misses_by_cohort, naive_sentence
 from lymphokit import config
 from lymphokit.bags.contract import AnyModel
-from lymphokit.bags.patients import bags_of, clinical_of, labels_of
+from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort.folds import make_folds
 from lymphokit.cohort.raw import LABELLED

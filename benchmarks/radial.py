@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 from sklearn.metrics.pairwise import rbf_kernel
 
-from lymphokit.bags.checks import require_both_classes, require_fitted
+from lymphokit.bags.contract import require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags
 from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_max, segment_mean

@@ -21,8 +21,7 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.bags.patients import bags_of, clinical_of
+from lymphokit.bags.packed import Bags, Clinical, bags_of, clinical_of
 from lymphokit.cohort.folds import make_folds
 from lymphokit.ensemble.blend import Stack
 from lymphokit.models.registry import create

@@ -5,7 +5,7 @@
 One core, CPU seconds. The last round at the competition's size: six training subsets (all
 training patients, and without each of five inner folds), for each a head on 390 cells of the
 cohort and 200 labelled cells of 1,280 features, then predictions for 6,366 cells. The same head is
-also fitted by scikit-learn's LogisticRegression and by stochastic gradient descent in torch.
+also fitted by scikit-learn's LogisticRegression and by SGD in torch.
 
 Start-up is the time from the start of a process to the end of a round's imports, with and without
 those of scikit-learn, the best of five. A round is one job, so it pays its imports each time.
@@ -54,9 +54,7 @@ def scikit_learn(
     return np.asarray(model.decision_function(cells.astype(np.float64)))
 
 
-def gradient_descent(
-    rows: NDArray[np.float32], labels: NDArray[np.int64], cells: NDArray[np.float32]
-) -> Floats:
+def sgd(rows: NDArray[np.float32], labels: NDArray[np.int64], cells: NDArray[np.float32]) -> Floats:
     scaler = StandardScaler().fit(rows)
     inputs = torch.tensor(scaler.transform(rows), dtype=torch.float32)
     target = torch.tensor(labels)
@@ -116,7 +114,7 @@ def main() -> None:
     table = Table(title=f"{SUBSETS} heads on {TRAINING} cells, predictions for {CELLS:,}")
     for column in ("", "seconds", "times ours", "largest difference in log odds"):
         table.add_column(column, justify="right")
-    rivals = (("scikit-learn", scikit_learn), (f"SGD, {EPOCHS} epochs", gradient_descent))
+    rivals = (("scikit-learn", scikit_learn), (f"SGD, {EPOCHS} epochs", sgd))
     with threadpool_limits(1):
         torch.set_num_threads(1)
         seconds, exact = min((timed(ours, features, labels) for _ in range(3)), key=lambda r: r[0])

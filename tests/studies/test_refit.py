@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lymphokit.bags.packed import Bags
-from lymphokit.bags.patients import bags_of, clinical_of, labels_of
+from lymphokit.bags.packed import Bags, bags_of, clinical_of, labels_of
 from lymphokit.cohort.folds import make_folds
 from lymphokit.ensemble.blend import Stack
 from lymphokit.evaluation.out_of_fold import cross_predict, decision_table

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from lymphokit.bags.patients import bags_of, clinical_of, labels_of
+from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.cohort.tables import read_patients, read_table, write_table
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job

@@ -6,7 +6,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from lymphokit.bags.patients import bags_of, clinical_of, labels_of
+from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.cohort.tables import read_fold, read_patients, write_table
 from lymphokit.evaluation.out_of_fold import Fit, cross_predict
 from lymphokit.features.bank import open_bank

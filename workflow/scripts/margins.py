@@ -5,7 +5,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from lymphokit.bags.patients import bags_of
+from lymphokit.bags.packed import bags_of
 from lymphokit.cohort.tables import read_folds, read_patients
 from lymphokit.features.bank import open_bank
 from lymphokit.figures.margins import margin_histograms

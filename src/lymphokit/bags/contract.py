@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.errors import NotFittedError
 from lymphokit.settings import Settings
 
 
@@ -62,3 +63,33 @@ class ScoresCells(Protocol):
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
         """A score for each cell, higher is more tumoral: (n_cells,)."""
         ...
+
+
+def require_both_classes(labels: NDArray[np.int64]) -> None:
+    """Raises ValueError unless the labels are 0 and 1, and both occur."""
+    found = sorted({int(label) for label in labels})
+    if found != [0, 1]:
+        raise ValueError(
+            f"the labels of the training patients are {found or 'none'}: "
+            "a model learns from both 0 (reactive) and 1 (tumoral)"
+        )
+
+
+def require_fitted(model: object, attribute: str) -> None:
+    """Raises NotFittedError unless the model has the attribute that its `fit` sets."""
+    if not hasattr(model, attribute):
+        raise NotFittedError(f"fit {type(model).__name__} before predicting with it")
+
+
+def cell_probabilities(bags: Bags, bank: str) -> NDArray[np.float64]:
+    """The only feature of cells in a bank of predictions, P(1): (n_cells,).
+
+    Raises ValueError, naming the bank with such predictions, where cells have other features.
+    """
+    n_features = bags.instances.shape[1]
+    if n_features != 1:
+        raise ValueError(
+            f"cells have {n_features} features, not one probability: "
+            f"set `features: {bank}` for this model in config.yaml"
+        )
+    return bags.instances[:, 0].astype(np.float64)

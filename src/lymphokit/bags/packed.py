@@ -1,8 +1,11 @@
-"""Packed bags: the cells of all patients in one matrix, and where each patient's begin."""
+"""Packed bags: the cells of all patients in one matrix, and where each patient's cells begin.
+
+What models take is made here from the table of patients: bags, labels, clinical attributes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,10 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from lymphokit.bags import segments
 from lymphokit.errors import EmptyBagError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True)
 class Clinical:
-    """The clinical attributes a model may use, one entry a patient.
+    """The clinical attributes that a model may use, one entry for each patient.
 
     age_years (n_bags,), lymphocytes_giga_per_litre (n_bags,), both positive floats.
     """
@@ -39,9 +45,10 @@ class Clinical:
 
 @dataclass(frozen=True)
 class Bags:
-    """Packed bags of cells.
+    """Packed bags of cells: bag i has the cells `instances[offsets[i]:offsets[i + 1]]`.
 
-    instances (n_cells, n_features), offsets (n_bags + 1,) from 0 to n_cells, ids one a bag.
+    instances (n_cells, n_features); offsets (n_bags + 1,), strictly ascending from 0 to n_cells;
+    ids: one for each bag.
     Raises EmptyBagError where a bag has no cell, ValueError where the parts do not fit together.
     """
 
@@ -60,7 +67,7 @@ class Bags:
 
     @classmethod
     def pack(cls, bags: Sequence[NDArray[np.floating]], ids: Sequence[str]) -> Self:
-        """Pack one (n_cells_i, n_features) matrix a bag."""
+        """Pack one matrix (n_cells_i, n_features) for each bag."""
         offsets = np.concatenate([[0], np.cumsum([len(bag) for bag in bags])]).astype(np.int64)
         return cls(np.concatenate(list(bags)), offsets, tuple(ids))
 
@@ -82,6 +89,7 @@ class Bags:
         chosen = np.asarray(bags)
         starts, sizes = self.offsets[chosen], self.sizes[chosen]
         ends = np.cumsum(sizes)
+        # A running count over all chosen cells, moved in each bag to where the bag starts.
         return np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
 
     def take(self, bags: ArrayLike) -> Self:
@@ -94,3 +102,29 @@ class Bags:
     def with_instances(self, instances: NDArray[np.floating]) -> Self:
         """The same bags with other features of the same cells (scaled, projected, scored)."""
         return type(self)(instances, self.offsets, self.ids)
+
+
+def bags_of(patients: "pd.DataFrame", features: NDArray[np.floating] | None) -> Bags:
+    """The bags of all patients, in the order of the table of patients.
+
+    features (n_cells, n_features): the cells of one patient after the other. None, for models
+    without images, gives each patient one cell with the single feature 0.
+    """
+    ids = tuple(patients["patient"])
+    if features is None:
+        return Bags(np.zeros((len(ids), 1), dtype=np.float32), np.arange(len(ids) + 1), ids)
+    offsets = np.concatenate([[0], np.cumsum(patients["n_cells"])]).astype(np.int64)
+    return Bags(features, offsets, ids)
+
+
+def labels_of(patients: "pd.DataFrame") -> NDArray[np.int64]:
+    """1 tumoral, 0 reactive, -1 a test patient: (n_patients,)."""
+    return patients["label"].to_numpy(dtype=np.int64)
+
+
+def clinical_of(patients: "pd.DataFrame") -> Clinical:
+    """The attributes of all patients, in the table's order."""
+    return Clinical(
+        patients["age_years"].to_numpy(dtype=np.float64),
+        patients["lymphocytes_giga_per_litre"].to_numpy(dtype=np.float64),
+    )

@@ -1,7 +1,8 @@
-"""Reductions over the cells of each bag, for packed bags: the one place that knows how.
+"""Reductions over the cells of each bag, for packed bags.
 
-Every function takes cells packed bag after bag and `offsets` (n_bags + 1,), where the cells of
-bag i are `offsets[i]:offsets[i + 1]`. No bag may be empty; `Bags` sees to that.
+Functions on arrays take cells packed bag after bag and `offsets` (n_bags + 1,), where the cells of
+bag i are `offsets[i]:offsets[i + 1]`; those on tensors take the bag index of every cell instead.
+No bag may be empty, which `Bags` checks: `reduceat` would return a cell of the next bag.
 """
 
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # models without a network should not wait for torch to be imported
+if TYPE_CHECKING:  # models without a network must not wait for the import of torch
     from torch import Tensor
 
 
@@ -41,7 +42,10 @@ def segment_max(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDAr
 
 
 def segment_argmax(scores: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index, into all cells, of each bag's highest score (n_cells,) -> (n_bags,); first of ties."""
+    """Position among all cells of each bag's highest score: (n_cells,) -> (n_bags,).
+
+    Of equal scores the first counts.
+    """
     is_best = scores == segment_max(scores, offsets)[bag_of(offsets)]
     candidates = np.where(is_best, np.arange(len(scores)), len(scores))
     return np.minimum.reduceat(candidates, offsets[:-1])
@@ -71,10 +75,9 @@ def tensor_segment_max(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor
 
 
 def tensor_segment_softmax(scores: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
-    """Softmax within each bag along dim 0: scores (n_cells, ...) -> the same shape.
-
-    Shifted by each bag's maximum, so large scores do not overflow.
-    """
+    """Softmax within each bag along dim 0: scores (n_cells, ...) -> the same shape."""
+    # Shifted by each bag's maximum, so large scores do not overflow. The shift cancels, so no
+    # gradient has to pass through it.
     highest = tensor_segment_max(scores.detach(), index, n_bags)
     weights = (scores - highest[index]).exp()
     return weights / tensor_segment_sum(weights, index, n_bags)[index]

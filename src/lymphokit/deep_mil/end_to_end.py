@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
-from lymphokit.bags.checks import require_both_classes, require_fitted
+from lymphokit.bags.contract import require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.features.autoencoder import Autoencoder

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from lymphokit.bags.checks import require_both_classes
+from lymphokit.bags.contract import require_both_classes
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.committee import Examples, History, Inputs, Plan, Schedule, train
 from lymphokit.deep_mil.draws import hold_out

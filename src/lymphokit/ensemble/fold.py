@@ -16,8 +16,7 @@ import pandas as pd
 from natsort import index_natsorted
 from numpy.typing import NDArray
 
-from lymphokit.bags.packed import Clinical
-from lymphokit.bags.patients import clinical_of
+from lymphokit.bags.packed import Clinical, clinical_of
 from lymphokit.ensemble.blend import Blend, BlendError, Choice, Mean, Stack, Vote
 from lymphokit.evaluation import out_of_fold, threshold
 from lymphokit.evaluation.metrics import Floats, Labels

@@ -10,8 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.bags import segments
-from lymphokit.bags.checks import cell_probabilities, require_both_classes, require_fitted
-from lymphokit.bags.contract import BagModel, ModelSettings
+from lymphokit.bags.contract import (
+    BagModel,
+    ModelSettings,
+    cell_probabilities,
+    require_both_classes,
+    require_fitted,
+)
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.models import boosting
 from lymphokit.models.registry import register

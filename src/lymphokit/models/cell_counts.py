@@ -12,8 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.bags import segments
-from lymphokit.bags.checks import cell_probabilities, require_both_classes, require_fitted
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import (
+    BagModel,
+    cell_probabilities,
+    require_both_classes,
+    require_fitted,
+)
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.models import boosting
 from lymphokit.models.registry import register

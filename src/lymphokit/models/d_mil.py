@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.bags.checks import require_both_classes, require_fitted
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import BagModel, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.network_settings import DMilSettings
 from lymphokit.models.registry import register

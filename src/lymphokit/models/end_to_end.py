@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.bags.checks import require_fitted
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import BagModel, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.models.registry import register

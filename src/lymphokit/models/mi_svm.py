@@ -8,8 +8,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.bags.checks import require_both_classes, require_fitted
-from lymphokit.bags.contract import BagModel, ModelSettings
+from lymphokit.bags.contract import BagModel, ModelSettings, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_argmax, segment_max, segment_mean, segment_sum

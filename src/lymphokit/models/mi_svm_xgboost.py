@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.bags.checks import require_both_classes, require_fitted
-from lymphokit.bags.contract import BagModel
+from lymphokit.bags.contract import BagModel, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.segments import segment_mean
 from lymphokit.models.boosting import XgboostSettings, fit_xgboost, positive_probability

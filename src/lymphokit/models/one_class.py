@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from lymphokit.bags.checks import require_both_classes, require_fitted
-from lymphokit.bags.contract import BagModel, ModelSettings
+from lymphokit.bags.contract import BagModel, ModelSettings, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_mean

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.bags.checks import require_both_classes, require_fitted
-from lymphokit.bags.contract import BagModel, ModelSettings
+from lymphokit.bags.contract import BagModel, ModelSettings, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.models.registry import register
 from lymphokit.settings import Count, Positive

@@ -26,7 +26,7 @@ from lymphokit.errors import LymphokitError
 
 Floats = NDArray[np.float64]
 
-_MAX_STEPS = 100  # Newton's method needs about ten
+_MAX_ITERATIONS = 100  # Newton's method needs about ten
 _TOLERANCE = 1e-14  # gain of a step at which it is the last, relative to the loss of zero weights
 _ROUNDING = 1e-15  # rise of the loss that is rounding, relative to the loss of zero weights
 _SHORTEST = 1e-6  # of a step; a step that has to be shorter than this gains nothing
@@ -236,14 +236,14 @@ def _minimised(problems: _Problems) -> Floats:
     loss = scale = problems.loss(found)
     if not np.isfinite(scale).all():
         raise NoOptimumError("a feature or a weight of a row is not a finite number")
-    for _ in range(_MAX_STEPS):
+    for _ in range(_MAX_ITERATIONS):
         step, gain = problems.newton_step(found)
         if np.all(gain <= _TOLERANCE * scale):
             # Convergence is quadratic, so this step leaves an error far below the tolerance.
             return np.maximum(found - step, problems.lower)
         found, loss = _descended(problems, found, step, loss, scale * _ROUNDING)
     raise NoOptimumError(
-        f"no optimum in {_MAX_STEPS} steps: do the features differ widely in scale?"
+        f"no optimum in {_MAX_ITERATIONS} iterations: do the features differ widely in scale?"
     )
 
 

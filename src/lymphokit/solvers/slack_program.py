@@ -39,9 +39,9 @@ Bools = NDArray[np.bool_]
 
 # The interior-point method.
 _ROUGH, _FINE = 1e-6, 1e-12  # errors that are enough for an active set, and where digits run out
-_MAX_STEPS = 100
+_MAX_ITERATIONS = 100
 _STEP_TO_BOUND = 0.995  # share of the way to the nearest bound that a step may go
-_PATIENCE = 15  # steps without a better point
+_PATIENCE = 15  # iterations without a better point
 _ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
 _SHORTEST = 1e-7  # a step below this means that the digits have run out
 
@@ -225,7 +225,7 @@ def follow_central_path(program: SlackProgram, start: InteriorPoint, tolerance: 
     Ends earlier where floating point has no more digits, at the best point on the way.
     """
     point, best, since_best = start, PathEnd(start, np.inf), 0
-    for _ in range(_MAX_STEPS):
+    for _ in range(_MAX_ITERATIONS):
         newton = _Newton(program, point)
         since_best += 1
         if newton.error < best.error:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lymphokit.bags.patients import bags_of, clinical_of, labels_of
+from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import metrics
 from lymphokit.evaluation import threshold as thresholds
