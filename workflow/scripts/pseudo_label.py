@@ -5,7 +5,7 @@ from pathlib import Path
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients
 from lymphokit.files import write_json
 from lymphokit.job import job
-from lymphokit.pseudo_labels.learner import open_learner
+from lymphokit.pseudo_labels.learner import LearnerInputs, open_learner
 from lymphokit.pseudo_labels.rounds import SelfTraining, training_subsets
 from lymphokit.pseudo_labels.selection import RoundSizes, SelectionSettings
 from lymphokit.pseudo_labels.state import read_state, summarise, write_state
@@ -20,11 +20,9 @@ with job(snakemake.log[0], snakemake.threads):
         RoundSizes(tuple(params.sizes)),
         SelectionSettings(**params.selection),
         open_learner(
-            params.settings,
-            dict(given.items()),
-            frame=params.frame,
-            trunk=params.trunk,
-            seed=params.seed,
+            LearnerInputs(
+                params.settings, dict(given.items()), params.frame, params.trunk, params.seed
+            )
         ),
         params.seed,
         fold,

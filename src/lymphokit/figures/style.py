@@ -45,6 +45,11 @@ def draw_interval(
     estimate, low, high = interval
     axes.plot([low, high], [place, place], color=colour, linewidth=2.2, alpha=0.55)
     axes.plot(estimate, place, "o", color=colour, markersize=7, mec="white", clip_on=False)
+    annotate_right(axes, place, text, colour)
+
+
+def annotate_right(axes: Axes, place: float, text: str, colour: str) -> None:
+    """Write a small text right of the axes, at a position of the y axis."""
     axes.annotate(
         text,
         (1.03, place),

@@ -5,10 +5,8 @@ regression, and weight decay is a ridge: a strictly convex problem with one opti
 method finds in milliseconds. There is no learning rate, epoch count or starting point to choose.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from lymphokit.cohort.tables import read_table
 from lymphokit.errors import BankError
 from lymphokit.features.bank import open_bank
-from lymphokit.pseudo_labels.learner import CellScores, LabelledSplit
+from lymphokit.pseudo_labels.learner import CellScores, LabelledSplit, LearnerInputs
 from lymphokit.pseudo_labels.selection import Cells, Floats
 from lymphokit.solvers.logistic import Logistic, fit_logistic
 
@@ -92,18 +90,12 @@ class HeadClassifier:
         return head.log_odds(self.features[others])
 
 
-def open_learner(
-    settings: Mapping[str, Any],
-    files: Mapping[str, str],
-    *,
-    frame: Mapping[str, int | None],  # noqa: ARG001
-    trunk: Mapping[str, Any],  # noqa: ARG001
-    seed: int,  # noqa: ARG001
-) -> HeadLearner:
+def open_learner(inputs: LearnerInputs) -> HeadLearner:
     """Open the learner on the banks `bank` (the cohort's cells) and `labelled_bank`.
 
     Raises BankError where a bank is not of these cells, or the two have different features.
     """
+    files = inputs.files
     table, cells = read_table(files["table"]), read_table(files["cells"])
     features = open_bank(Path(files["bank"]), len(cells)).features
     labelled = open_bank(Path(files["labelled_bank"]), len(table)).features
@@ -113,4 +105,4 @@ def open_learner(
             f"{labelled.shape[1]}: they are of two networks; delete both, the next run makes them"
         )
     split = LabelledSplit.from_table(table)
-    return HeadLearner(features, np.asarray(labelled), split, settings["ridge"])
+    return HeadLearner(features, np.asarray(labelled), split, inputs.settings["ridge"])

@@ -76,19 +76,23 @@ class LabelledSplit:
         return float(np.mean(correct))
 
 
-def open_learner(
-    settings: Mapping[str, Any],
-    files: Mapping[str, str],
-    *,
-    frame: Mapping[str, int | None],
-    trunk: Mapping[str, Any],
-    seed: int,
-) -> Learner:
-    """Make the learner that `pseudo_label.train` selects.
+@dataclass(frozen=True)
+class LearnerInputs:
+    """Inputs of a learner.
 
     settings: of the block `pseudo_label`; files: the rule's inputs by name; frame: `size` and
     `crop` of the cohort's images; trunk: arguments of `load_backbone`, and seed where its weights
-    are random.
+    are random. `train: head` uses the first two alone.
     """
-    module = import_module(MODULES[settings["train"]])
-    return cast(Learner, module.open_learner(settings, files, frame=frame, trunk=trunk, seed=seed))
+
+    settings: Mapping[str, Any]
+    files: Mapping[str, str]
+    frame: Mapping[str, int | None]
+    trunk: Mapping[str, Any]
+    seed: int
+
+
+def open_learner(inputs: LearnerInputs) -> Learner:
+    """Make the learner that `pseudo_label.train` selects."""
+    module = import_module(MODULES[inputs.settings["train"]])
+    return cast(Learner, module.open_learner(inputs))

@@ -1,10 +1,8 @@
 """`train: all`: every weight of a pretrained network is trained, on images read on access."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,7 @@ from lymphokit.features.backbone import Backbone, load_backbone
 from lymphokit.features.fine_tune import CellImages, Sgd, fine_tune
 from lymphokit.imaging.labelled import Photographs
 from lymphokit.imaging.stain import moved_onto
-from lymphokit.pseudo_labels.learner import CellScores, LabelledSplit
+from lymphokit.pseudo_labels.learner import CellScores, LabelledSplit, LearnerInputs
 from lymphokit.pseudo_labels.selection import Cells, Floats
 
 
@@ -89,19 +87,13 @@ class NetworkClassifier:
         return trained.log_odds(self.images, others)
 
 
-def open_learner(
-    settings: Mapping[str, Any],
-    files: Mapping[str, str],
-    *,
-    frame: Mapping[str, int | None],
-    trunk: Mapping[str, Any],
-    seed: int,
-) -> NetworkLearner:
+def open_learner(inputs: LearnerInputs) -> NetworkLearner:
     """Open the learner on the images below `raw` and the labelled ones that `about` locates.
 
     All are resized to `labelled_px` pixels a side, and the stain of one set is moved onto the
     other's. Raises WeightsError where the network or its weights cannot be had.
     """
+    files, settings, frame = inputs.files, inputs.settings, inputs.frame
     table, cells = read_table(files["table"]), read_table(files["cells"])
     home = Path(json.loads(Path(files["about"]).read_text())["home"])
     stains = json.loads(Path(files["stain"]).read_text())
@@ -110,7 +102,7 @@ def open_learner(
     labelled_stain = moved_onto("labelled_cells", moving, stains)
     raw, paths = Path(files["raw"]), cells["path"].tolist()
     return NetworkLearner(
-        load_backbone(**trunk, seed=seed),
+        load_backbone(**inputs.trunk, seed=inputs.seed),
         Photographs(raw, paths, frame["size"], frame["crop"], side, cohort_stain),
         Photographs(home, table["file"].tolist(), None, None, side, labelled_stain),
         LabelledSplit.from_table(table),

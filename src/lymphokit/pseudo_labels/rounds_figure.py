@@ -9,10 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lymphokit.figures.style import BLUE, CURVES, DARK, ORANGE, PALE, SKY, VERMILION
+from lymphokit.figures.style import (
+    BLUE,
+    CAPTION,
+    CURVES,
+    ORANGE,
+    REFERENCE,
+    SKY,
+    VERMILION,
+    annotate_right,
+    clean_axes,
+)
 from lymphokit.figures.tables import LEVEL, share_with_interval
 
-DASHED = (0, (4, 4))
 EXPECTED_SHARE = 0.9  # of truly abnormal cells, on a simulated cohort
 
 
@@ -44,8 +53,7 @@ def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
     figure.suptitle(title, fontweight="bold")
     figure.supxlabel(
         "Fine lines: folds. Heavy: mean of the folds drawn. Round 0: labelled cells only.",
-        fontsize="small",
-        color=DARK,
+        **CAPTION,
     )
     return figure
 
@@ -59,7 +67,7 @@ def accuracy_curves(history: pd.DataFrame, *, n: int) -> Figure:
     figure = Figure(figsize=(7.0, 6.8), layout="constrained")
     accuracy, loss = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1]})
     _draw_networks(accuracy, loss, history, n)
-    accuracy.axhline(0.5, color=DARK, linestyle=DASHED, linewidth=0.8)
+    accuracy.axhline(0.5, **REFERENCE)
     accuracy.set(ylim=_limits(history["accuracy"], 0.45), ylabel="Accuracy, share of cells")
     style = {"frameon": False, "title": "Best accuracy", "alignment": "left"}
     accuracy.legend(loc="lower left", bbox_to_anchor=(0, 1), **style)
@@ -71,8 +79,7 @@ def accuracy_curves(history: pd.DataFrame, *, n: int) -> Figure:
     figure.supxlabel(
         f"Points: the best epoch, the first of equals; in brackets its {LEVEL:.0%} Wilson "
         "interval.\nThe epoch was chosen on the same cells: optimistic. Dashed: chance.",
-        fontsize="small",
-        color=DARK,
+        **CAPTION,
     )
     return figure
 
@@ -146,15 +153,8 @@ def _draw_folds(
 
 def _mark(axes: Axes, level: float, name: str) -> None:
     """Draw a reference level, named at the right of the panel."""
-    axes.axhline(level, color=VERMILION, linestyle=DASHED, linewidth=1.0)
-    axes.annotate(
-        name,
-        (1.01, level),
-        xycoords=("axes fraction", "data"),
-        va="center",
-        fontsize="small",
-        color=VERMILION,
-    )
+    axes.axhline(level, **{**REFERENCE, "color": VERMILION, "linewidth": 1.0})
+    annotate_right(axes, level, name, VERMILION)
 
 
 def _limits(values: "pd.Series[float]", at_most: float) -> tuple[float, float]:
@@ -173,6 +173,4 @@ def _tidy(axes: Axes) -> None:
     """Set whole numbers on the x axis, round ones on the y axis, a pale grid, no box."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
-    axes.grid(color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    clean_axes(axes, grid="both")

@@ -96,7 +96,7 @@ def _scattered(
 
 
 def _lymphocyte(rng: np.random.Generator, traits: Traits) -> WhiteCell:
-    """Draw the appearance of a lymphocyte; the nucleus is off centre where there is room."""
+    """Draw the appearance of a lymphocyte; the nucleus is off centre where the cytoplasm allows."""
     direction = rng.uniform(0, 2 * np.pi)
     aside = rng.uniform(0.2, 1.0) * traits.cytoplasm_width
     lobe = (aside * np.sin(direction), aside * np.cos(direction), traits.nucleus_radius)
