@@ -170,7 +170,7 @@ def pseudo_labels(
     rounds = SelfTraining(
         training_subsets(cells, drawn.cohort.patients, fold),
         cells,
-        RoundSizes.from_config(block["schedule"]),
+        RoundSizes.from_config(block["rounds"]),
         SelectionSettings(**{key: block[key] for key in SelectionSettings.__dataclass_fields__}),
         learner,
         seed,

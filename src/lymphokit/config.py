@@ -126,7 +126,7 @@ class TrainingSettings(Settings):
 
 
 class PseudoLabelSettings(Settings):
-    """The semi-supervised chain of report 4."""
+    """Self-training in rounds (report 4)."""
 
     network: str
     train: Literal["all", "head"]

@@ -38,7 +38,7 @@ def chosen(
 
 
 def test_the_reports_rounds_end_at_a_hundred_cells_after_23() -> None:
-    sizes = RoundSizes.from_config([{"rounds": 5, "add": 2}, {"rounds": 18, "add": 5}])
+    sizes = RoundSizes.from_config([{"count": 5, "add": 2}, {"count": 18, "add": 5}])
     assert len(sizes) == 23
     assert sizes.total == 100
     assert [sizes.size_of(number) for number in (0, 1, 5, 6, 23)] == [0, 2, 2, 5, 5]
@@ -46,7 +46,7 @@ def test_the_reports_rounds_end_at_a_hundred_cells_after_23() -> None:
 
 @pytest.mark.parametrize("number", [24, -1])
 def test_a_round_beyond_the_last_is_refused(number: int) -> None:
-    sizes = RoundSizes.from_config([{"rounds": 23, "add": 1}])
+    sizes = RoundSizes.from_config([{"count": 23, "add": 1}])
     with pytest.raises(RoundsError, match=f"round {number}: .* has 23 rounds"):
         sizes.size_of(number)
 

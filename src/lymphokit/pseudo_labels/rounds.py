@@ -90,7 +90,7 @@ def require_enough_cells(
                 limit = "" if cap is None else f", at most {cap} a patient,"
                 raise RoundsError(
                     f"{usable} cells of {name} training patients{limit} are too few for the "
-                    f"{sizes.total} that pseudo_label.schedule adds; shorten it in config.yaml"
+                    f"{sizes.total} that pseudo_label.rounds adds; shorten it in config.yaml"
                 )
 
 

@@ -64,6 +64,8 @@ class SelectionSettings:
     Source: report 4.4.2 has `absolute`, no floor, no cap, `random`, `order`.
     """
 
+    # A dataclass, not a pydantic model: every round is a job, and would import pydantic for this.
+
     confidence: Literal["absolute", "within_patient"]
     floor: float | None
     most_per_patient: int | None
