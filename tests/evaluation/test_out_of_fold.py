@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from lymphokit.bags.packed import Bags, Clinical
+from lymphokit.cohort.tables import read_table
 from lymphokit.evaluation import out_of_fold
 
 N_TRAINING, N_TEST = 20, 4
@@ -209,7 +210,7 @@ def test_predictions_survive_their_file_bit_for_bit(tmp_path):
     table.loc[0, "patient"] = "NA"
     table.loc[1, "patient"] = "007"
     table.to_csv(tmp_path / "predictions.csv", index=False)
-    read = out_of_fold.read_predictions(tmp_path / "predictions.csv")
+    read = read_table(tmp_path / "predictions.csv")
     assert read["patient"].tolist() == table["patient"].tolist()
     assert read["probability"].tolist() == table["probability"].tolist()
 

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.cohort.tables import read_patients, write_table
+from lymphokit.cohort.tables import read_patients, read_table, write_table
 from lymphokit.ensemble.fold import MemberPredictions, blend_fold, recipes
-from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.files import write_json
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
     rule = snakemake.params.threshold
     patients = read_patients(snakemake.input.patients)
-    tables = map(read_predictions, map(Path, snakemake.input.predictions))
+    tables = map(read_table, snakemake.input.predictions)
     panel = MemberPredictions.from_tables(
         dict(zip(snakemake.params.models, tables, strict=True)), patients
     )

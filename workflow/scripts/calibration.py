@@ -7,8 +7,7 @@ from rich.console import Console
 from lymphokit.calibration import reliability
 from lymphokit.calibration.reliability_figure import reliability_figure
 from lymphokit.calibration.terminal_tables import calibration_terminal_table, sensitivity_sentences
-from lymphokit.cohort.tables import read_folds, write_table
-from lymphokit.evaluation.out_of_fold import read_predictions
+from lymphokit.cohort.tables import read_folds, read_table, write_table
 from lymphokit.files import write_json
 from lymphokit.job import job
 
@@ -20,12 +19,12 @@ with job(snakemake.log[0], snakemake.threads):
     method, n_bins = settings["method"], settings["bins"]
     folds = read_folds(snakemake.input.folds)
     repeat_of = folds.groupby("fold")["repeat"].first().to_dict()
-    paths = iter(map(Path, snakemake.input.models))
+    paths = iter(snakemake.input.models)
     predictions = {
-        name: {fold: read_predictions(next(paths)) for fold in repeat_of}
+        name: {fold: read_table(next(paths)) for fold in repeat_of}
         for name in snakemake.params.models
     }
-    blended = [read_predictions(Path(path)) for path in snakemake.input.blends]
+    blended = [read_table(path) for path in snakemake.input.blends]
     for name in blended[0]["blend"].unique():
         predictions[name] = {
             fold: rows[rows["blend"] == name] for fold, rows in zip(repeat_of, blended, strict=True)

@@ -1,13 +1,11 @@
 """Assemble the folds: the out-of-fold table, the decisions, the scores and their figures."""
 
-from pathlib import Path
-
 import pandas as pd
 
-from lymphokit.cohort.tables import read_folds, read_patients, write_table
+from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
 from lymphokit.ensemble import naive
 from lymphokit.ensemble.fold import recipes, rule_for
-from lymphokit.evaluation.out_of_fold import decision_table, out_of_fold_table, read_predictions
+from lymphokit.evaluation.out_of_fold import decision_table, out_of_fold_table
 from lymphokit.evaluation.uncertainty import score_table
 from lymphokit.figures.scores import roc_curves, score_forest
 from lymphokit.job import job
@@ -16,9 +14,9 @@ with job(snakemake.log[0], snakemake.threads):
     folds = read_folds(snakemake.input.folds)
     repeat_of = folds.groupby("fold")["repeat"].first().to_dict()
     names = snakemake.params.models
-    paths = iter(map(Path, snakemake.input.models))
-    predictions = {name: [read_predictions(next(paths)) for _ in repeat_of] for name in names}
-    blended = [read_predictions(Path(path)) for path in snakemake.input.blends]
+    paths = iter(snakemake.input.models)
+    predictions = {name: [read_table(next(paths)) for _ in repeat_of] for name in names}
+    blended = [read_table(path) for path in snakemake.input.blends]
     blends = recipes(rule=naive.RULE, **snakemake.params.blends)
     patients = read_patients(snakemake.input.patients)
     optimistic = naive.naive_scores(predictions, list(repeat_of.values()), patients, blends)

@@ -6,7 +6,6 @@ import pandas as pd
 from rich.console import Console
 
 from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
-from lymphokit.evaluation.out_of_fold import read_predictions
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
 from lymphokit.studies.permutation import permutation_table
@@ -29,8 +28,7 @@ with job(snakemake.log[0], snakemake.threads):
     plan = cohort.plan(read_folds(snakemake.input.folds))
     paths = iter(map(Path, snakemake.input.run))
     run = {
-        name: [read_predictions(next(paths)) for _ in plan.repeat]
-        for name in snakemake.params.compared
+        name: [read_table(next(paths)) for _ in plan.repeat] for name in snakemake.params.compared
     }
     require_agreement(cohort, plan, run)
 

@@ -7,7 +7,7 @@ probabilities are slightly too cautious.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from scipy.special import expit
@@ -23,18 +23,6 @@ Method = Literal["platt", "temperature", "isotonic", "none"]
 
 class CalibrationError(LymphokitError):
     """A calibrator cannot be fitted: one label is missing, or the method is unknown."""
-
-
-class Calibrator(Protocol):
-    """A fitted, non-decreasing map from probabilities to probabilities."""
-
-    def __call__(self, probabilities: Floats) -> Floats:
-        """The calibrated probabilities: (n,) -> (n,)."""
-        ...
-
-    def record(self) -> dict[str, Any]:
-        """The fitted parameters, as plain data for a JSON file."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -53,10 +41,6 @@ class PlattScaling:
         odds = clipped_log_odds(probabilities, self.least)
         return np.asarray(expit(self.slope * odds + self.intercept))
 
-    def record(self) -> dict[str, Any]:
-        """The three parameters."""
-        return {"slope": self.slope, "intercept": self.intercept, "least": self.least}
-
 
 @dataclass(frozen=True)
 class IsotonicMap:
@@ -69,10 +53,6 @@ class IsotonicMap:
         """The calibrated probabilities: (n,) -> (n,)."""
         return np.asarray(np.interp(probabilities, self.probabilities, self.calibrated))
 
-    def record(self) -> dict[str, Any]:
-        """The points."""
-        return {"probabilities": list(self.probabilities), "calibrated": list(self.calibrated)}
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -82,9 +62,9 @@ class Identity:
         """The probabilities: (n,) -> (n,)."""
         return probabilities
 
-    def record(self) -> dict[str, Any]:
-        """No parameters."""
-        return {}
+
+# A fitted, non-decreasing map from probabilities (n,) to probabilities (n,).
+Calibrator = PlattScaling | IsotonicMap | Identity
 
 
 def fit_calibrator(method: Method, labels: Labels, probabilities: Floats) -> Calibrator:

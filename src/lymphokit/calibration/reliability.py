@@ -6,7 +6,7 @@ and averaged. Intervals are percentiles over resampled patients, with the fitted
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -41,7 +41,7 @@ def calibrate(
         model=model,
         calibrated=calibrator(predictions["probability"].to_numpy(np.float64)),
     )
-    fitted = {"method": method, "n_patients": len(labels), **calibrator.record()}
+    fitted = {"method": method, "n_patients": len(labels), **asdict(calibrator)}
     return table[COLUMNS], {"model": model, "fold": fold, **fitted}
 
 

@@ -7,7 +7,6 @@ test rows come from the model fitted on the whole training part.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 
 from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.cohort.tables import read_table
 from lymphokit.errors import LymphokitError
 from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.metrics import Floats, Labels
@@ -155,11 +153,6 @@ def validate(predictions: pd.DataFrame) -> pd.DataFrame:
     outside = predictions.loc[~predictions["probability"].between(0, 1), "patient"]
     _raise_if_any(PredictionsError, "no probability from 0 to 1 was predicted for", outside)
     return predictions
-
-
-def read_predictions(path: Path) -> pd.DataFrame:
-    """Read a predictions.csv, bit for bit as it was written."""
-    return read_table(path, COLUMNS)
 
 
 def inner_rows(predictions: pd.DataFrame, column: str = "probability") -> tuple[Labels, Floats]:
