@@ -16,7 +16,7 @@ from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.errors import ConfigError
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
-from lymphokit.studies.shuffles import shuffles_for
+from lymphokit.studies.permutation_shuffles import shuffles_for
 
 # Settings that no submission depends on: another value of these writes no new CSV.
 NOT_IN_SUBMISSION = (

@@ -1,4 +1,4 @@
-"""The ablation chooses nothing on whom it scores; its table is arithmetic that can be redone."""
+"""The ablation chooses nothing on the scored patients; its table is checked by hand."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
+from lymphokit.deep_mil.network_settings import DMilSettings
 from lymphokit.deep_mil.replicas import Runs
 from lymphokit.evaluation.threshold import midpoint
 from lymphokit.studies import ablation
@@ -17,7 +18,7 @@ from lymphokit.studies.ablation import (
     NAIVE,
     TABLE_1,
     VARIANTS,
-    Labelled,
+    AblationCohort,
     ablate,
     learning_curves,
     summarise,
@@ -29,11 +30,11 @@ COHORT = patients(PATIENTS, seed=0, features=6)
 OTHER = patients(PATIENTS, seed=1, features=4)  # cells of the same patients in another bank
 
 
-def labelled() -> Labelled:
+def labelled() -> AblationCohort:
     segmented = OTHER.bags.instances[: len(COHORT.bags.instances), :]
     rows = np.resize(segmented, (len(COHORT.bags.instances), 4))
     banks = {"raw": COHORT.bags, "cut": COHORT.bags.with_instances(rows)}
-    return Labelled(banks, COHORT.labels, COHORT.clinical)
+    return AblationCohort(banks, COHORT.labels, COHORT.clinical)
 
 
 def folds(k: int) -> pd.DataFrame:
@@ -55,22 +56,23 @@ SCHEMES = {"split": folds(1), "folds": folds(2)}
 
 
 @pytest.fixture(scope="module")
-def model(settings: Callable[..., Any]) -> dict[str, Any]:
+def model(settings: Callable[..., Any]) -> DMilSettings:
     quick = {
         "pca": 3, "attention_width": 4, "hidden": [6], "clinical_hidden": [4],
         "learning_rate": 0.01, "batch_bags": 8, "max_epochs": 4, "members": 1,
     }  # fmt: skip
-    return settings("d_mil", **quick, features="raw").model_dump()
+    changed: DMilSettings = settings("d_mil", **quick, features="raw")
+    return changed
 
 
-def ablated(model: dict[str, Any], cohort: Labelled) -> pd.DataFrame:
+def ablated(model: DMilSettings, cohort: AblationCohort) -> pd.DataFrame:
     return ablate(
         model, cohort, SCHEMES, segmented_features="cut", executions=2, rule="midpoint", seed=1
     )
 
 
 @pytest.fixture(scope="module")
-def scores(model: dict[str, Any]) -> pd.DataFrame:
+def scores(model: DMilSettings) -> pd.DataFrame:
     return ablated(model, labelled())
 
 
@@ -90,7 +92,7 @@ def test_every_variant_is_another_model(scores: pd.DataFrame) -> None:
 
 
 def test_a_scored_patients_label_moves_scores_but_neither_threshold_nor_epoch(
-    model: dict[str, Any], scores: pd.DataFrame
+    model: DMilSettings, scores: pd.DataFrame
 ) -> None:
     flipped = labelled()
     labels = flipped.labels.copy()
@@ -108,7 +110,7 @@ def test_a_scored_patients_label_moves_scores_but_neither_threshold_nor_epoch(
 
 
 def test_scores_are_those_of_scikit_learn_at_the_threshold_of_the_held_out(
-    model: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    model: DMilSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[Runs] = []
     train = ablation.train_replicas
@@ -150,7 +152,7 @@ def test_an_executions_score_is_the_mean_of_its_folds_and_the_best_loss_the_lowe
     assert summary.loc["loss", "best"] == pytest.approx(0.3)
 
 
-def test_the_reports_own_figures_stand_beside_ours(scores: pd.DataFrame) -> None:
+def test_the_summary_holds_the_reports_figures_and_ours(scores: pd.DataFrame) -> None:
     summary = summarise(scores)
     assert list(summary["source"].unique()) == ["report", "split", "folds"]
     table = summary.set_index(["variant", "source", "metric"])
@@ -159,11 +161,13 @@ def test_the_reports_own_figures_stand_beside_ours(scores: pd.DataFrame) -> None
     assert table.loc[("D-MIL", "report", "loss"), "best"] == 0.497
 
 
-def test_learning_curves_are_means_over_executions_that_nothing_stops(
-    model: dict[str, Any],
+def test_learning_curves_are_means_over_executions_without_early_stopping(
+    model: DMilSettings,
 ) -> None:
-    restless = {**model, "learning_rate": 1.0, "early_stopping": 1, "max_epochs": 6}
-    curves = learning_curves(restless, labelled(), SCHEMES["split"], executions=3, seed=0)
+    quick_to_stop = model.model_copy(
+        update={"learning_rate": 1.0, "early_stopping": 1, "max_epochs": 6}
+    )
+    curves = learning_curves(quick_to_stop, labelled(), SCHEMES["split"], executions=3, seed=0)
     assert curves["mean"].notna().all()
     assert curves.groupby(["part", "metric"])["epoch"].agg(list).tolist() == [[*range(1, 7)]] * 4
     assert curves.groupby("part")["n_patients"].unique().map(list).to_dict() == {

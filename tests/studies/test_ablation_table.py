@@ -27,7 +27,7 @@ def printed() -> list[str]:
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
 
 
-def test_ours_stands_below_the_reports_in_its_layout() -> None:
+def test_our_rows_stand_below_the_reports() -> None:
     lines = printed()
     (first,) = [place for place, line in enumerate(lines) if "│ D-MIL " in line]
     assert ".759 ± .036 (.834)" in lines[first]

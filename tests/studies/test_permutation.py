@@ -10,6 +10,7 @@ from lymphokit.studies.permutation import (
     permutation_table,
     shuffle_similar,
 )
+from lymphokit.studies.permutation_shuffles import SHUFFLES, shuffles_for
 from lymphokit.studies.refit import Batch, refit
 from lymphokit.studies.refit_scores import (
     RefitCohort,
@@ -18,7 +19,6 @@ from lymphokit.studies.refit_scores import (
     observed_scores,
     stack_name,
 )
-from lymphokit.studies.shuffles import SHUFFLES, shuffles_for
 from tests.studies.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
 
 RULE = "midpoint"

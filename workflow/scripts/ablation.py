@@ -9,22 +9,23 @@ from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.cohort.tables import read_patients, read_table, write_table
 from lymphokit.features.bank import open_bank
 from lymphokit.job import job
-from lymphokit.studies.ablation import Labelled, ablate, learning_curves, summarise
+from lymphokit.models.registry import settings_of
+from lymphokit.studies.ablation import AblationCohort, ablate, learning_curves, summarise
+from lymphokit.studies.ablation_figure import learning_curve_figure
 from lymphokit.studies.ablation_table import ablation_table
-from lymphokit.studies.learning_curves_figure import curve_figure
 
 with job(snakemake.log[0], snakemake.threads):
-    settings, model = snakemake.params.settings, snakemake.params.model
+    settings, model = snakemake.params.settings, settings_of(snakemake.params.model)
     patients = read_patients(snakemake.input.patients)
     known, n_cells = np.flatnonzero(patients["part"] == "train"), patients["n_cells"].sum()
     banks = {
         name: open_bank(Path(path), n_cells).features
         for name, path in (
-            (model["features"], snakemake.input.bank[0]),
+            (model.features, snakemake.input.bank[0]),
             (settings["segmented_features"], snakemake.input.segmented[0]),
         )
     }
-    cohort = Labelled(
+    cohort = AblationCohort(
         {name: bags_of(patients, features).take(known) for name, features in banks.items()},
         labels_of(patients)[known],
         clinical_of(patients).take(known),
@@ -47,7 +48,7 @@ with job(snakemake.log[0], snakemake.threads):
     curves = learning_curves(model, cohort, schemes["split"], executions=drawn, seed=seed)
     write_table(curves, snakemake.output.curves)
     for metric in ("balanced_accuracy", "loss"):
-        figure = curve_figure(curves, metric, executions=drawn)
+        figure = learning_curve_figure(curves, metric, executions=drawn)
         figure.savefig(snakemake.output[metric], dpi=150)
     table = ablation_table(summary, executions=executions, n_patients=len(known))
     Console(width=160).print(table)

