@@ -42,7 +42,7 @@ from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.cohort import labelled_cells as labelled
 from lymphokit.cohort.folds import make_folds
-from lymphokit.cohort.raw import LABELLED
+from lymphokit.cohort.raw import LABELLED, locate
 from lymphokit.ensemble import naive
 from lymphokit.ensemble.fold import MemberPredictions, blend_fold, recipes, rule_for
 from lymphokit.evaluation.out_of_fold import cross_predict, decision_table
@@ -53,7 +53,8 @@ from lymphokit.imaging.labelled import Photographs
 from lymphokit.imaging.read import read_images
 from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import Stain, moments, stain_of
-from lymphokit.models.registry import create, kind_of
+from lymphokit.models.registry import create
+from lymphokit.plan import make_plan
 from lymphokit.provenance import settings_digest
 from lymphokit.pseudo_labels.head_learner import HeadClassifier, HeadLearner
 from lymphokit.pseudo_labels.instance_network import instance_probabilities
@@ -209,22 +210,6 @@ def unfitted(block: Mapping[str, Any], seed: int) -> AnyModel:
     return create(block, seed=seed)
 
 
-def blends_of(models: Mapping[str, Any], ensemble: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `recipes` for these models, without the rule."""
-    blended = [name for name, block in models.items() if block["enabled"] != "scored"]
-    wanted = {
-        name: blended if among == "all" else [model for model in among if model in models]
-        for name, among in ensemble["choices"].items()
-    }
-    return {
-        "blended": blended,
-        "image_models": [name for name in blended if kind_of(models[name]["kind"]).uses_images],
-        "best": ensemble["best"],
-        "stack_C": ensemble["stack_C"],
-        "choices": {name: among for name, among in wanted.items() if len(among) > 1},
-    }
-
-
 def score(
     drawn: DrawnCohort,
     predictions: Mapping[str, list[pd.DataFrame]],
@@ -257,12 +242,12 @@ def score(
 
 
 def run(settings: Mapping[str, Any], seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One cohort from its pixels to its scores, and the decisions behind them."""
-    models = {name: block for name, block in settings["models"].items() if block["enabled"]}
+    """The score table of one cohort, from its pixels, and the scored decisions."""
+    plan = make_plan(settings, locate("demo", ROOT), list(settings["models"]), ROOT)
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw(settings, Path(folder), seed)
-        predictions = predict(drawn, models, settings, seed)
-    return score(drawn, predictions, blends_of(models, settings["ensemble"]), settings, seed)
+        predictions = predict(drawn, plan.blocks(plan.models), settings, seed)
+    return score(drawn, predictions, plan.blends, settings, seed)
 
 
 def cached_scores(work: Path, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:

@@ -37,7 +37,7 @@ def tiny(benchmark: ModuleType) -> dict[str, Any]:
         "pseudo_label": {
             "labelled_train": 16,
             "labelled_validation": 8,
-            "schedule": [{"rounds": 2, "add": 2}],
+            "rounds": [{"count": 2, "add": 2}],
         },
         "models": {name: {"enabled": name in MODELS} for name in models},
         "uncertainty": {"resamples": 200},
