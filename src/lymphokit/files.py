@@ -15,7 +15,7 @@ def write_json(path: Path, content: Any) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file's content at once; the file keeps its mode.
 
-    Two processes on one machine may write the same path: each has its own temporary file.
+    Two processes on one machine may write the same path: their temporary files differ.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -23,9 +23,10 @@ def check_folds(folds: pd.DataFrame, patients: pd.DataFrame) -> Check:
     """
     labelled = patients.loc[patients["part"] == "train", "patient"].tolist()
     test = set(patients.loc[patients["part"] == "test", "patient"])
-    findings = list(_validation_counts(folds, labelled))
+    findings: list[tuple[str, str]] = []
     for number, fold in _by_fold(folds):
         findings += _in_fold(number, fold, labelled, test)
+    findings += _validation_counts(folds, labelled)
     compared = (
         f"{counted(folds['fold'].nunique(), 'fold')} of {len(labelled):,} patients, "
         f"{counted(len(test), 'test patient')}: {len(findings)} on both sides, twice or missing"

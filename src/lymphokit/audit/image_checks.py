@@ -30,23 +30,19 @@ def check_images(
     reason; each comes back with `found`, whether it is still among the pairs.
     """
     part_of = dict(zip(patients["patient"], patients["part"], strict=True))
-    patient_of, image_of = cells["patient"].to_numpy(), cells["image"].to_numpy()
+    cell_names = list(zip(cells["patient"], cells["image"], strict=True))
     accepted = {frozenset(pair["images"]): False for pair in known}
     faults, within = [], 0
     for row in pairs.to_dict("records"):
-        one, other = row["first"], row["second"]
-        names = frozenset(f"{patient_of[cell]}/{image_of[cell]}" for cell in (one, other))
-        if patient_of[one] == patient_of[other]:
+        (first, image), (second, other) = cell_names[row["first"]], cell_names[row["second"]]
+        names = frozenset([f"{first}/{image}", f"{second}/{other}"])
+        if first == second:
             within += 1
         elif names in accepted:
             accepted[names] = True
         else:
-            first, second = patient_of[one], patient_of[other]
-            finding = (
-                f"{image_of[one]} ({part_of[first]}) is {_likeness(row)} {image_of[other]} of "
-                f"{second} ({part_of[second]})"
-            )
-            faults.append(Fault(str(first), finding, _REMEDY))
+            one, two = f"{image} ({part_of[first]})", f"{other} of {second} ({part_of[second]})"
+            faults.append(Fault(first, f"{one} is {_likeness(row)} {two}", _REMEDY))
     n_accepted = sum(accepted.values())
     compared = (
         f"{counted(len(cells), 'image')}, {counted(n_candidates, 'candidate pair')}: "
