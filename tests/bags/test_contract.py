@@ -14,7 +14,14 @@ from lymphokit.bags.contract import AnyModel, ScoresCells
 from lymphokit.bags.packed import Bags
 from lymphokit.errors import EmptyBagError, NotFittedError
 from lymphokit.models.registry import kind_of, kinds
-from tests.bags.toys import Patients, doubled, judged, patients, pictured, sized
+from tests.bags.toys import (
+    Patients,
+    as_images,
+    differing_in_size,
+    patients,
+    with_every_cell_twice,
+    with_probabilities,
+)
 
 Make = Callable[[], AnyModel]
 BLOCKS = {  # the block of config.yaml that each kind takes its settings from, and what is quick
@@ -89,8 +96,8 @@ def toy(kind: str) -> Callable[[int, int], Patients]:
     def of(n: int, seed: int) -> Patients:
         drawn = patients(n, seed=seed, in_images=kind_of(kind.partition(":")[0]).uses_images)
         if kind == "end_to_end":
-            return pictured(drawn)
-        return judged(drawn) if kind in JUDGED else drawn
+            return as_images(drawn)
+        return with_probabilities(drawn) if kind in JUDGED else drawn
 
     return of
 
@@ -198,7 +205,9 @@ def test_the_same_cells_twice_over_change_nothing_unless_cells_are_said_to_be_co
     if uses_bag_size(kind, make()):
         pytest.skip("it says that it counts cells: see the next test")
     new = toy(30, 1)
-    np.testing.assert_allclose(predicted(trained, doubled(new)), predicted(trained, new), atol=1e-6)
+    np.testing.assert_allclose(
+        predicted(trained, with_every_cell_twice(new)), predicted(trained, new), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("matrix", ["counts", "shares"])
@@ -208,7 +217,7 @@ def test_bag_size_alone_is_learned_by_models_that_say_that_they_use_it_and_by_no
 ) -> None:
     block, quick = BLOCKS[name]
     model = kind_of(name).model(settings(block, **quick, matrix=matrix), seed=5)
-    training, fresh = sized(60, seed=0), sized(60, seed=1)
+    training, fresh = differing_in_size(60, seed=0), differing_in_size(60, seed=1)
     auc = roc_auc_score(fresh.labels, predicted(fitted(model, training), fresh))
     assert (auc > 0.9) == uses_bag_size(name, model)
 

@@ -1,4 +1,4 @@
-"""Packed bags: what is packed comes out again, and a bag without a cell never gets in."""
+"""Packed bags keep every cell in its bag, and refuse a bag without a cell."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
 """Small cohorts and independent solvers that several tests of models share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from cvxopt import matrix, solvers
@@ -39,29 +39,29 @@ def patients(
     return Patients(Bags.pack(cells, [f"P{i}" for i in range(n)]), labels, clinical)
 
 
-def judged(of: Patients) -> Patients:
-    """The same patients, their cells known by a network's probability of being abnormal alone."""
-    probability = 1 / (1 + np.exp(4.0 - 2.0 * of.bags.instances[:, :1]))
-    return Patients(of.bags.with_instances(probability), of.labels, of.clinical)
+def with_probabilities(cohort: Patients) -> Patients:
+    """The same patients, with a network's probability of being abnormal as the only feature."""
+    probability = 1 / (1 + np.exp(4.0 - 2.0 * cohort.bags.instances[:, :1]))
+    return replace(cohort, bags=cohort.bags.with_instances(probability))
 
 
-def pictured(of: Patients) -> Patients:
-    """The same patients, each cell an image of one shade of red that its first feature gives."""
-    red = np.clip(100 + 25 * of.bags.instances[:, 0], 0, 255).astype(np.uint8)
+def as_images(cohort: Patients) -> Patients:
+    """The same patients, each cell an image of one shade of red given by its first feature."""
+    red = np.clip(100 + 25 * cohort.bags.instances[:, 0], 0, 255).astype(np.uint8)
     images = np.full((len(red), SIDE, SIDE, 3), 100, dtype=np.uint8)
     images[..., 0] = red[:, None, None]
-    return Patients(of.bags.with_instances(images.reshape(len(red), -1)), of.labels, of.clinical)
+    return replace(cohort, bags=cohort.bags.with_instances(images.reshape(len(red), -1)))
 
 
-def doubled(of: Patients) -> Patients:
-    """The same patients, each of their cells there twice."""
-    cells = np.split(of.bags.instances, of.bags.offsets[1:-1])
-    twice = Bags.pack([np.concatenate([bag, bag]) for bag in cells], of.bags.ids)
-    return Patients(twice, of.labels, of.clinical)
+def with_every_cell_twice(cohort: Patients) -> Patients:
+    """The same patients with a copy of each cell."""
+    cells = np.split(cohort.bags.instances, cohort.bags.offsets[1:-1])
+    twice = Bags.pack([np.concatenate([bag, bag]) for bag in cells], cohort.bags.ids)
+    return replace(cohort, bags=twice)
 
 
-def sized(n: int, *, seed: int) -> Patients:
-    """Half of the patients tumoral: more cells, each called abnormal by lot as everybody's."""
+def differing_in_size(n: int, *, seed: int) -> Patients:
+    """Half of the patients tumoral, with more cells; every cell's feature is uniform noise."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(n) % 2).astype(np.int64)
     cells = [rng.random((20 * (1 + label) + rng.integers(0, 10), 1)) for label in labels]

@@ -9,7 +9,7 @@ and is unique, so nothing depends on a starting point. Without either, features 
 labels have no optimum: the weights then grow until the loss is rounding (log odds of about 30).
 
 Not scikit-learn's LogisticRegression, which has neither bounds nor soft targets nor stacks:
-- one after the other, it takes 19 to 27 times as long for a stack of 1,000 problems;
+- one after the other, it takes 19 to 29 times as long for a stack of 1,000 problems;
 - scipy's L-BFGS-B takes 1.8 times as long for bounded weights, and ends 1e-8 to 1e-7 away;
 - a round of pseudo-labelling is a short job that would import it anew each time: 1.8 s instead
   of 1.1 s, although its fit alone takes 0.7 times as long as the one here.

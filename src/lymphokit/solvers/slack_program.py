@@ -14,10 +14,10 @@ interior-point method shows which constraints are active there; with these as eq
 optimum is the solution of a linear system, exact to rounding.
 
 Not a stock QP solver: in the same loop over working sets (max_margin.py), cvxopt makes a whole
-MI-SVM fit of 142 bags 5.7 times as slow (121 bags: 3.8) and Clarabel 15.9 times (12.8), and of
-400 small problems full of ties they leave 3 and 39 with a gap above 1e-7, where `solve` leaves
-none above 1e-9. cvxopt on all cells, without that loop, is 20.9 times as slow.
-As printed by benchmarks/mi_svm.py.
+MI-SVM fit 5 to 6 times as slow (142 bags, 11,638 cells; 3.5 to 4 times with 4,703 cells) and
+Clarabel 14 to 16 times (11 to 13). Of 400 small problems full of ties they leave 3 and 39 with a
+gap above 1e-7, where `solve` leaves none above 1e-9. cvxopt on all cells, without that loop, is
+19 to 21 times as slow (6). As printed by benchmarks/mi_svm.py.
 
 Sources: Mehrotra 1992 (the predictor-corrector method); Ferris and Munson 2002 (its elimination
 for support vector machines); Hintermueller, Ito and Kunisch 2002 (the active-set method).
