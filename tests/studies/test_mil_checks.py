@@ -1,5 +1,6 @@
 """The checks fail a learner that uses absence and pass one that cannot."""
 
+import io
 from abc import ABC, abstractmethod
 from typing import Self
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from rich.console import Console
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -19,10 +21,11 @@ from lymphokit.studies.mil_checks import (
     PROBLEMS,
     CheckResult,
     chance_margin,
-    checks_table,
     concept_means,
     draw_bags,
-    run_checks,
+    mil_checks_table,
+    mil_checks_terminal_table,
+    run_mil_checks,
     verdict_on,
 )
 
@@ -96,7 +99,7 @@ def results_of(model: type[Learner]) -> dict[str, CheckResult]:
         assert seed >= 0
         return model()
 
-    results = run_checks(make, seed=SEED, n_train=200, n_test=200)
+    results = run_mil_checks(make, seed=SEED, n_train=200, n_test=200)
     return {result.name: result for result in results}
 
 
@@ -194,7 +197,7 @@ def test_no_model_that_only_adds_is_misled(problem: str) -> None:
 
 def test_each_problem_gets_a_new_model_with_another_seed() -> None:
     made: dict[int, Guess] = {}
-    run_checks(lambda seed: made.setdefault(seed, Guess()), seed=SEED, n_train=20, n_test=20)
+    run_mil_checks(lambda seed: made.setdefault(seed, Guess()), seed=SEED, n_train=20, n_test=20)
     assert len(made) == 3
 
 
@@ -231,7 +234,7 @@ def test_a_verdict_needs_aucs_that_differ_from_chance(
 
 def test_the_table_has_a_row_for_each_model_and_check() -> None:
     results = {"m": [CheckResult("single_concept", 1.0, 0.2, "failed")], "k": []}
-    assert checks_table(results).to_dict("records") == [
+    assert mil_checks_table(results).to_dict("records") == [
         {
             "model": "m",
             "check": "single_concept",
@@ -240,3 +243,25 @@ def test_the_table_has_a_row_for_each_model_and_check() -> None:
             "verdict": "failed",
         }
     ]
+
+
+def test_the_terminal_table_has_a_row_for_each_model_in_the_given_order() -> None:
+    checks = pd.DataFrame(
+        {
+            "model": ["pooled", "pooled", "mi_svm", "mi_svm"],
+            "check": ["single_concept", "multi_concept"] * 2,
+            "train_auc": [1.0, 0.9, 1.0, 0.7],
+            "test_auc": [0.1, 0.2, 0.98, 0.5],
+            "verdict": ["failed", "failed", "passed", "undecided"],
+        }
+    )
+    console = Console(width=100, file=io.StringIO())
+    console.print(mil_checks_terminal_table(checks))
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "single concept" in printed
+    (pooled,) = [line for line in printed.splitlines() if "pooled" in line]
+    (mi_svm,) = [line for line in printed.splitlines() if "mi_svm" in line]
+    assert printed.index("pooled") < printed.index("mi_svm")
+    assert pooled.split()[3:8] == ["failed", "1.00", ">", "0.10", "│"]
+    assert "passed    1.00 > 0.98" in mi_svm
+    assert "undecided 0.70 > 0.50" in mi_svm

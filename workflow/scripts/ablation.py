@@ -1,13 +1,11 @@
 """Train D-MIL and its variants several times: the report's table 1 beside ours, learning curves."""
 
-from pathlib import Path
-
 import numpy as np
 from rich.console import Console
 
 from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.cohort.tables import read_patients, read_table, write_table
-from lymphokit.features.bank import open_bank
+from lymphokit.features.bank import open_features
 from lymphokit.job import job
 from lymphokit.models.registry import settings_of
 from lymphokit.studies.ablation import AblationCohort, ablate, learning_curves, summarise
@@ -17,14 +15,9 @@ from lymphokit.studies.ablation_table import ablation_table
 with job(snakemake.log[0], snakemake.threads):
     settings, model = snakemake.params.settings, settings_of(snakemake.params.model)
     patients = read_patients(snakemake.input.patients)
-    known, n_cells = np.flatnonzero(patients["part"] == "train"), patients["n_cells"].sum()
-    banks = {
-        name: open_bank(Path(path), n_cells).features
-        for name, path in (
-            (model.features, snakemake.input.bank[0]),
-            (settings["segmented_features"], snakemake.input.segmented[0]),
-        )
-    }
+    known = np.flatnonzero(patients["part"] == "train")
+    paths = (snakemake.input.bank[0], snakemake.input.segmented[0])
+    banks = open_features(paths, patients["n_cells"].sum())
     cohort = AblationCohort(
         {name: bags_of(patients, features).take(known) for name, features in banks.items()},
         labels_of(patients)[known],

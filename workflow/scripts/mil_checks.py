@@ -5,23 +5,22 @@ from functools import partial
 from rich.console import Console
 
 from lymphokit.cohort.tables import write_table
-from lymphokit.figures.tables import checks_terminal_table
 from lymphokit.job import job
 from lymphokit.models.registry import create
 from lymphokit.progress import track
-from lymphokit.studies.mil_checks import checks_table, run_checks
+from lymphokit.studies.mil_checks import mil_checks_table, mil_checks_terminal_table, run_mil_checks
 
 TRAINING_BAGS, TEST_BAGS = 200, 400
 
 with job(snakemake.log[0], snakemake.threads):
     results = {}
     for name, settings in track(snakemake.params.models.items(), "checks of models"):
-        results[name] = run_checks(
+        results[name] = run_mil_checks(
             partial(create, settings),
             seed=snakemake.params.seed,
             n_train=TRAINING_BAGS,
             n_test=TEST_BAGS,
         )
-    table = checks_table(results)
+    table = mil_checks_table(results)
     write_table(table, snakemake.output.checks)
-    Console(width=120).print(checks_terminal_table(table))
+    Console(width=120).print(mil_checks_terminal_table(table))

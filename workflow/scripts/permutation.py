@@ -6,23 +6,18 @@ import pandas as pd
 from rich.console import Console
 
 from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
-from lymphokit.features.bank import open_bank
+from lymphokit.features.bank import open_features
 from lymphokit.job import job
 from lymphokit.studies.permutation import permutation_table
 from lymphokit.studies.permutation_figure import permutation_figure, permutation_terminal_table
 from lymphokit.studies.refit_scores import RefitCohort, observed_scores, require_agreement
 
 with job(snakemake.log[0], snakemake.threads):
-    models = snakemake.params.models
     patients = read_patients(snakemake.input.patients)
-    n_cells = patients["n_cells"].sum()
     cohort = RefitCohort.from_tables(
         patients,
-        models,
-        {
-            Path(bank).stem: open_bank(Path(bank), n_cells).features
-            for bank in snakemake.input.banks
-        },
+        snakemake.params.models,
+        open_features(snakemake.input.banks, patients["n_cells"].sum()),
         stack_C=snakemake.params.stack_C,
     )
     plan = cohort.plan(read_folds(snakemake.input.folds))
@@ -36,9 +31,7 @@ with job(snakemake.log[0], snakemake.threads):
     observed = observed_scores(cohort, plan, snakemake.params.threshold)
     table = permutation_table(observed, null)
     write_table(table, snakemake.output.table)
-    clinical = [name for name, model in models.items() if model["kind"] == "clinical_logistic"]
-    without_images = clinical[0] if clinical else None
     n_patients = len(cohort.labels)
-    figure = permutation_figure(table, null, n_patients=n_patients, clinical=without_images)
+    figure = permutation_figure(table, null, n_patients=n_patients, clinical=cohort.clinical_model)
     figure.savefig(snakemake.output.figure, dpi=150)
     Console(width=140).print(permutation_terminal_table(table, n_patients=n_patients))

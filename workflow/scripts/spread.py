@@ -1,11 +1,9 @@
 """Draw the folds repeatedly, refit the models, and show the scores of single splits."""
 
-from pathlib import Path
-
 from rich.console import Console
 
 from lymphokit.cohort.tables import read_patients, write_table
-from lymphokit.features.bank import open_bank
+from lymphokit.features.bank import open_features
 from lymphokit.job import job
 from lymphokit.studies.refit_scores import RefitCohort
 from lymphokit.studies.spread import split_scores, spread_decisions, spread_table
@@ -13,14 +11,11 @@ from lymphokit.studies.spread_figure import spread_figure, spread_terminal_table
 
 with job(snakemake.log[0], snakemake.threads):
     patients = read_patients(snakemake.input.patients)
-    n_cells, uncertainty = patients["n_cells"].sum(), snakemake.params.uncertainty
+    uncertainty = snakemake.params.uncertainty
     cohort = RefitCohort.from_tables(
         patients,
         snakemake.params.models,
-        {
-            Path(bank).stem: open_bank(Path(bank), n_cells).features
-            for bank in snakemake.input.banks
-        },
+        open_features(snakemake.input.banks, patients["n_cells"].sum()),
         stack_C=snakemake.params.stack_C,
     )
     decisions = spread_decisions(

@@ -85,6 +85,14 @@ def open_bank(path: Path, n_cells: int) -> Bank:
     return Bank(features, json.loads(about_path(path).read_text()))
 
 
+def open_features(paths: Iterable[str | Path], n_cells: int) -> dict[str, NDArray[Any]]:
+    """The features of several banks (n_cells, n_features), by the name of the bank.
+
+    Raises BankError as `open_bank` does.
+    """
+    return {Path(path).stem: open_bank(Path(path), n_cells).features for path in paths}
+
+
 def about_path(path: Path) -> Path:
     """Where a bank's metadata stands."""
     return path.with_suffix(".json")

@@ -7,8 +7,6 @@ from lymphokit.evaluation.intervals import wilson_interval
 
 LEVEL = 0.95  # of the Wilson intervals
 
-STYLES = {"passed": "green", "failed": "bold red", "undecided": "yellow"}
-
 
 def terminal_table(scores: pd.DataFrame, *, submitted: str, folds: str, level: float) -> Table:
     """Format the score table, with intervals in brackets and the submitted row in bold.
@@ -35,28 +33,6 @@ def terminal_table(scores: pd.DataFrame, *, submitted: str, folds: str, level: f
             f"{row['auc']:.3f} \\[{row['auc_low']:.2f}, {row['auc_high']:.2f}]",
             style="bold" if row["model"] == submitted else None,
         )
-    return table
-
-
-def checks_terminal_table(checks: pd.DataFrame) -> Table:
-    """Format the multiple-instance checks, one row per model and one column per check.
-
-    checks: `model, check, train_auc, test_auc, verdict` from `checks_table`.
-    """
-    table = Table(
-        title="Multiple-instance checks on synthetic bags: verdict, AUC in training > in testing",
-        caption="passed: test AUC clearly above 0.5; failed: clearly below; undecided: neither",
-    )
-    table.add_column("model", no_wrap=True)
-    for check in checks["check"].unique():
-        table.add_column(str(check).replace("_", " "), no_wrap=True)
-    for model, rows in checks.groupby("model", sort=False):
-        cells = [
-            f"[{STYLES[row['verdict']]}]{row['verdict']:9}[/] "
-            f"{row['train_auc']:.2f} > {row['test_auc']:.2f}"
-            for row in rows.to_dict("records")
-        ]
-        table.add_row(str(model), *cells)
     return table
 
 

@@ -32,6 +32,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from rich.table import Table
 
 from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import Bags, Clinical
@@ -47,6 +48,7 @@ BACKGROUND = (5, 9)  # cells a bag
 DISTANCES: dict[Kind, float] = {"a": 6.0, "b": 6.0, "poison": 12.0}  # from the background mean
 DEVIATIONS: dict[Kind, float] = {"a": 1.0, "b": 1.0, "poison": 0.1}
 STANDARD_ERRORS = 3.0  # of the AUC of random scores
+STYLES = {"passed": "green", "failed": "bold red", "undecided": "yellow"}
 AGE_YEARS, LYMPHOCYTES_GIGA_PER_LITRE = 70.0, 8.0  # of every patient, so without information
 
 
@@ -102,7 +104,7 @@ PROBLEMS: tuple[Callable[[np.random.Generator, bool, bool], Counts], ...] = (
 )
 
 
-def run_checks(
+def run_mil_checks(
     make: Callable[..., AnyModel], *, seed: int, n_train: int, n_test: int
 ) -> list[CheckResult]:
     """Fit and test an unfitted model of `make(seed=...)` on each of the three problems.
@@ -163,7 +165,7 @@ def chance_margin(labels: NDArray[np.int64]) -> float:
     return STANDARD_ERRORS * float(np.sqrt((n + 1) / (12 * n_positive * (n - n_positive))))
 
 
-def checks_table(results: Mapping[str, Sequence[CheckResult]]) -> pd.DataFrame:
+def mil_checks_table(results: Mapping[str, Sequence[CheckResult]]) -> pd.DataFrame:
     """A row for each model and check: `model, check, train_auc, test_auc, verdict`."""
     rows = [
         (model, check.name, check.train_auc, check.test_auc, check.verdict)
@@ -171,6 +173,28 @@ def checks_table(results: Mapping[str, Sequence[CheckResult]]) -> pd.DataFrame:
         for check in checks
     ]
     return pd.DataFrame(rows, columns=["model", "check", "train_auc", "test_auc", "verdict"])
+
+
+def mil_checks_terminal_table(checks: pd.DataFrame) -> Table:
+    """The checks for a terminal, a row for each model and a column for each check.
+
+    checks: as of `mil_checks_table`.
+    """
+    table = Table(
+        title="Multiple-instance checks on synthetic bags: verdict, AUC in training > in testing",
+        caption="passed: test AUC above chance; failed: below; undecided: neither",
+    )
+    table.add_column("model", no_wrap=True)
+    for check in checks["check"].unique():
+        table.add_column(str(check).replace("_", " "), no_wrap=True)
+    for model, rows in checks.groupby("model", sort=False):
+        cells = [
+            f"[{STYLES[row['verdict']]}]{row['verdict']:9}[/] "
+            f"{row['train_auc']:.2f} > {row['test_auc']:.2f}"
+            for row in rows.to_dict("records")
+        ]
+        table.add_row(str(model), *cells)
+    return table
 
 
 def _draw_bag(

@@ -89,23 +89,29 @@ class RefitCohort:
         """The rows of folds.csv as arrays."""
         return FoldPlan.from_table(folds, tuple(self.patients["patient"]))
 
-    def clinical_risk(self, plan: FoldPlan) -> Floats:
-        """Out-of-fold probability of the first clinical model, averaged over repeats: (n,).
+    @property
+    def clinical_model(self) -> str | None:
+        """The name of the first clinical model, if there is one."""
+        names = (name for name, model in self.models.items() if isinstance(model, ClinicalRefit))
+        return next(names, None)
 
-        Averaged over inner predictions for a patient whom no fold validates on.
+    def clinical_risk(self, plan: FoldPlan) -> Floats:
+        """Out-of-fold probability of the clinical model, averaged over repeats: (n,).
+
+        For a patient whom no fold validates on it is averaged over inner predictions.
         Raises RefitError without a clinical model.
         """
-        for name, model in self.models.items():
-            if isinstance(model, ClinicalRefit):
-                batch = Batch.unshuffled(self.labels, plan)
-                probabilities = refit({name: model}, batch)[name][0]
-                validated = plan.inner < 0
-                weights = np.where(validated.any(axis=0), validated, 1.0)
-                return np.asarray(np.average(probabilities, axis=0, weights=weights))
-        raise RefitError(
-            "no model of kind clinical_logistic predicts the risk by age and count: "
-            "add one to permutation.models"
-        )
+        name = self.clinical_model
+        if name is None:
+            raise RefitError(
+                "no model of kind clinical_logistic predicts the risk by age and count: "
+                "add one to permutation.models"
+            )
+        batch = Batch.unshuffled(self.labels, plan)
+        probabilities = refit({name: self.models[name]}, batch)[name][0]
+        validated = plan.inner < 0
+        weights = np.where(validated.any(axis=0), validated, 1.0)
+        return np.asarray(np.average(probabilities, axis=0, weights=weights))
 
 
 def stack_name(image_model: str) -> str:
