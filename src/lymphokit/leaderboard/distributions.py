@@ -142,6 +142,11 @@ class Distribution:
         total = np.bincount(place, weights=np.concatenate([weights for _, weights in pairs]))
         return cls(unique, total / total.sum())
 
+    @classmethod
+    def from_mixture(cls, parts: Iterable[tuple[float, "Distribution"]]) -> Self:
+        """Mix distributions by their weights."""
+        return cls.from_outcomes((one.values, p * one.probabilities) for p, one in parts)
+
     @property
     def mean(self) -> float:
         """Expected value."""
