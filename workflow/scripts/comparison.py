@@ -1,7 +1,7 @@
 """Compare every model with the reference on the same patients: table, figure and text."""
 
 from lymphokit.cohort.tables import read_table, write_table
-from lymphokit.evaluation.comparison import comparison_sentence, comparison_table
+from lymphokit.evaluation.paired_comparison import comparison_sentence, comparison_table
 from lymphokit.figures.comparison import comparison_forest
 from lymphokit.job import job
 from lymphokit.progress import say

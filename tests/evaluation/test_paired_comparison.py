@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from lymphokit.evaluation.comparison import comparison_sentence, comparison_table, mcnemar
+from lymphokit.evaluation.paired_comparison import comparison_sentence, comparison_table, mcnemar
 
 SETTINGS = {"resamples": 400, "level": 0.95, "seed": 3}
 
