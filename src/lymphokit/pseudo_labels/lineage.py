@@ -52,13 +52,7 @@ def check_lineage(
     ]
     number = int(fold["fold"].iloc[0])
     if faults:
-        n_more = len(faults) - _MOST_SHOWN
-        more = [f"... and {n_more} more"] if n_more > 0 else []
-        raise LeakError(
-            f"fold {number}: pseudo-labels of a wrong lineage\n"
-            + "\n".join(f"  {fault}" for fault in [*faults[:_MOST_SHOWN], *more])
-            + "\nrun the rounds again: snakemake -R round_zero pseudo_label"
-        )
+        raise LeakError(_describe(number, faults))
     by_subset = added.groupby("held_out")
     sources = by_subset["patient"].agg(lambda names: sorted(set(names)))
     return {
@@ -66,6 +60,16 @@ def check_lineage(
         "label_sources": {str(held_out): names for held_out, names in sources.items()},
         "cells": {str(held_out): int(n) for held_out, n in by_subset.size().items()},
     }
+
+
+def _describe(fold: int, faults: Sequence[str]) -> str:
+    n_more = len(faults) - _MOST_SHOWN
+    more = [f"... and {n_more} more"] if n_more > 0 else []
+    return (
+        f"fold {fold}: pseudo-labels of a wrong lineage\n"
+        + "\n".join(f"  {fault}" for fault in [*faults[:_MOST_SHOWN], *more])
+        + "\nrun the rounds again: snakemake -R round_zero pseudo_label"
+    )
 
 
 def _where(held_out: object, phase: object) -> str:
