@@ -53,9 +53,9 @@ class FoldPlan:
 class Batch:
     """Shuffled copies of a cohort of n patients, refitted together.
 
-    labels (n_cohorts, n) in {0, 1}; bags (n_cohorts, n): position of the patient whose bag each
-    patient has, 0 to n - 1 in order where bags are not shuffled; inner (n_cohorts, n_folds, n):
-    inner fold of each patient in each fold, -1 in validation.
+    labels (n_cohorts, n) in {0, 1}; bags (n_cohorts, n): the position of the patient that each
+    bag comes from, 0 to n - 1 in order where bags are not shuffled; inner (n_cohorts, n_folds, n):
+    the inner fold of each patient in each fold, -1 in validation.
     """
 
     labels: Labels
@@ -81,7 +81,9 @@ class Batch:
 class Refit(Protocol):
     """A model that is fitted on all cohorts of a batch at once."""
 
-    def fit_predict(self, batch: Batch, fitted: Booleans, earlier: Mapping[str, Floats]) -> Floats:
+    def fit_predict(
+        self, batch: Batch, fitted: Booleans, earlier: Mapping[str, Floats], /
+    ) -> Floats:
         """Probabilities (n_cohorts, n) of all patients after a fit on those in `fitted`.
 
         fitted (n_cohorts, n); earlier: out-of-fold probabilities (n_cohorts, n) of the models
@@ -97,12 +99,7 @@ class ClinicalRefit:
     clinical: Floats
     C: float
 
-    def fit_predict(
-        self,
-        batch: Batch,
-        fitted: Booleans,
-        earlier: Mapping[str, Floats],  # noqa: ARG002
-    ) -> Floats:
+    def fit_predict(self, batch: Batch, fitted: Booleans, _: Mapping[str, Floats], /) -> Floats:
         """As `Refit.fit_predict`."""
         rows = _standardised(_for_each_cohort(self.clinical, batch), fitted)
         return expit(_log_odds(rows, batch.labels, np.where(fitted, self.C, 0.0)))
@@ -119,12 +116,7 @@ class PooledRefit:
     components: int
     C: float
 
-    def fit_predict(
-        self,
-        batch: Batch,
-        fitted: Booleans,
-        earlier: Mapping[str, Floats],  # noqa: ARG002
-    ) -> Floats:
+    def fit_predict(self, batch: Batch, fitted: Booleans, _: Mapping[str, Floats], /) -> Floats:
         """As `Refit.fit_predict`."""
         rows = np.stack(
             [
