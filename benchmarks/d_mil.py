@@ -1,240 +1,216 @@
-"""D-MIL: 7 executions on 5 folds as one stack of 35 networks, against 35 trainings in turn.
+"""D-MIL: members trained one after the other, against members stacked into one network.
 
-    python benchmarks/d_mil.py [--threads 2] [--features 100 3000]
+    python benchmarks/d_mil.py [--threads 1] [--epochs 3]
 
-A training part of 121 patients with 40 cells each. Everybody trains the report's network and
-then looks at the patients that are held out or scored. Three ways to pass an epoch of all 35:
+121 patients with 40 cells each, the report's network without dropout. Three ways to train for an
+epoch:
 
-    loop     plain torch, one network after the other, a bag a step, as one would write it
-    packed   ours, one network after the other, 16 bags a step
-    stacked  ours, all 35 at once, 16 bags a step
+    ours     ordinary networks one after the other, packed bags
+    stacked  `torch.func.stack_module_state` and `vmap`: the networks of a fold are one, which reads
+             the cells once for all of them; Adam moves each by itself
+    loop     ordinary networks one after the other, a bag at a time, `torch.optim.Adam`
 
-On a busy machine set OMP_WAIT_POLICY=passive, or threads that wait for one another burn its time.
-Seconds are those of the fastest of a few epochs; the loop's are of one fold's first network, 35
-times. Below stands how far apart the losses are that packed and stacked end with, and loop and
-stacked where ours also takes a bag a step, each without dropout from the same weights.
+Two cases: a fit of 4 members, which hold out a quarter of the patients each, and an ablation of 35
+networks, 7 executions on each of 5 folds. Printed are CPU seconds of the fastest epoch, the ways in
+turn; those of the loop are of one network, times their number. Then how far the weights of ours and
+stacked are apart after these epochs, and the ratios.
 """
 
 import argparse
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim.adam import adam
 
 from lymphokit.bags.packed import Bags
-from lymphokit.deep_mil.committee import Examples, Inputs, Plan, judge, learn, summary
-from lymphokit.deep_mil.descent import MemberAdam
-from lymphokit.deep_mil.draws import draw_epoch, draw_keep, hold_out
-from lymphokit.deep_mil.network import Architecture, Committee
+from lymphokit.deep_mil.attention_mil import AttentionMil
+from lymphokit.deep_mil.preparation import Prepared
+from lymphokit.deep_mil.training import Adam, Examples, hold_out, split_steps, train_epoch
 
-PATIENTS, CELLS, FOLDS, EXECUTIONS = 121, 40, 5, 7
-REPORT = Architecture("attention", 64, [128, 128], [128, 128], "joined", "layer")
-Epoch = Callable[[], NDArray[np.float64]]
-
-
-class PlainNetwork(nn.Module):
-    """The report's network as a user would write it, for one bag."""
-
-    def __init__(self, features: int, dropout: float) -> None:
-        super().__init__()
-        self.V = nn.Linear(features, 64, bias=False)
-        self.w = nn.Linear(64, 1, bias=False)
-        self.bag_mlp = self._mlp(features, dropout)
-        self.clinical_mlp = self._mlp(2, dropout)
-        self.last = nn.Linear(256, 1)
-
-    @staticmethod
-    def _mlp(inputs: int, dropout: float) -> nn.Sequential:
-        layers: list[nn.Module] = []
-        for wide in (inputs, 128):
-            layers += [nn.Linear(wide, 128), nn.ReLU(), nn.Dropout(dropout), nn.LayerNorm(128)]
-        return nn.Sequential(*layers)
-
-    def forward(self, cells: Tensor, clinical: Tensor) -> Tensor:
-        weights = torch.softmax(self.w(torch.tanh(self.V(cells))), dim=0)
-        bag = (weights * cells).sum(dim=0)
-        logit: Tensor = self.last(torch.cat([self.bag_mlp(bag), self.clinical_mlp(clinical)]))
-        return logit[0]
-
-    def take(self, network: Committee, member: int) -> None:
-        """Start with the weights of one of our networks."""
-        state = {name: value[member] for name, value in network.state_dict().items()}
-        names = {"V.weight": "aggregation.V", "w.weight": "aggregation.w"}
-        for mlp in ("bag_mlp", "clinical_mlp"):
-            for layer in (0, 1):
-                for ours, theirs in (("weight", "weight"), ("bias", "bias")):
-                    names[f"{mlp}.{4 * layer}.{theirs}"] = f"{mlp}.linears.{layer}.{ours}"
-                for ours, theirs in (("gain", "weight"), ("bias", "bias")):
-                    names[f"{mlp}.{4 * layer + 3}.{theirs}"] = f"{mlp}.norms.{layer}.{ours}"
-        names |= {"last.weight": "last.weight", "last.bias": "last.bias"}
-        own = {name: value.shape for name, value in self.state_dict().items()}
-        self.load_state_dict({name: state[ours].reshape(own[name]) for name, ours in names.items()})
+PATIENTS, CELLS, FOLDS, EXECUTIONS, MEMBERS, LEARNING_RATE = 121, 40, 5, 7, 4, 1e-4
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Patients, who is what to each of the 35 networks, and how they move."""
+class Fold:
+    """Patients, the bags each network learns from (networks, n_bags), and the networks."""
 
     examples: Examples
-    plan: Plan
-    batch_bags: int
-    dropout: float
-    learning_rate: float = 1e-4
+    learned: NDArray[np.bool_]
+    networks: list[AttentionMil]
 
-    def of(self, members: list[int]) -> "Setting":
-        """The setting of these networks of one fold alone."""
-        group = self.plan.group_of[members[0]]
-        inputs, costs = [self.examples.inputs[group]], self.examples.costs[group : group + 1]
-        examples = Examples(inputs, self.examples.labels, costs)
-        plan = replace(self.plan.take(np.array(members)), group_of=np.zeros(len(members), np.int64))
-        return replace(self, examples=examples, plan=plan)
-
-    @property
-    def taught(self) -> list[NDArray[np.int64]]:
-        """The bags from which the networks of each fold learn."""
-        firsts = np.unique(self.plan.group_of, return_index=True)[1]
-        return [np.flatnonzero(self.plan.learned[first]) for first in firsts]
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The bags in the order of an epoch."""
+        return np.random.default_rng(epoch).permutation(np.flatnonzero(self.learned.any(axis=0)))
 
 
-def setting(features: int, batch_bags: int, dropout: float) -> Setting:
-    rng = np.random.default_rng(0)
+def make_fold(features: int, networks: int, seed: int) -> Fold:
+    """Four networks hold out a quarter of the bags each, more of them all the same fifth."""
+    rng = np.random.default_rng(seed)
     labels = (rng.random(PATIENTS) < 0.69).astype(np.int64)
+    cells = rng.normal(size=(PATIENTS * CELLS, features)).astype(np.float32)
+    cells[np.repeat(labels == 1, CELLS), 0] += 0.5
     ids = tuple(str(patient) for patient in range(PATIENTS))
-    inputs, parts = [], rng.permutation(PATIENTS) % FOLDS
-    held_out = np.zeros((FOLDS, PATIENTS), dtype=np.bool_)
-    for fold in range(FOLDS):
-        cells = rng.normal(size=(PATIENTS * CELLS, features)).astype(np.float32)
-        cells[np.repeat(labels == 1, CELLS), 0] += 0.5
-        clinical = torch.from_numpy(rng.normal(size=(PATIENTS, 2)).astype(np.float32))
-        inputs.append(Inputs(Bags(cells, np.arange(PATIENTS + 1) * CELLS, ids), clinical))
-        training = np.flatnonzero(parts != fold)
-        held_out[fold, training] = hold_out(labels[training], 1, rng)[0]
-    scored = parts == np.arange(FOLDS)[:, None]
-    group_of = np.repeat(np.arange(FOLDS), EXECUTIONS)
-    masks = (~(held_out | scored), held_out, scored)
-    plan = Plan(group_of, *(mask[group_of] for mask in masks))
-    known = torch.from_numpy(labels.astype(np.float32))
-    examples = Examples(inputs, known, torch.ones(FOLDS, PATIENTS))
-    return Setting(examples, plan, batch_bags, dropout)
+    clinical = torch.from_numpy(rng.normal(size=(PATIENTS, 2)).astype(np.float32))
+    inputs = Prepared(Bags(cells, np.arange(PATIENTS + 1) * CELLS, ids), clinical)
+    held_out = hold_out(labels, MEMBERS if networks == MEMBERS else 1, rng)
+    torch.manual_seed(seed)
+    return Fold(
+        Examples.from_labels(inputs, labels, np.ones(2, dtype=np.float32)),
+        np.broadcast_to(~held_out, (networks, PATIENTS)),
+        [report_network(features) for _ in range(networks)],
+    )
 
 
-def generators(members: list[int]) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(member) for member in members]
+def report_network(features: int) -> AttentionMil:
+    return AttentionMil(
+        features,
+        aggregation="attention",
+        attention_width=64,
+        hidden=[128, 128],
+        clinical_hidden=[128, 128],
+        fusion="joined",
+        normalisation="layer",
+        dropout=0.0,
+    )
 
 
-def ours(of: Setting, members: list[int], groups: list[int]) -> Epoch:
-    """An epoch of these networks; what it leaves is the line of the history."""
-    own = generators(members)
-    features = of.examples.inputs[0].n_features
-    network = Committee(features, 2, REPORT, own)
-    optimizer = MemberAdam(network, of.learning_rate, 0.0)
-    running, present = np.ones(len(members), dtype=np.bool_), np.unique(of.plan.group_of)
-    rngs, taught = [np.random.default_rng(group) for group in groups], of.taught
+class Ours:
+    """The networks of a fold, one after the other."""
 
-    def epoch() -> NDArray[np.float64]:
-        steps = draw_epoch(taught, present, of.batch_bags, rngs)
-        keep = draw_keep(PATIENTS, network.dropout_width, of.dropout, own)
-        met = learn(network, optimizer, of.examples, of.plan, running, steps, keep)
-        return summary(of.examples, of.plan, met, judge(network, of.examples, of.plan))
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
+        self.networks = deepcopy(fold.networks)
+        self.optimizers = [Adam(each, LEARNING_RATE, weight_decay=0.0) for each in self.networks]
 
-    return epoch
+    def train(self, epoch: int, batch_bags: int) -> None:
+        order = self.fold.order(epoch)
+        for row, (network, optimizer) in enumerate(
+            zip(self.networks, self.optimizers, strict=True)
+        ):
+            steps = split_steps(order, self.fold.learned[row], batch_bags)
+            train_epoch(network, optimizer, self.fold.examples, steps)
 
-
-def stacked(of: Setting) -> Epoch:
-    return ours(of, list(range(FOLDS * EXECUTIONS)), list(range(FOLDS)))
-
-
-def packed(of: Setting, members: list[int]) -> Epoch:
-    """These networks in turn; the lines of the history side by side."""
-    epochs = [ours(of.of([member]), [member], [of.plan.group_of[member]]) for member in members]
-    return lambda: np.concatenate([epoch() for epoch in epochs], axis=1)
+    def weights(self) -> list[Tensor]:
+        by_network = [list(network.parameters()) for network in self.networks]
+        return [torch.stack(each).detach() for each in zip(*by_network, strict=True)]
 
 
-def loop(of: Setting, members: list[int]) -> Epoch:
-    """These networks in turn in plain torch; their losses on whom they hold out."""
-    epochs = [_plain(of.of([member]), member, of.plan.group_of[member]) for member in members]
-    return lambda: np.array([epoch() for epoch in epochs])
+class Stacked:
+    """The networks of a fold as one."""
+
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
+        self.stack, _ = stack_module_state(fold.networks)  # type: ignore[arg-type]
+        template = deepcopy(fold.networks[0]).to("meta")
+
+        def logits(weights: dict[str, Tensor], *batch: Tensor) -> Tensor:
+            result: Tensor = functional_call(template, weights, batch)
+            return result
+
+        self.forward = vmap(logits, in_dims=(0, None, None, None))
+        # An optimizer a member: without a bag in a step a member rests, and its rate is its own.
+        self.parameters = [
+            [each.detach()[row] for each in self.stack.values()]
+            for row in range(len(fold.networks))
+        ]
+        self.means = [[torch.zeros_like(each) for each in row] for row in self.parameters]
+        self.squares = [[torch.zeros_like(each) for each in row] for row in self.parameters]
+        self.steps = [[torch.zeros(()) for _ in row] for row in self.parameters]
+
+    def train(self, epoch: int, batch_bags: int) -> None:
+        examples, order = self.fold.examples, self.fold.order(epoch)
+        for bags in np.split(order, range(batch_bags, len(order), batch_bags)):
+            learned = torch.from_numpy(self.fold.learned[:, bags])
+            logits = self.forward(self.stack, *examples.inputs.batch(bags))
+            losses = binary_cross_entropy_with_logits(
+                logits, examples.labels[bags].expand_as(logits), reduction="none"
+            )
+            means = (losses * learned).sum(dim=1) / learned.sum(dim=1).clamp(min=1)
+            for each in self.stack.values():
+                each.grad = None
+            torch.autograd.backward(means.sum())
+            for row in np.flatnonzero(learned.any(dim=1).numpy()):
+                self._move(row)
+
+    def _move(self, row: int) -> None:
+        gradients = [each.grad[row] for each in self.stack.values() if each.grad is not None]
+        adam(
+            self.parameters[row], gradients, self.means[row], self.squares[row], [],
+            self.steps[row], fused=True, amsgrad=False, beta1=0.9, beta2=0.999, lr=LEARNING_RATE,
+            weight_decay=0.0, eps=1e-8, maximize=False,
+        )  # fmt: skip
+
+    def weights(self) -> list[Tensor]:
+        return [each.detach() for each in self.stack.values()]
 
 
-def _plain(of: Setting, member: int, group: int) -> Callable[[], float]:
-    (inputs,), labels = of.examples.inputs, of.examples.labels
-    features = inputs.n_features
-    network = PlainNetwork(features, of.dropout)
-    network.take(Committee(features, 2, REPORT, generators([member])), 0)
-    optimizer = torch.optim.Adam(network.parameters(), lr=of.learning_rate)
-    cells = torch.from_numpy(inputs.bags.instances).view(PATIENTS, CELLS, features)
-    rng, taught = np.random.default_rng(group), of.taught[0]
-    held_out = np.flatnonzero(of.plan.held_out[0])
-    watched = np.flatnonzero(of.plan.held_out[0] | of.plan.scored[0])
+class Loop:
+    """The first network of a fold, a bag at a time."""
 
-    def epoch() -> float:
-        network.train()
-        for bag in rng.permutation(taught):
-            logit = network(cells[bag], inputs.clinical[bag])
-            optimizer.zero_grad()
-            torch.autograd.backward(binary_cross_entropy_with_logits(logit, labels[bag]))
-            optimizer.step()
-        network.eval()
-        with torch.inference_mode():
-            logits = torch.stack([network(cells[bag], inputs.clinical[bag]) for bag in watched])
-            own = torch.from_numpy(np.isin(watched, held_out))
-            known = labels[torch.from_numpy(watched)]
-            return float(binary_cross_entropy_with_logits(logits[own], known[own]))
+    def __init__(self, fold: Fold) -> None:
+        self.fold = fold
+        self.network = deepcopy(fold.networks[0])
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
 
-    return epoch
+    def train(self, epoch: int, _: int) -> None:
+        order, examples = self.fold.order(epoch), self.fold.examples
+        for bag in order[self.fold.learned[0, order]]:
+            logit = self.network(*examples.inputs.batch(np.array([bag])))
+            self.optimizer.zero_grad()
+            torch.autograd.backward(binary_cross_entropy_with_logits(logit, examples.labels[[bag]]))
+            self.optimizer.step()
 
 
-def fastest(epoch: Epoch, epochs: int) -> float:
-    """Seconds of the fastest epoch, after one to warm up."""
-    epoch()
-    seconds = []
-    for _ in range(epochs):
-        start = time.perf_counter()
-        epoch()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+def cpu_seconds(ways: Sequence[Ours | Stacked | Loop], epoch: int, batch_bags: int) -> float:
+    start = time.process_time()
+    for way in ways:
+        way.train(epoch, batch_bags)
+    return time.process_time() - start
 
 
-def apart(features: int, epochs: int) -> tuple[float, float]:
-    """The largest relative difference of a loss, stacked to packed and stacked to loop."""
-    some = [0, 8, 34]
-    of = setting(features, batch_bags=16, dropout=0.05)
-    stack, turn = stacked(of), packed(of, some)
-    ends = [(stack()[::2, some], turn()[::2]) for _ in range(epochs)]
-    first_fold = list(range(EXECUTIONS))
-    of = setting(features, batch_bags=1, dropout=0.0).of(first_fold)
-    stack, plain = ours(of, first_fold, [0]), loop(of, first_fold[:2])
-    return max(_relative(*pair) for pair in ends), _relative(stack()[2, :2], plain())
-
-
-def _relative(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    return float(np.abs(one / other - 1.0).max())
+def compare(features: int, batch_bags: int, networks: int, folds: int, epochs: int) -> str:
+    """Measure one case; its ratios."""
+    made = [make_fold(features, networks, seed) for seed in range(folds)]
+    ours, stacked, loop = [Ours(f) for f in made], [Stacked(f) for f in made], Loop(made[0])
+    seconds = np.empty((epochs + 1, 3))
+    for epoch in range(epochs + 1):  # the first to warm up
+        seconds[epoch] = [
+            cpu_seconds(ours, epoch, batch_bags),
+            cpu_seconds(stacked, epoch, batch_bags),
+            cpu_seconds([loop], epoch, 1) * networks * folds,
+        ]
+    best = seconds[1:].min(axis=0)
+    apart = max(
+        float((a - b).abs().max())
+        for pair in zip(ours, stacked, strict=True)
+        for a, b in zip(*(each.weights() for each in pair), strict=True)
+    )
+    case = f"{networks * folds:2d} networks, {features:4d} features, {batch_bags:2d} bags a step"
+    print(f"{case}: ours {best[0]:.3f} s, stacked {best[1]:.3f} s, loop {best[2]:.3f} s; "
+          f"weights apart {apart:.0e}")  # fmt: skip
+    return f"{case}: ours / stacked {best[0] / best[1]:.2f}, loop / ours {best[2] / best[0]:.2f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--features", type=int, nargs="+", default=[100, 3000])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    n = FOLDS * EXECUTIONS
-    for features in arguments.features:
-        of = setting(features, batch_bags=16, dropout=0.05)
-        one_loop = fastest(loop(of, [0]), 1)
-        in_turn = fastest(packed(of, list(range(n))), arguments.epochs)
-        at_once = fastest(stacked(of), arguments.epochs)
-        to_packed, to_loop = apart(features, epochs=3)
-        print(f"{features} features, {n} networks, {arguments.threads} threads: seconds an epoch")
-        print(f"  loop     {n * one_loop:7.2f}   {n * one_loop / at_once:5.1f} times stacked")
-        print(f"  packed   {in_turn:7.2f}   {in_turn / at_once:5.2f} times stacked")
-        print(f"  stacked  {at_once:7.2f}")
-        print(f"  losses apart: to packed {to_packed:.0e}, a bag a step to loop {to_loop:.0e}")
+    ratios = [
+        compare(features, batch_bags, networks, folds, arguments.epochs)
+        for networks, folds in ((MEMBERS, 1), (EXECUTIONS, FOLDS))
+        for features, batch_bags in ((64, 16), (512, 16), (3000, 16), (3000, 1))
+    ]
+    print(*ratios, sep="\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.sgd import sgd
 
 from lymphokit.bags.segments import bag_of, tensor_segment_softmax
-from lymphokit.deep_mil.layers import drawn
 from subsample import few_of_each
 
 _MOMENTUM = 0.9
@@ -167,6 +166,15 @@ def logits_of(
             said = functional_call(network, theirs, (cells, index, len(sizes)))
         logits[members, own] = said.numpy()
     return logits
+
+
+def drawn(
+    shape: tuple[int, ...], inputs: int, generators: Sequence[torch.Generator]
+) -> nn.Parameter:
+    """A parameter of this shape for each network, as `torch.nn.Linear` draws it."""
+    bound = 1.0 / inputs**0.5
+    rows = [torch.empty(shape).uniform_(-bound, bound, generator=each) for each in generators]
+    return nn.Parameter(torch.stack(rows))
 
 
 def _descend(parameters: list[nn.Parameter], velocities: list[Tensor], course: Course) -> None:

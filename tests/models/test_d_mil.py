@@ -1,4 +1,4 @@
-"""D-MIL as an estimator: the report's constants, honest early stopping, a committee's mean."""
+"""D-MIL as an estimator: the report's constants, honest early stopping, the mean of an ensemble."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,14 +50,15 @@ def quick(settings: Settings) -> Callable[..., DMil]:
 def test_the_reports_constants_reach_the_network(settings: Settings) -> None:
     bags, labels, clinical = cohort(n_bags=12)
     model = DMil(settings("d_mil", pca=5, max_epochs=1), seed=0).fit(bags, labels, clinical)
-    shapes = {name: tuple(each.shape) for name, each in model.network_.named_parameters()}
-    assert shapes["aggregation.V"] == (4, 64, 5)
-    assert shapes["aggregation.w"] == (4, 64)
-    assert shapes["bag_mlp.linears.0.weight"] == (4, 128, 5)
-    assert shapes["bag_mlp.linears.1.weight"] == (4, 128, 128)
-    assert shapes["clinical_mlp.linears.0.weight"] == (4, 128, 2)
-    assert shapes["clinical_mlp.linears.1.weight"] == (4, 128, 128)
-    assert shapes["last.weight"] == (4, 1, 256)
+    assert len(model.networks_) == 4
+    shapes = {name: tuple(each.shape) for name, each in model.networks_[0].named_parameters()}
+    assert shapes["aggregation.V.weight"] == (64, 5)
+    assert shapes["aggregation.w.weight"] == (1, 64)
+    assert shapes["bag_mlp.linears.0.weight"] == (128, 5)
+    assert shapes["bag_mlp.linears.1.weight"] == (128, 128)
+    assert shapes["clinical_mlp.linears.0.weight"] == (128, 2)
+    assert shapes["clinical_mlp.linears.1.weight"] == (128, 128)
+    assert shapes["last.weight"] == (1, 256)
     assert (model.settings.aggregation, model.settings.normalisation) == ("attention", "layer")
     assert (model.settings.learning_rate, model.settings.dropout) == (1e-6, 0.05)
     assert (model.settings.lr_factor, model.settings.lr_patience) == (0.8, 4)
@@ -69,7 +70,8 @@ def test_a_step_of_the_report_moves_a_weight_by_its_learning_rate(settings: Sett
     slow, still = (
         DMil(settings("d_mil", **changes).model_copy(update=rate), seed=0)
         .fit(bags, labels, clinical)
-        .network_.get_parameter("aggregation.w")
+        .networks_[0]
+        .get_parameter("aggregation.w.weight")
         for rate in ({}, {"learning_rate": 0.0})
     )
     # Adam's first step has the size of the learning rate, whatever the gradient.
@@ -110,9 +112,10 @@ def test_a_members_validation_loss_is_that_of_the_patients_it_held_out(
 ) -> None:
     bags, labels, clinical = cohort()
     model = quick(max_epochs=3).fit(bags, labels, clinical)
-    inputs = model.preparation_.inputs(bags, model.preparation_.attributes(clinical))
-    batch = inputs.batch(np.arange(len(bags)), 2)
-    probabilities = model.network_([batch]).detach().double().sigmoid().numpy()
+    inputs = model.preparation_.transform(bags, clinical)
+    batch = inputs.batch(np.arange(len(bags)))
+    logits = torch.stack([network(*batch) for network in model.networks_])
+    probabilities = logits.detach().double().sigmoid().numpy()
     share = labels.mean()
     costs = np.where(labels == 1, share, 1 - share)
     for member, out in enumerate(model.held_out_):
@@ -125,14 +128,11 @@ def test_a_members_validation_loss_is_that_of_the_patients_it_held_out(
 def test_the_probability_is_the_mean_of_the_members(quick: Callable[..., DMil]) -> None:
     bags, labels, clinical = cohort()
     model = quick().fit(bags, labels, clinical)
-    committee = model.predict_proba(bags, clinical)
-    state = {name: each.clone() for name, each in model.network_.state_dict().items()}
-    members = []
-    for member in range(2):
-        own = {name: each[[member, member]] for name, each in state.items()}
-        model.network_.load_state_dict(own)
+    ensemble, networks, members = model.predict_proba(bags, clinical), model.networks_, []
+    for network in networks:
+        model.networks_ = [network]
         members.append(model.predict_proba(bags, clinical))
-    np.testing.assert_allclose(committee, np.mean(members, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(ensemble, np.mean(members, axis=0), rtol=1e-6)
     assert np.abs(members[0] - members[1]).max() > 1e-3
 
 
@@ -159,9 +159,11 @@ def test_the_shares_of_attention_are_its_weights_averaged_over_members(
     bags, labels, clinical = cohort()
     model = quick().fit(bags, labels, clinical)
     few = bags.take([5])
-    cells = model.preparation_.inputs(few, torch.zeros(1, 2)).bags.instances
-    v, w = (model.network_.get_parameter(f"aggregation.{name}").detach() for name in "Vw")
-    by_member = np.stack([np.tanh(cells @ v[m].numpy().T) @ w[m].numpy() for m in range(2)])
+    cells = model.preparation_.transform(few, clinical=None).bags.instances
+    by_member = []
+    for network in model.networks_:
+        V, w = (network.state_dict()[f"aggregation.{name}.weight"].numpy() for name in "Vw")
+        by_member.append(np.tanh(cells @ V.T) @ w[0])
     expected = np.exp(by_member) / np.exp(by_member).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.shares(few), expected.mean(axis=0), rtol=1e-4)
 
@@ -180,7 +182,7 @@ def test_the_normalisation_is_the_one_that_was_asked_for(
     quick: Callable[..., DMil], normalisation: str
 ) -> None:
     model = quick(normalisation=normalisation, max_epochs=1).fit(*cohort())
-    names = [name for name, _ in model.network_.named_parameters()]
+    names = [name for name, _ in model.networks_[0].named_parameters()]
     assert any("norms" in name for name in names) == (normalisation == "layer")
 
 
@@ -190,7 +192,7 @@ def test_a_cells_score_is_the_verdict_on_it_alone_for_an_average_patient(
     bags, labels, clinical = cohort()
     model = quick(members=1).fit(bags, labels, clinical)
     lone = Bags(bags.instances[7:8], np.array([0, 1]), ("P",))
-    age, log_count = model.preparation_.clinical_mean_
+    age, log_count = model.preparation_.clinical_.mean_
     average = Clinical(np.array([age]), np.exp([log_count]))
     probability = model.predict_proba(lone, average)[0]
     expected = np.log(probability / (1 - probability))
@@ -212,10 +214,7 @@ def test_bags_in_many_chunks_get_what_they_get_in_one(
     bags, labels, clinical = cohort()
     model = quick().fit(bags, labels, clinical)
     whole = model.predict_proba(bags, clinical), model.shares(bags)
-    monkeypatch.setattr(
-        "lymphokit.deep_mil.draws.chunks",
-        lambda sizes: np.split(np.arange(len(sizes)), [1, 5, 6, 20]),
-    )
+    monkeypatch.setattr("lymphokit.deep_mil.training._CHUNK_BAGS", 5)
     np.testing.assert_allclose(model.predict_proba(bags, clinical), whole[0], rtol=1e-5)
     np.testing.assert_allclose(model.shares(bags), whole[1], rtol=1e-5)
 
@@ -223,7 +222,7 @@ def test_bags_in_many_chunks_get_what_they_get_in_one(
 def test_a_single_member_is_one_network_stopped_on_a_fifth(quick: Callable[..., DMil]) -> None:
     bags, labels, clinical = cohort(n_bags=30)
     model = quick(members=1).fit(bags, labels, clinical)
-    assert model.network_.last.weight.shape[0] == 1
+    assert len(model.networks_) == 1
     assert labels[model.held_out_[0]].tolist().count(1) == 4
     assert model.held_out_.sum() == 6
 
@@ -271,7 +270,7 @@ def test_a_saved_model_predicts_what_it_predicted(
         loaded.predict_proba(bags, clinical).tobytes()
         == model.predict_proba(bags, clinical).tobytes()
     )
-    parameters = sum(each.numel() for each in model.network_.parameters())
+    parameters = sum(each.numel() for network in model.networks_ for each in network.parameters())
     assert (tmp_path / "d_mil.joblib").stat().st_size < 4 * parameters + 40_000
 
 

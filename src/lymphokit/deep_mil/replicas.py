@@ -1,26 +1,29 @@
-"""One configuration of D-MIL trained again and again, on several divisions of the patients at once.
+"""One configuration of D-MIL trained repeatedly, on several divisions of the patients.
 
-A repeated K-fold, or the seven executions of an ablation, is one stack of networks and one
-computation: the parameters of all are one array a layer, and a step moves them all. Networks of a
-division share its scaler, its components, whom they hold out and the order of the bags; each has
-its own initial weights, dropout, learning rate and day to stop.
+A repeated K-fold, or the seven executions of an ablation. Networks of a division share projection,
+held-out patients and the order of the bags; initial weights and dropout are their own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from lymphokit.bags.contract import require_both_classes
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.deep_mil.committee import Examples, History, Inputs, Plan, Schedule, train
-from lymphokit.deep_mil.draws import hold_out
-from lymphokit.deep_mil.network import Architecture, Committee, pick
-from lymphokit.deep_mil.preparation import Preparation
+from lymphokit.deep_mil.network_settings import DMilSettings
+from lymphokit.deep_mil.preparation import Preparation, label_weights
+from lymphokit.deep_mil.training import (
+    Ensemble,
+    Examples,
+    History,
+    Parts,
+    hold_out,
+    join_history,
+    train_ensemble,
+)
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -28,7 +31,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Division:
-    """Who is trained on and who is scored, each (n_bags,), no patient both."""
+    """The patients to train on and those to score, each (n_bags,), disjoint."""
 
     training: Booleans
     scored: Booleans
@@ -36,7 +39,7 @@ class Division:
 
 @dataclass(frozen=True)
 class Runs:
-    """What repeated trainings give.
+    """Results of repeated training.
 
     history: its columns are networks, division after division, in each execution after execution.
     epochs (divisions, executions, members): the chosen ones, from 1. scored and held_out
@@ -51,7 +54,7 @@ class Runs:
 
 
 def train_replicas(
-    settings: Mapping[str, Any],
+    settings: DMilSettings,
     bags: Bags,
     labels: NDArray[np.int64],
     clinical: Clinical,
@@ -60,107 +63,66 @@ def train_replicas(
     executions: int,
     seed: int,
 ) -> Runs:
-    """Train `executions` D-MILs of `settings["members"]` networks on each division, all at once.
+    """Train `executions` ensembles of `settings.members` networks on each division.
 
-    settings: those of `DMil`; bags, labels (n_bags,) and clinical hold all patients of the
-    divisions. Projection, clinical standardisation and costs are fitted on a division's training
-    patients, and epochs chosen on the part of them that a network holds out, as in `DMil.fit`. All
-    divisions keep as many components as the one with the fewest training cells allows.
+    bags, labels (n_bags,) and clinical hold all patients of the divisions. Projection, clinical
+    standardisation and loss weights are fitted on a division's training patients; epochs are chosen
+    on those of them that a network holds out, as in `DMil.fit`. All divisions keep as many
+    components as the one with the fewest training cells allows, so that networks are of one size.
     Raises ValueError where the training patients of a division do not have both labels,
     LymphokitError where a network's loss never was a number.
     """
-    settings = {**settings, "pca": _common_pca(settings["pca"], bags, divisions)}
-    stacks = [
-        _Stack.of(settings, bags, labels, clinical, division, executions, seed, place)
-        for place, division in enumerate(divisions)
+    settings = settings.model_copy(update={"pca": _common_pca(settings.pca, bags, divisions)})
+    shape = executions, settings.members, len(bags)
+    scores, epochs, scored, held_out = [], [], [], []
+    for place, division in enumerate(divisions):
+        ensemble, parts = _train_division(
+            settings, bags, labels, clinical, division, executions, [seed, place]
+        )
+        probabilities = expit(ensemble.logits).reshape(shape)
+        scores += ensemble.scores
+        epochs.append(ensemble.epochs.reshape(shape[:2]))
+        scored.append(np.where(division.scored, probabilities, np.nan).mean(axis=1))
+        held_out_by = np.where(parts.held_out.reshape(shape), probabilities, np.nan)
+        held_out.append(np.fmax.reduce(held_out_by, axis=1))  # one member has a number, or none
+    return Runs(join_history(scores), np.stack(epochs), np.stack(scored), np.stack(held_out))
+
+
+def _train_division(
+    settings: DMilSettings,
+    bags: Bags,
+    labels: NDArray[np.int64],
+    clinical: Clinical,
+    division: Division,
+    executions: int,
+    entropy: Sequence[int],
+) -> tuple[Ensemble, Parts]:
+    """The networks of a division, execution after execution; everything is drawn from entropy."""
+    training = np.flatnonzero(division.training)
+    require_both_classes(labels[training])
+    preparation = Preparation(scale=settings.scale, pca=settings.pca, seed=entropy[0])
+    preparation.fit(bags.take(training), clinical.take(training))
+    weights = label_weights(labels[training], settings.weighted_loss)
+    inputs = preparation.transform(bags, clinical)
+    examples = Examples.from_labels(inputs, labels, weights)
+    rng = np.random.default_rng(entropy)
+    held_out = np.zeros((settings.members, len(bags)), dtype=np.bool_)
+    held_out[:, training] = hold_out(labels[training], settings.members, rng)
+    held_out = np.tile(held_out, (executions, 1))
+    seeds = [
+        _seed(*entropy, execution, member)
+        for execution in range(executions)
+        for member in range(settings.members)
     ]
-    plan = _plan(stacks, divisions)
-    examples = Examples(
-        [stack.inputs for stack in stacks],
-        torch.from_numpy(np.float32(labels)),
-        torch.stack([stack.costs for stack in stacks]),
-    )
-    first = stacks[0].inputs
-    generators = [generator for stack in stacks for generator in stack.generators]
-    architecture, schedule = pick(Architecture, settings), pick(Schedule, settings)
-    network = Committee(first.n_features, first.n_clinical, architecture, generators)
-    rngs = [stack.rng for stack in stacks]
-    training = train(network, examples, plan, schedule, rngs, generators)
-    shape = len(divisions), executions, settings["members"]
-    probabilities = expit(training.logits)
-    return Runs(
-        training.history,
-        training.epochs.reshape(shape),
-        _mean_of_members(probabilities, plan.scored, shape),
-        _mean_of_members(probabilities, plan.held_out, shape),
-    )
-
-
-@dataclass(frozen=True)
-class _Stack:
-    """The networks of one division: what they read, and everything that is drawn for them."""
-
-    inputs: Inputs
-    costs: torch.Tensor
-    held_out: Booleans
-    rng: np.random.Generator
-    generators: list[torch.Generator]
-
-    @classmethod
-    def of(
-        cls,
-        settings: Mapping[str, Any],
-        bags: Bags,
-        labels: NDArray[np.int64],
-        clinical: Clinical,
-        division: Division,
-        executions: int,
-        seed: int,
-        place: int,
-    ) -> "_Stack":
-        training = np.flatnonzero(division.training)
-        require_both_classes(labels[training])
-        prepare = Preparation(
-            **{key: settings[key] for key in ("scale", "pca", "weighted_loss")}, seed=seed
-        ).fit(bags.take(training), labels[training], clinical.take(training))
-        rng = np.random.default_rng([seed, place])
-        members = settings["members"]
-        held_out = np.zeros((members, len(bags)), dtype=np.bool_)
-        held_out[:, training] = hold_out(labels[training], members, rng)
-        generators = [
-            torch.Generator().manual_seed(_seed_of(seed, place, execution, member))
-            for execution in range(executions)
-            for member in range(members)
-        ]
-        inputs = prepare.inputs(bags, prepare.attributes(clinical))
-        everyone = np.tile(held_out, (executions, 1))
-        return cls(inputs, prepare.costs(labels), everyone, rng, generators)
+    parts = Parts(division.training & ~held_out, held_out, division.scored)
+    return train_ensemble(examples, parts, settings, rng, seeds), parts
 
 
 def _common_pca(pca: int | None, bags: Bags, divisions: Sequence[Division]) -> int | None:
-    """Components that every division can have, so that one array holds the weights of all."""
+    """Components that the training cells of every division allow."""
     fewest = min(int(bags.sizes[division.training].sum()) for division in divisions)
     return pca if pca is None else max(1, min(pca, fewest - 1))
 
 
-def _seed_of(*numbers: int) -> int:
+def _seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _plan(stacks: Sequence[_Stack], divisions: Sequence[Division]) -> Plan:
-    """Everybody's patients, division after division."""
-    counts = [len(stack.generators) for stack in stacks]
-    group_of = np.repeat(np.arange(len(stacks)), counts)
-    held_out = np.concatenate([stack.held_out for stack in stacks])
-    training = np.stack([division.training for division in divisions])[group_of]
-    scored = np.stack([division.scored for division in divisions])[group_of]
-    return Plan(group_of, training & ~held_out, held_out, scored)
-
-
-def _mean_of_members(probabilities: Floats, part: Booleans, shape: tuple[int, int, int]) -> Floats:
-    """The mean over the members whose part a patient is, nan where it is nobody's."""
-    own = part.reshape(*shape, -1)
-    total = np.where(own, probabilities.reshape(own.shape), 0.0).sum(axis=2)
-    mean = np.full(total.shape, np.nan)
-    np.divide(total, own.sum(axis=2), out=mean, where=own.any(axis=2))
-    return mean

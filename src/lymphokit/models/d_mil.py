@@ -1,6 +1,5 @@
 """D-MIL: attention over a patient's cells and clinical attributes, an ensemble of networks."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -12,12 +11,9 @@ from lymphokit.deep_mil.network_settings import DMilSettings
 from lymphokit.models.registry import register
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from lymphokit.deep_mil.attention import Batch
-    from lymphokit.deep_mil.committee import History
-    from lymphokit.deep_mil.network import Committee
-    from lymphokit.deep_mil.preparation import Preparation
+    from lymphokit.deep_mil.attention_mil import AttentionMil
+    from lymphokit.deep_mil.preparation import Preparation, Prepared
+    from lymphokit.deep_mil.training import History
 
 
 @register(DMilSettings, gpu=True)
@@ -30,7 +26,7 @@ class DMil(BagModel[DMilSettings]):
     Projection and clinical standardisation (age, log count) are fitted on all of them. With
     `weighted_loss` a probability is above the frequency wherever positives are the majority.
 
-    Fitted: `preparation_`, `network_`, `epochs_` (members,) the chosen ones from 1, `history_`,
+    Fitted: `preparation_`, `networks_`, `epochs_` (members,) the chosen ones from 1, `history_`,
     `held_out_` (members, n_bags) of the training bags.
     Source: report 5.2; gated attention: Ilse et al. 2018.
     Departs: layer normalisation, since a step may hold one bag; the logarithm of the count;
@@ -38,7 +34,7 @@ class DMil(BagModel[DMilSettings]):
     """
 
     preparation_: "Preparation"
-    network_: "Committee"
+    networks_: "list[AttentionMil]"
     epochs_: NDArray[np.int64]
     history_: "History"
     held_out_: NDArray[np.bool_]
@@ -49,39 +45,29 @@ class DMil(BagModel[DMilSettings]):
         Raises ValueError unless both classes occur and for fewer patients than members (or than
         2), LymphokitError where a member's loss on its part never was a number.
         """
-        import torch
-
-        from lymphokit.deep_mil.committee import Examples, Plan, Schedule, train
-        from lymphokit.deep_mil.draws import hold_out
-        from lymphokit.deep_mil.network import Architecture, Committee, pick
-        from lymphokit.deep_mil.preparation import Preparation
+        from lymphokit.deep_mil.preparation import Preparation, label_weights
+        from lymphokit.deep_mil.training import (
+            Examples,
+            Parts,
+            hold_out,
+            join_history,
+            train_ensemble,
+        )
 
         require_both_classes(labels)
-        settings, members = self.settings.model_dump(), self.settings.members
-        rng = np.random.default_rng(self.seed)
-        self.held_out_ = hold_out(labels, members, rng)
-        prepare = Preparation(
-            **{key: settings[key] for key in ("scale", "pca", "weighted_loss")}, seed=self.seed
+        settings, rng = self.settings, np.random.default_rng(self.seed)
+        self.held_out_ = hold_out(labels, settings.members, rng)
+        preparation = Preparation(scale=settings.scale, pca=settings.pca, seed=self.seed)
+        self.preparation_ = preparation.fit(bags, clinical)
+        inputs = preparation.transform(bags, clinical)
+        weights = label_weights(labels, settings.weighted_loss)
+        parts = Parts(~self.held_out_, self.held_out_, np.zeros(len(bags), dtype=np.bool_))
+        seeds = rng.integers(2**62, size=settings.members).tolist()
+        ensemble = train_ensemble(
+            Examples.from_labels(inputs, labels, weights), parts, settings, rng, seeds
         )
-        self.preparation_ = prepare.fit(bags, labels, clinical)
-        inputs = prepare.inputs(bags, prepare.attributes(clinical))
-        examples = Examples(
-            [inputs], torch.from_numpy(np.float32(labels)), prepare.costs(labels)[None]
-        )
-        seeds = rng.integers(2**62, size=members)
-        generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-        network = Committee(
-            inputs.n_features, inputs.n_clinical, pick(Architecture, settings), generators
-        )
-        plan = Plan(
-            group_of=np.zeros(members, dtype=np.int64),
-            learned=~self.held_out_,
-            held_out=self.held_out_,
-            scored=np.zeros_like(self.held_out_),
-        )
-        training = train(network, examples, plan, pick(Schedule, settings), [rng], generators)
-        self.history_, self.epochs_ = training.history, training.epochs
-        self.network_ = network
+        self.networks_, self.epochs_ = ensemble.networks, ensemble.epochs
+        self.history_ = join_history(ensemble.scores)
         return self
 
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:
@@ -91,65 +77,44 @@ class DMil(BagModel[DMilSettings]):
         """
         from scipy.special import expit
 
-        require_fitted(self, "network_")
-        attributes = self.preparation_.attributes(clinical)
-        probabilities: NDArray[np.float64] = expit(self._logits(bags, attributes)).mean(axis=0)
+        require_fitted(self, "networks_")
+        inputs = self.preparation_.transform(bags, clinical)
+        probabilities: NDArray[np.float64] = expit(self._logits(inputs)).mean(axis=0)
         return probabilities
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
-        """The log-odds of each cell in a bag of its own, the mean over the members: (n_cells,).
+        """Log-odds of a bag of each cell alone, the mean over the members: (n_cells,).
 
-        What the committee would say of a patient with average clinical attributes of whom it saw
-        this cell alone; above 0 is tumoral. So it has a meaning for every aggregation, though for
-        `mean_std` a far-fetched one: a lone cell deviates by 0, as no patient does. `shares` says
-        which cells were looked at, this says what was seen there.
+        Of a patient with average clinical attributes and this one cell; above 0 is tumoral. For
+        `mean_std` it extrapolates: a lone cell has deviation 0, as no patient does. `shares` gives
+        the attention paid to a cell, this the evidence found in it.
         Raises NotFittedError before `fit`.
         """
-        import torch
-
-        require_fitted(self, "network_")
-        n_cells = len(bags.instances)
+        require_fitted(self, "networks_")
         ids = tuple(bags.ids[bag] for bag in bags.bag_of)
-        alone = Bags(bags.instances, np.arange(n_cells + 1), ids)
-        scores: NDArray[np.float64] = self._logits(alone, torch.zeros(n_cells, 2)).mean(axis=0)
+        alone = Bags(bags.instances, np.arange(len(bags.instances) + 1), ids)
+        scores: NDArray[np.float64] = self._logits(
+            self.preparation_.transform(alone, clinical=None)
+        ).mean(axis=0)
         return scores
 
     def shares(self, bags: Bags) -> NDArray[np.float64]:
-        """How much of its bag each cell is, the mean over the members: (n_cells,).
+        """Share of each cell in its bag, the mean over the members: (n_cells,).
 
         Attention's weights; for `max` the share of the features in which the cell is the largest
         of its bag; for `mean_std` the same for all cells of a bag. Each bag's sum to 1.
         Raises NotFittedError before `fit`.
         """
-        import torch
+        from lymphokit.deep_mil.training import predict_shares
 
-        require_fitted(self, "network_")
-        shares = np.empty(len(bags.instances))
-        no_attributes = torch.zeros(len(bags), 2)
-        for chosen, batch in self._batches(bags, no_attributes):
-            with torch.inference_mode():
-                of_members = self.network_.aggregation.shares(batch)
-            shares[bags.cells_of(chosen)] = of_members.double().mean(dim=1).numpy()
-        return shares
+        require_fitted(self, "networks_")
+        inputs = self.preparation_.transform(bags, clinical=None)
+        shares = np.stack([predict_shares(network, inputs) for network in self.networks_])
+        return np.asarray(shares.mean(axis=0))
 
-    def _logits(self, bags: Bags, attributes: "Tensor") -> NDArray[np.float64]:
+    def _logits(self, inputs: "Prepared") -> NDArray[np.float64]:
         """The members' logits: (members, n_bags)."""
-        import torch
+        from lymphokit.deep_mil.training import predict_logits
 
-        logits = np.empty((self.settings.members, len(bags)))
-        for chosen, batch in self._batches(bags, attributes):
-            with torch.inference_mode():
-                logits[:, chosen] = self.network_([batch]).numpy()
-        return logits
-
-    def _batches(
-        self, bags: Bags, attributes: "Tensor"
-    ) -> Iterable[tuple[NDArray[np.int64], "Batch"]]:
-        """A few bags at a time: their positions, and the networks' inputs."""
-        import torch
-
-        from lymphokit.deep_mil.draws import chunks
-
-        for chosen in chunks(bags.sizes):
-            few = self.preparation_.inputs(bags.take(chosen), attributes[torch.from_numpy(chosen)])
-            yield chosen, few.batch(np.arange(len(chosen)), self.settings.members)
+        everyone = np.arange(len(inputs))
+        return np.stack([predict_logits(each, inputs, everyone) for each in self.networks_])

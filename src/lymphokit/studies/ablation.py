@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.deep_mil.committee import Curves
 from lymphokit.deep_mil.network_settings import DMilSettings
 from lymphokit.deep_mil.replicas import Division, Runs, train_replicas
+from lymphokit.deep_mil.training import Curves
 from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.metrics import Metric, score
 from lymphokit.evaluation.threshold import Rule
@@ -101,7 +101,7 @@ class AblationCohort:
         """Train D-MIL with these settings several times on each division."""
         bags = self.bags[settings.features]
         return train_replicas(
-            settings.model_dump(),
+            settings,
             bags,
             self.labels,
             self.clinical,
