@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: env submission test check schema
+.PHONY: env submission test test-cpus check schema
 
 submission: env
 	$(BIN)/snakemake --cores all submission
@@ -20,6 +20,18 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: env
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+# Tests that train a network, with the rounding of four other CPUs.
+test-cpus: env
+	$(call trains,ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2)
+	$(call trains,ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16)
+	$(call trains,ONEDNN_MAX_CPU_ISA=AVX512_CORE)
+	$(call trains,ONEDNN_MAX_CPU_ISA=AVX2)
+
+define trains
+@echo '== $(1)'
+@env $(1) OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet -m trains --numprocesses 2
+endef
 
 check: env
 	$(BIN)/ruff check .

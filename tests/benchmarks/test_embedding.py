@@ -1,6 +1,7 @@
 """Embedded attention: against the same network in plain torch, alone and side by side."""
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -15,6 +16,7 @@ from embedding import (
     train,
 )
 
+pytestmark = pytest.mark.trains
 OFFSETS = np.array([0, 3, 4, 9, 11, 12, 16])
 LABELS = np.array([0, 1, 1, 0, 1, 0])
 FEATURES, GROUPS, SIZE = 5, 2, 2

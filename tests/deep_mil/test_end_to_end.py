@@ -1,6 +1,7 @@
 """Training from pixels to labels: what each phase moves, and what bounds its memory."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.imaging.pixels import SIDE
 
 Settings = dict[str, Any]
+pytestmark = pytest.mark.trains
 SMALL: Settings = {
     "scheme": "two_phase",
     "latent": 512,
@@ -52,15 +54,51 @@ def network(seed: int = 3, **changes: Any) -> EndToEndNetwork:
     return EndToEndNetwork(settings, seed=seed)
 
 
-def fitted(**changes: Any) -> EndToEndNetwork:
-    return network(**changes).fit(*cohort(20, 0))
+def fitted(seed: int = 3, **changes: Any) -> EndToEndNetwork:
+    return network(seed, **changes).fit(*cohort(20, 0))
 
 
+def images_of(bags: Bags, side: int) -> torch.Tensor:
+    """All cells as the network takes them: (n_cells, 3, side, side) in [0, 1]."""
+    pixels = torch.from_numpy(bags.instances).reshape(-1, SIDE, SIDE, 3).permute(0, 3, 1, 2)
+    return torch.nn.functional.interpolate(pixels.float() / 255, (side, side), mode="area")
+
+
+@pytest.mark.parametrize("seed", [3, 4, 5])
 @pytest.mark.parametrize("scheme", ["joint", "two_phase"])
-def test_both_schemes_learn_red_from_grey(scheme: str) -> None:
+def test_both_schemes_learn_red_from_grey(scheme: str, seed: int) -> None:
     bags, labels, clinical = cohort(12, 1)
-    probability = fitted(scheme=scheme).predict_proba(bags, clinical)
-    assert probability[labels == 1].min() > probability[labels == 0].max()
+    probability = fitted(seed, scheme=scheme).predict_proba(bags, clinical)
+    assert probability[labels == 1].min() > 0.8
+    assert probability[labels == 0].max() < 0.2
+
+
+def test_before_training_the_decoder_gives_the_mean_colour() -> None:
+    model, images = fitted(epochs=0), images_of(cohort(20, 0)[0], 16)
+    decoded = model.autoencoder_.decoder(model.autoencoder_.encode(images))
+    colours = model.autoencoder_.to_colours(decoded).sigmoid().detach()
+    expected = images.mean(dim=(0, 2, 3))
+    torch.testing.assert_close(colours.mean(dim=(0, 2, 3)), expected, atol=0.02, rtol=0)
+
+
+def test_colours_far_too_dark_or_bright_still_have_a_gradient() -> None:
+    model, images = fitted(epochs=0), images_of(cohort(20, 0)[0], 16)
+    lesson, bias = Mock(images=images), model.autoencoder_.to_colours.bias
+    for logit in (-9.0, 9.0):
+        torch.nn.init.constant_(bias, logit)
+        loss = model._reconstruction(model.autoencoder_.encode(images), lesson)
+        (gradient,) = torch.autograd.grad(loss, bias)
+        assert (gradient * logit > 0.01).all()
+
+
+def test_batch_norms_hold_the_statistics_of_all_training_cells_under_the_final_weights() -> None:
+    model, images = fitted(epochs=3), images_of(cohort(20, 0)[0], 16)
+    convolution, relu, norm, _ = model.autoencoder_.encoder[0]
+    with torch.no_grad():
+        activations = relu(convolution(images))
+    mean, variance = activations.mean(dim=(0, 2, 3)), activations.var(dim=(0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, mean, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, variance, rtol=1e-3, atol=1e-5)
 
 
 def test_while_frozen_the_classifier_does_not_move() -> None:

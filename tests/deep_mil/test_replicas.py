@@ -15,6 +15,8 @@ from tests.bags.toys import Patients, patients
 Settings = Callable[..., DMilSettings]
 COHORT = patients(45, seed=2, shift=3.0)
 
+pytestmark = pytest.mark.trains
+
 
 @pytest.fixture(scope="module")
 def small(settings: Settings) -> Settings:

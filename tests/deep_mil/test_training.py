@@ -28,6 +28,8 @@ from lymphokit.deep_mil.training import (
     train_ensemble,
     train_epoch,
 )
+
+pytestmark = pytest.mark.trains
 from lymphokit.errors import LymphokitError
 
 MEMBERS = 3

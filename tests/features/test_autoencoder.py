@@ -120,6 +120,7 @@ def test_before_training_it_gives_its_colour_nearly_everywhere() -> None:
     np.testing.assert_allclose(given_back.detach(), [0.9, 0.5, 0.1], atol=0.1)
 
 
+@pytest.mark.trains
 def test_training_beats_giving_back_the_mean_image(
     train: Callable[..., tuple[Autoencoder, History]],
 ) -> None:
@@ -130,6 +131,7 @@ def test_training_beats_giving_back_the_mean_image(
     assert history.losses[-1] < history.losses[0] / 3
 
 
+@pytest.mark.trains
 def test_the_same_seed_trains_the_same_weights(
     train: Callable[..., tuple[Autoencoder, History]], tmp_path: Path
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_checkpoint_of_other_images_is_not_gone_on_from(
     assert "training starts anew" in capsys.readouterr().err
 
 
+@pytest.mark.trains
 def test_more_epochs_go_on_from_fewer_and_fewer_start_anew(
     train: Callable[..., tuple[Autoencoder, History]],
     tmp_path: Path,
@@ -222,6 +225,7 @@ def test_training_leaves_the_callers_randomness_and_threads_alone(
     assert torch.get_num_threads() == threads
 
 
+@pytest.mark.trains
 def test_bfloat16_trains_and_encodes(
     train: Callable[..., tuple[Autoencoder, History]],
 ) -> None:

@@ -18,6 +18,8 @@ from lymphokit.models.d_mil import DMil
 Settings = Callable[..., Any]
 Cohort = tuple[Bags, NDArray[np.int64], Clinical]
 
+pytestmark = pytest.mark.trains
+
 
 def cohort(seed: int = 0, n_bags: int = 24, features: int = 6, shift: float = 2.0) -> Cohort:
     """Half of a tumoral bag's 2 to 7 cells lie off in the first feature; clinical says nothing."""

@@ -15,9 +15,9 @@ from lymphokit.pseudo_labels.rounds import NONE_HELD_OUT, SelfTraining, Training
 from lymphokit.pseudo_labels.selection import RoundSizes, SelectionSettings
 
 SGD = Sgd(
-    epochs=3,
-    batch_size=8,
-    learning_rate=0.02,
+    epochs=8,  # enough for log-odds of at least 2 with any seed
+    batch_size=4,
+    learning_rate=0.003,
     momentum=0.9,
     weight_decay=0.0,
     flips=0.0,
@@ -68,6 +68,7 @@ def learner() -> NetworkLearner:
     )
 
 
+@pytest.mark.trains
 def test_the_labelled_cells_alone_teach_it_the_cohorts_cells(learner: NetworkLearner) -> None:
     none = np.array([], dtype=np.int64)
     scores = learner.fit_and_score(none, none, with_labelled=True, seed=1)
@@ -75,6 +76,7 @@ def test_the_labelled_cells_alone_teach_it_the_cohorts_cells(learner: NetworkLea
     assert ((scores.log_odds > 0) == (np.arange(10) % 2 == 1)).all()
 
 
+@pytest.mark.trains
 def test_without_the_labelled_cells_pseudo_labels_alone_count(learner: NetworkLearner) -> None:
     cells = np.arange(10)
     turned = learner.fit_and_score(cells, 1 - cells % 2, with_labelled=False, seed=1)

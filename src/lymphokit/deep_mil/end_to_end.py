@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
+from torch.optim.swa_utils import update_bn
 
 from lymphokit.bags.contract import require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
@@ -21,7 +22,7 @@ from lymphokit.imaging.augment import training_transforms
 from lymphokit.imaging.pixels import SIDE
 
 _CHUNK_CELLS = 128  # encoded at once when nothing is learned
-_EDGE = 1e-6  # colours are kept so far from 0 and 1, where their cross-entropy has no end
+_LOGIT_EPS = 1e-3  # the mean colour is clamped to [eps, 1 - eps]: its logit stays finite
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,10 @@ class EndToEndNetwork:
     Fitted on the training patients: `autoencoder_`, `head_`, `clinical_mean_`,
     `clinical_deviation_`; `losses_` (epochs, 2): classification (nan while frozen) and
     reconstruction. Source: report 5.2.2 d, both losses cross-entropies.
-    Departs: cells are sampled; steps may hold more than one bag, for batch normalisation.
+    The decoder's output is the logit of a colour; before training its sigmoid is the mean colour
+    of the training cells.
+    Departs: cells are sampled; steps may hold more than one bag, for batch normalisation; its
+    statistics are recomputed over all training cells after training.
     """
 
     autoencoder_: Autoencoder
@@ -99,6 +103,7 @@ class EndToEndNetwork:
                 self._run_epoch(epoch, patients, optimizers)
                 for epoch in range(self.settings.epochs)
             ]
+            self._update_batch_norm(patients)
         self.losses_ = np.array(lines)
         self.autoencoder_.eval()
         self.head_.eval()
@@ -117,7 +122,7 @@ class EndToEndNetwork:
 
     def _build(self, bags: Bags, device: torch.device) -> None:
         self.autoencoder_ = Autoencoder(latent=self.settings.latent)
-        self.autoencoder_.start_at(_mean_colour(bags))
+        self.autoencoder_.start_at(_mean_colour(bags).logit(eps=_LOGIT_EPS))
         cell = self.autoencoder_.encode(torch.zeros(2, 3, self.settings.side, self.settings.side))[
             0
         ].numel()
@@ -157,6 +162,18 @@ class EndToEndNetwork:
                 losses.append(self._step_in_turn(lesson, *optimizers))
         classification, reconstruction = np.mean(losses, axis=0)
         return float(classification), float(reconstruction)
+
+    def _update_batch_norm(self, patients: _Patients) -> None:
+        """Recompute the encoder's batch-norm statistics over all training cells, final weights.
+
+        The running averages of training lag behind the weights. After few steps, or with a high
+        learning rate, they no longer fit them: training loss 0.01, yet all predictions alike.
+        """
+        cells = np.concatenate(patients.cells_of)
+        # Chunks of equal size, because update_bn gives every chunk the same weight.
+        parts = np.array_split(cells, -(-len(cells) // _CHUNK_CELLS))
+        images = (_pixels(patients.bags.instances[part], self.settings.side) for part in parts)
+        update_bn(images, self.autoencoder_.encoder, best_device())
 
     def _lessons(self, epoch: int, patients: _Patients) -> Iterator[_Lesson]:
         """The bags in an order, with cells and flips, that seed and epoch alone decide."""
@@ -209,9 +226,12 @@ class EndToEndNetwork:
         return binary_cross_entropy_with_logits(logits, lesson.labels, weight=lesson.costs)
 
     def _reconstruction(self, latents: Tensor, lesson: _Lesson) -> Tensor:
-        colours = self.autoencoder_.to_colours(self.autoencoder_.decoder(latents))
-        inside = colours.clamp(_EDGE, 1 - _EDGE)
-        return nn.functional.binary_cross_entropy(inside, lesson.images)
+        """Mean binary cross-entropy of the decoded colours; the decoder's output is their logit.
+
+        Clamping colours to [0, 1] instead would give a colour outside no gradient.
+        """
+        logits = self.autoencoder_.to_colours(self.autoencoder_.decoder(latents))
+        return binary_cross_entropy_with_logits(logits, lesson.images)
 
     def _latents(self, bags: Bags) -> Tensor:
         """The latents of all cells, a few at a time: (n_cells, numbers)."""
