@@ -28,10 +28,9 @@ from lymphokit.deep_mil.training import (
     train_ensemble,
     train_epoch,
 )
-
-pytestmark = pytest.mark.trains
 from lymphokit.errors import LymphokitError
 
+pytestmark = pytest.mark.trains
 MEMBERS = 3
 SETTINGS = DMilSettings(
     kind="d_mil",
