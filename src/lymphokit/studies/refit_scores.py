@@ -98,7 +98,7 @@ class RefitCohort:
     def clinical_risk(self, plan: FoldPlan) -> Floats:
         """Out-of-fold probability of the clinical model, averaged over repeats: (n,).
 
-        For a patient whom no fold validates on it is averaged over inner predictions.
+        Patients that are in no validation part get the average of their inner predictions.
         Raises RefitError without a clinical model.
         """
         name = self.clinical_model
