@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lymphokit.cohort.clinical import read_clinical
+from lymphokit.cohort.clinical_table import read_clinical
 from lymphokit.cohort.layout import read_layout
 from lymphokit.errors import ConfigError
 from lymphokit.simulation.cell_sets import write_labelled_cells

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.cohort.clinical import rows_of
+from lymphokit.cohort.clinical_table import rows_of
 from lymphokit.errors import CohortError
 
 COLUMNS = ["patient", "row", "date_with_dashes", "date_year_first"]

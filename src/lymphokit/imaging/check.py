@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from lymphokit.cohort.archive import is_hidden
-from lymphokit.cohort.clinical import read_clinical
+from lymphokit.cohort.clinical_table import read_clinical
 from lymphokit.cohort.layout import IMAGE_SUFFIXES, SETS, PatientFolder, natural_order, read_layout
 from lymphokit.errors import CohortError, Fault, ImageError
 from lymphokit.imaging.read import read_image

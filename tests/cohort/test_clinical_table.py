@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lymphokit.cohort.clinical import read_clinical
+from lymphokit.cohort.clinical_table import read_clinical
 
 HEADER = ",ID,LABEL,GENDER,DOB,LYMPH_COUNT"
 SOUND = ["0,P10,1,M,4/13/1950,7.5", "1,P2,0,f,13-04-1950,5", "2,P1,-1,F,1950-04-13,2.5e1"]
