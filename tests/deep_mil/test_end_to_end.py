@@ -50,7 +50,7 @@ def cohort(n: int, seed: int) -> tuple[Bags, NDArray[np.int64], Clinical]:
 
 
 def network(seed: int = 3, **changes: Any) -> EndToEndNetwork:
-    settings = EndToEndSettings.model_construct(**{**SMALL, **changes})  # no epochs, to look at
+    settings = EndToEndSettings.model_construct(**{**SMALL, **changes})  # unvalidated: 0 epochs
     return EndToEndNetwork(settings, seed=seed)
 
 
@@ -83,10 +83,10 @@ def test_before_training_the_decoder_gives_the_mean_colour() -> None:
 
 def test_colours_far_too_dark_or_bright_still_have_a_gradient() -> None:
     model, images = fitted(epochs=0), images_of(cohort(20, 0)[0], 16)
-    lesson, bias = Mock(images=images), model.autoencoder_.to_colours.bias
+    batch, bias = Mock(images=images), model.autoencoder_.to_colours.bias
     for logit in (-9.0, 9.0):
         torch.nn.init.constant_(bias, logit)
-        loss = model._reconstruction(model.autoencoder_.encode(images), lesson)
+        loss = model._reconstruction(model.autoencoder_.encode(images), batch)
         (gradient,) = torch.autograd.grad(loss, bias)
         assert (gradient * logit > 0.01).all()
 
@@ -104,7 +104,9 @@ def test_batch_norms_hold_the_statistics_of_all_training_cells_under_the_final_w
 def test_while_frozen_the_classifier_does_not_move() -> None:
     still, moved = fitted(epochs=2, frozen_epochs=2), fitted(epochs=3, frozen_epochs=2)
     start = fitted(epochs=1, frozen_epochs=2)
-    weights = [model.head_.state_dict()["V.weight"] for model in (start, still, moved)]
+    weights = [
+        model.classifier_.state_dict()["aggregation.V.weight"] for model in (start, still, moved)
+    ]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[1], weights[2])
     assert np.isnan(still.losses_[:, 0]).all()
@@ -125,7 +127,10 @@ def test_a_step_of_the_first_phase_leaves_the_autoencoder_and_the_second_the_cla
         slow_encoder.autoencoder_.state_dict()[encoder], start.autoencoder_.state_dict()[encoder]
     )
     assert torch.equal(
-        slow_classifier.head_.state_dict()["V.weight"], start.head_.state_dict()["V.weight"]
+        *(
+            model.classifier_.state_dict()["aggregation.V.weight"]
+            for model in (slow_classifier, start)
+        )
     )
     assert not torch.equal(
         slow_classifier.autoencoder_.state_dict()[encoder],
@@ -133,22 +138,22 @@ def test_a_step_of_the_first_phase_leaves_the_autoencoder_and_the_second_the_cla
     )
 
 
-def test_no_step_holds_more_cells_than_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_step_holds_more_cells_than_the_setting_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     model, seen = network(cells_per_bag=2, epochs=1), []
-    lessons = model._lessons
+    batches = model._batches
 
-    def watched(*given: Any) -> Any:
-        for lesson in lessons(*given):
-            seen.append(lesson.sizes)
-            yield lesson
+    def record(*given: Any) -> Any:
+        for batch in batches(*given):
+            seen.append(batch.bag_of.bincount())
+            yield batch
 
-    monkeypatch.setattr(model, "_lessons", watched)
+    monkeypatch.setattr(model, "_batches", record)
     model.fit(*cohort(20, 0))
-    assert max(max(sizes) for sizes in seen) == 2
+    assert max(sizes.max() for sizes in seen) == 2
     assert sum(len(sizes) for sizes in seen) == 20
 
 
-def test_features_that_are_no_images_are_refused() -> None:
+def test_features_that_are_not_images_are_refused() -> None:
     bags = Bags.pack([np.zeros((2, 5)), np.zeros((1, 5))], ["A", "B"])
     clinical = Clinical(np.array([50.0, 60.0]), np.array([5.0, 9.0]))
     with pytest.raises(ValueError, match="pixels_raw"):

@@ -194,7 +194,7 @@ class DualStream(nn.Module):
         a_i = softmax_i( <Q h_i, Q h_m> / sqrt(L) )
         z   = [c^T h_m, sum_i a_i h_i]
 
-    Source: Li, Li and Eliceiri 2021 (DSMIL), eq. 3 to 7, with the cells as their own values.
+    Source: Li, Li and Eliceiri 2021 (DSMIL), eq. 3 to 7, with the cells' features as the values.
     Departs: the two streams meet in the bag's MLP and not in a mean of two scores.
     """
 

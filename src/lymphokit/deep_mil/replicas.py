@@ -1,7 +1,7 @@
 """One configuration of D-MIL trained repeatedly, on several divisions of the patients.
 
 A repeated K-fold, or the seven executions of an ablation. Networks of a division share projection,
-held-out patients and the order of the bags; initial weights and dropout are their own.
+held-out patients and the order of the bags, and differ in initial weights and dropout.
 """
 
 from collections.abc import Sequence

@@ -259,8 +259,8 @@ def epoch_scores(examples: Examples, parts: Parts, logits: Floats) -> Floats:
 def join_history(scores: Sequence[Floats]) -> History:
     """The history of networks from each one's `epoch_scores` (epochs, 3, 2)."""
     padded = np.full((max(map(len, scores)), len(scores), 3, 2), np.nan)
-    for network, own in enumerate(scores):
-        padded[: len(own), network] = own
+    for network, by_epoch in enumerate(scores):
+        padded[: len(by_epoch), network] = by_epoch
     return History(*(Curves(padded[..., part, 0], padded[..., part, 1]) for part in range(3)))
 
 
@@ -293,9 +293,10 @@ class EarlyStopping:
 
 
 class Adam:
-    """`torch.optim.Adam` without its class, whose constructor imports torch's compiler.
+    """`torch.optim.Adam`, by its functional form.
 
-    That import takes 1.3 s of CPU time, and every fold's fit is a process.
+    The constructor of the class imports torch's compiler: 1.3 s of CPU time in the process of every
+    fit.
     weight_decay: L2, added to the gradient.
     """
 

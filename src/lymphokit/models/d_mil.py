@@ -116,5 +116,5 @@ class DMil(BagModel[DMilSettings]):
         """The members' logits: (members, n_bags)."""
         from lymphokit.deep_mil.training import predict_logits
 
-        everyone = np.arange(len(inputs))
-        return np.stack([predict_logits(each, inputs, everyone) for each in self.networks_])
+        bags = np.arange(len(inputs))
+        return np.stack([predict_logits(network, inputs, bags) for network in self.networks_])
