@@ -49,10 +49,9 @@ from lymphokit.evaluation.out_of_fold import cross_predict, decision_table
 from lymphokit.evaluation.uncertainty import score_table, widening
 from lymphokit.features.morphology import measure_cells
 from lymphokit.imaging.check import Cohort, check_cohort
-from lymphokit.imaging.labelled import Photographs
-from lymphokit.imaging.read import read_images
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.segment import segment
-from lymphokit.imaging.stain import Stain, moments, stain_of
+from lymphokit.imaging.stain import Stain, moments
 from lymphokit.models.registry import create
 from lymphokit.plan import make_plan
 from lymphokit.provenance import settings_digest
@@ -96,7 +95,7 @@ class DrawnCohort:
     folds: pd.DataFrame
     cells: Floats
     moments: NDArray[np.float64]
-    photographs: Photographs
+    photographs: ImageFiles
     table: pd.DataFrame
 
 
@@ -115,7 +114,7 @@ def draw(settings: Mapping[str, Any], folder: Path, seed: int) -> DrawnCohort:
     cohort = check_cohort(root, **reading)
     paths = cohort.cells["path"]
     measured, stains = [], []
-    for image in read_images(root, paths, reading["image_size"]):
+    for image in ImageFiles(root, paths, reading["image_size"]):
         measured.append(measured_cells([image], settings["segmentation"]))
         stains.append(moments(image))
     home, known = labelled.list_cells(root / LABELLED)
@@ -124,7 +123,7 @@ def draw(settings: Mapping[str, Any], folder: Path, seed: int) -> DrawnCohort:
     rows = [(cell.file, cell.label, part) for part, some in parts.items() for cell in some]
     table = pd.DataFrame(rows, columns=["file", "label", "part"])
     side = settings["pseudo_label"]["labelled_px"]
-    photographs = Photographs(home, table["file"].tolist(), None, side=side)
+    photographs = ImageFiles(home, table["file"].tolist(), None, side=side)
     folds = make_folds(cohort.patients, seed=seed, **settings["folds"])
     return DrawnCohort(
         cohort, folds, np.concatenate(measured), np.stack(stains), photographs, table
@@ -160,8 +159,8 @@ def pseudo_labels(
     """The state of the fold before the first round and after the last phase."""
     block, cells = settings["pseudo_label"], drawn.cohort.cells
     training = fold.loc[fold["part"] == "train", "patient"]
-    target = Stain.of(drawn.moments[cells["patient"].isin(training).to_numpy()])
-    normalised = replace(drawn.photographs, stain=(stain_of(drawn.photographs), target))
+    target = Stain.from_moments(drawn.moments[cells["patient"].isin(training).to_numpy()])
+    normalised = replace(drawn.photographs, stain=(Stain.from_images(drawn.photographs), target))
     learner = HeadLearner(
         drawn.cells,
         measured_cells(normalised, settings["segmentation"]),

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lymphokit.imaging.artefacts import CHANNELS, PARTS, by_patient, file_form, stains
+from lymphokit.imaging.artefacts import (
+    CHANNELS,
+    PARTS,
+    average_by_patient,
+    colour_statistics,
+    file_properties,
+)
 
 GLASS, RED_CELL, NUCLEUS = (250, 230, 205), (200, 165, 180), (90, 40, 140)
 
@@ -31,7 +37,7 @@ def test_a_file_tells_its_bytes_its_size_and_how_coarse_its_jpeg_tables_are(tmp_
     image.save(tmp_path / "coarse.jpg", quality=50)
     image.save(tmp_path / "none.png")
     fine, coarse, none = (
-        file_form(tmp_path / f"{n}") for n in ("fine.jpg", "coarse.jpg", "none.png")
+        file_properties(tmp_path / f"{n}") for n in ("fine.jpg", "coarse.jpg", "none.png")
     )
     assert fine[:3] == ((tmp_path / "fine.jpg").stat().st_size, 128, 100)
     assert fine[0] > coarse[0]
@@ -40,13 +46,13 @@ def test_a_file_tells_its_bytes_its_size_and_how_coarse_its_jpeg_tables_are(tmp_
 
 
 def test_bare_glass_is_neither_red_cells_nor_any_nucleus() -> None:
-    found = stains(smear())
+    found = colour_statistics(smear())
     np.testing.assert_allclose(found[:6], [*lab(GLASS), 0, 0, 0], atol=1e-9)
 
 
 def test_the_ground_holds_red_cells_and_no_nucleus() -> None:
     image = smear()
-    lightness = stains(image)[6]
+    lightness = colour_statistics(image)[6]
     is_nucleus = (image == NUCLEUS).all(axis=2)[::2, ::2]
     expected = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)[::2, ::2, 0][~is_nucleus].mean()
     assert lightness == pytest.approx(expected)
@@ -54,7 +60,7 @@ def test_the_ground_holds_red_cells_and_no_nucleus() -> None:
 
 
 def test_an_image_of_one_colour_has_that_colour_everywhere() -> None:
-    found = stains(np.full((128, 128, 3), GLASS, dtype=np.uint8))
+    found = colour_statistics(np.full((128, 128, 3), GLASS, dtype=np.uint8))
     np.testing.assert_allclose(found, [*lab(GLASS), 0, 0, 0] * 3)
 
 
@@ -63,7 +69,7 @@ def test_a_patient_is_the_mean_and_the_spread_of_the_images() -> None:
     colours = np.zeros((3, 18))
     colours[:, 0] = 1.0, 3.0, 7.0  # the mean lightness of the glass
     colours[:, 3] = 2.0, 4.0, 8.0  # and its deviation within an image
-    table = by_patient(["P2", "P2", "P1"], files, colours).set_index("patient")
+    table = average_by_patient(["P2", "P2", "P1"], files, colours).set_index("patient")
     assert table.loc["P2", "n_images"] == 2
     assert table.loc["P2", "file_bytes_mean"] == 200
     assert table.loc["P2", "file_bytes_spread"] == 100

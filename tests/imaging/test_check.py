@@ -162,7 +162,7 @@ def test_skipped_images_are_left_out_and_told(raw: Path) -> None:
     assert "2.jpg" not in cohort.cells.loc[cohort.cells["patient"] == "P2", "image"].tolist()
     assert [fault.image for fault in cohort.skipped] == ["2.jpg", "notes.txt"]
     assert describe(cohort.skipped).startswith("P2: 2 of 4 images cannot be used\n")
-    assert describe(cohort.skipped).endswith("they are skipped, as cohort.on_error: skip asks")
+    assert describe(cohort.skipped).endswith("cohort.on_error: skip")
 
 
 def test_a_bag_left_without_a_usable_image_is_a_fault_also_when_skipping(raw: Path) -> None:

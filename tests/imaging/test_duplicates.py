@@ -1,4 +1,4 @@
-"""The same photograph is found however it was treated; different ones are told apart."""
+"""A changed copy of an image is found; different images are not paired."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -20,7 +20,7 @@ Image = NDArray[np.uint8]
 N = 10
 
 
-def photographs() -> list[Image]:
+def drawn_images() -> list[Image]:
     """Smears of one cell each, near the centre as in the competition."""
     place = np.random.default_rng(5).integers(-8, 9, (N, 2))
     return [
@@ -74,16 +74,16 @@ def found_in(images: list[Image]) -> pd.DataFrame:
     return duplicates.find_duplicates(bank_of(images)).pairs
 
 
-def test_different_photographs_are_no_pair() -> None:
-    found = duplicates.find_duplicates(bank_of(photographs()))
+def test_different_images_are_no_pair() -> None:
+    found = duplicates.find_duplicates(bank_of(drawn_images()))
     assert found.pairs.empty
     assert found.pairs.columns.tolist() == list(duplicates.COLUMNS)
     assert found.n_images == N
 
 
 @pytest.mark.parametrize("name", TREATMENTS)
-def test_a_treated_photograph_is_found(name: str) -> None:
-    images = photographs()
+def test_a_treated_image_is_found(name: str) -> None:
+    images = drawn_images()
     pairs = found_in([*images, TREATMENTS[name](images[3])])
     assert pairs[["first", "second"]].to_numpy().tolist() == [[3, N]]
     assert pairs["turn"].tolist() == ["as it is"]
@@ -104,10 +104,10 @@ def test_a_treated_photograph_is_found(name: str) -> None:
         ("transposed and turned by half", lambda image: np.rot90(image, 2).transpose(1, 0, 2)),
     ],
 )
-def test_a_turned_photograph_is_found_with_the_turn_that_brings_it_back(
+def test_a_turned_image_is_found_with_the_turn_that_brings_it_back(
     name: str, turn: Callable[[Image], Image]
 ) -> None:
-    images = photographs()
+    images = drawn_images()
     # The bank holds images shrunk by averages, which commute with turns.
     pairs = found_in([*images, np.ascontiguousarray(turn(images[3]))])
     assert pairs[["first", "second", "bits", "turn"]].to_numpy().tolist() == [[3, N, 0, name]]
@@ -117,8 +117,8 @@ def test_a_turned_photograph_is_found_with_the_turn_that_brings_it_back(
     np.testing.assert_array_equal(back, bank[0])
 
 
-def test_a_photograph_that_is_there_three_times_is_three_pairs() -> None:
-    images = photographs()
+def test_a_image_that_is_there_three_times_is_three_pairs() -> None:
+    images = drawn_images()
     pairs = found_in([images[2], *images, images[2]])
     assert pairs[["first", "second"]].to_numpy().tolist() == [[0, 3], [0, N + 1], [3, N + 1]]
     assert pairs["identical"].all()
@@ -126,7 +126,7 @@ def test_a_photograph_that_is_there_three_times_is_three_pairs() -> None:
 
 def test_empty_images_are_the_same() -> None:
     blank = [np.full((SIZE, SIZE, 3), level, np.uint8) for level in (0, 255)]
-    pairs = found_in([*photographs(), *blank])
+    pairs = found_in([*drawn_images(), *blank])
     assert pairs[["first", "second"]].to_numpy().tolist() == [[N, N + 1]]
 
 
@@ -153,7 +153,7 @@ def test_every_near_pair_of_hashes_is_a_candidate_in_blocks_of_any_size(
         assert len(tables) == len(expected)
 
 
-def test_two_photographs_of_the_competition_are_found_among_its_images(real_data: Path) -> None:
+def test_two_images_of_the_competition_are_found_among_its_images(real_data: Path) -> None:
     """Sixty images, each beside a mirrored copy that was saved anew as a poor JPEG."""
     folder = real_data / "dlmi-lymphocytosis-classification" / "trainset"
     files = sorted(folder.rglob("*.jpg"))[::80][:60]

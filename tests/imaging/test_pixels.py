@@ -31,7 +31,7 @@ def cells() -> list[NDArray[np.uint8]]:
     return [*drawn, np.full((SIZE, SIZE, 3), 90, dtype=np.uint8)]
 
 
-def test_every_row_is_its_own_image_in_order(tmp_path: Path) -> None:
+def test_every_row_is_the_right_image_in_order(tmp_path: Path) -> None:
     images = cells()
     assert write(tmp_path, iter(images), len(images)) == 1  # the blank one
     raw, segmented, masks = (pixels.open_pixels(tmp_path / f"{bank}.npy") for bank in BANKS)
@@ -48,12 +48,12 @@ def test_a_bank_cannot_be_written_by_who_reads_it(tmp_path: Path) -> None:
         pixels.open_pixels(tmp_path / "raw.npy")[0] = 0
 
 
-@pytest.mark.parametrize("said", [5, 7])
+@pytest.mark.parametrize("n_cells", [5, 7])
 def test_another_number_of_images_than_cells_is_an_error_and_leaves_no_file(
-    tmp_path: Path, said: int
+    tmp_path: Path, n_cells: int
 ) -> None:
     with pytest.raises(BankError):
-        write(tmp_path, iter(cells()), said)
+        write(tmp_path, iter(cells()), n_cells)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -70,7 +70,7 @@ def test_only_a_few_images_are_in_memory_at_a_time() -> None:
         return pixels.SmallCell(image, image, image, found=True)
 
     with ThreadPoolExecutor(2) as pool:
-        for given_back, _ in enumerate(pixels._in_order(pool, work, blanks(), ahead=4)):
+        for given_back, _ in enumerate(pixels._ordered_results(pool, work, blanks(), limit=4)):
             assert taken - given_back <= 5
     assert given_back == 49
 

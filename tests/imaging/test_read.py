@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lymphokit.errors import ImageError
-from lymphokit.imaging.read import read_image, read_images
+from lymphokit.imaging.read import read_image
 
 SIZE = 24
 PIXELS = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
@@ -163,13 +163,3 @@ def test_an_image_damaged_at_random_is_read_or_refused(
         assert read_image(tmp_path / "a", SIZE).shape == (SIZE, SIZE, 3)
     except ImageError as error:
         assert str(error)  # noqa: PT017
-
-
-def test_images_are_read_one_by_one_and_a_bad_one_is_named(tmp_path: Path) -> None:
-    (tmp_path / "P1").mkdir()
-    (tmp_path / "P1" / "0.png").write_bytes(encode(PIXELS, "PNG"))
-    (tmp_path / "P1" / "1.png").write_bytes(b"")
-    images = read_images(tmp_path, ["P1/0.png", "P1/1.png"], SIZE)
-    np.testing.assert_array_equal(next(images), PIXELS)
-    with pytest.raises(ImageError, match=r"P1/1\.png is empty"):
-        next(images)

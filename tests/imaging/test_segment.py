@@ -11,8 +11,8 @@ from sklearn.cluster import KMeans
 
 from lymphokit.imaging.read import read_image
 from lymphokit.imaging.segment import (
-    found_nothing,
     keep_cell,
+    no_cell_found,
     saturation,
     segment,
     two_class_threshold,
@@ -119,19 +119,19 @@ def test_dilation_adds_all_pixels_that_near() -> None:
 def test_a_blank_image_is_kept_whole_and_said_to_hold_nothing(colour: tuple[int, ...]) -> None:
     image = np.full((SIZE, SIZE, 3), colour, dtype=np.uint8)
     mask = segment(image, **SETTINGS)
-    assert found_nothing(mask)
+    assert no_cell_found(mask)
     np.testing.assert_array_equal(keep_cell(image, mask), image)
 
 
 def test_an_image_with_neighbours_alone_is_kept_whole() -> None:
-    assert found_nothing(segment(smear(disc(20, 20, 40), disc(200, 200, 40)), **SETTINGS))
+    assert no_cell_found(segment(smear(disc(20, 20, 40), disc(200, 200, 40)), **SETTINGS))
 
 
 def test_what_is_kept_is_the_image_inside_and_black_outside() -> None:
     image = smear(disc(CENTRE, CENTRE, 30))
     mask = segment(image, **SETTINGS)
     kept = keep_cell(image, mask)
-    assert not found_nothing(mask)
+    assert not no_cell_found(mask)
     np.testing.assert_array_equal(kept[mask], image[mask])
     assert not kept[~mask].any()
 

@@ -1,4 +1,4 @@
-"""Stain matching: exact where nothing is cut off, and measured on whom it says."""
+"""Stain normalisation: exact unless levels are clipped."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lymphokit.imaging.stain import Stain, moments, move, moved_onto, stain_of
+from lymphokit.imaging.stain import Stain, moments, normalise_stain, source_and_target
 
 
 def images(n: int, seed: int = 0, low: int = 90, high: int = 160) -> NDArray[np.uint8]:
@@ -15,7 +15,7 @@ def images(n: int, seed: int = 0, low: int = 90, high: int = 160) -> NDArray[np.
 
 def test_statistics_of_a_set_are_those_of_all_its_pixels() -> None:
     several = images(5)
-    stain = stain_of(several)
+    stain = Stain.from_images(several)
     pixels = several.reshape(-1, 3).astype(np.float64)
     np.testing.assert_allclose(stain.mean, pixels.mean(axis=0))
     np.testing.assert_allclose(stain.std, pixels.std(axis=0))
@@ -24,15 +24,15 @@ def test_statistics_of_a_set_are_those_of_all_its_pixels() -> None:
 def test_moments_of_some_images_give_the_stain_of_those_alone() -> None:
     several = images(6)
     kept = np.stack([moments(image) for image in several])
-    some = Stain.of(kept[[1, 4]])
-    assert some == stain_of(several[[1, 4]])
-    assert some != stain_of(several)
+    some = Stain.from_moments(kept[[1, 4]])
+    assert some == Stain.from_images(several[[1, 4]])
+    assert some != Stain.from_images(several)
 
 
 def test_moved_images_have_the_targets_mean_and_deviation() -> None:
-    several, source = images(8), stain_of(images(8))
+    several, source = images(8), Stain.from_images(images(8))
     target = Stain((120.0, 100.0, 140.0), (12.0, 25.0, 18.0))
-    moved = stain_of(move(image, source, target) for image in several)
+    moved = Stain.from_images(normalise_stain(image, source, target) for image in several)
     np.testing.assert_allclose(moved.mean, target.mean, atol=0.05)
     np.testing.assert_allclose(moved.std, target.std, atol=0.05)
 
@@ -42,34 +42,34 @@ def test_moving_follows_the_reports_formula_pixel_by_pixel() -> None:
     target = Stain((90.0, 80.0, 70.0), (15.0, 33.0, 60.0))
     formula = np.array(target.mean) + np.array(target.std) * (image - source.mean) / source.std
     expected = np.clip(np.rint(formula), 0, 255)
-    np.testing.assert_array_equal(move(image, source, target), expected)
+    np.testing.assert_array_equal(normalise_stain(image, source, target), expected)
 
 
 def test_levels_beyond_black_and_white_are_cut_off() -> None:
     dark, bright = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
     source, target = Stain((128.0,) * 3, (10.0,) * 3), Stain((128.0,) * 3, (50.0,) * 3)
-    assert move(dark, source, target).max() == 0
-    assert move(bright, source, target).min() == 255
+    assert normalise_stain(dark, source, target).max() == 0
+    assert normalise_stain(bright, source, target).min() == 255
 
 
-def test_one_side_moves_and_the_other_stays() -> None:
-    one, other = stain_of(images(2)), stain_of(images(2, seed=1, low=10))
+def test_one_dataset_is_normalised_and_the_other_stays() -> None:
+    one, other = Stain.from_images(images(2)), Stain.from_images(images(2, seed=1, low=10))
     stains = json.loads(
         json.dumps({"competition": one.as_dict(), "labelled_cells": other.as_dict()})
     )
-    assert moved_onto("competition", "competition", stains) == (one, other)
-    assert moved_onto("labelled_cells", "labelled_cells", stains) == (other, one)
-    assert moved_onto("labelled_cells", "competition", stains) is None
-    assert moved_onto("competition", "none", stains) is None
+    assert source_and_target("competition", "competition", stains) == (one, other)
+    assert source_and_target("labelled_cells", "labelled_cells", stains) == (other, one)
+    assert source_and_target("labelled_cells", "competition", stains) is None
+    assert source_and_target("competition", "none", stains) is None
 
 
 def test_a_channel_of_one_level_cannot_be_stretched() -> None:
     grey = images(3)
     grey[..., 1] = 77
     with pytest.raises(ValueError, match="one level"):
-        stain_of(grey)
+        Stain.from_images(grey)
 
 
 def test_no_image_has_no_stain() -> None:
     with pytest.raises(ValueError, match="no image"):
-        Stain.of(np.empty((0, 2, 3)))
+        Stain.from_moments(np.empty((0, 2, 3)))

@@ -6,9 +6,8 @@ from pathlib import Path
 from lymphokit.cohort.tables import read_cells
 from lymphokit.features.backbone import encode_images, load_backbone
 from lymphokit.features.bank import write_bank
-from lymphokit.imaging.frame import centre, resized
+from lymphokit.imaging.image_files import ImageFiles, crop_centre, resize
 from lymphokit.imaging.pixels import open_pixels, unpack_mask
-from lymphokit.imaging.read import read_images
 from lymphokit.imaging.segment import keep_cell
 from lymphokit.job import job
 from lymphokit.progress import say, track
@@ -21,12 +20,14 @@ with job(snakemake.log[0], snakemake.threads):
     )
     say(backbone.source)
     cells = read_cells(snakemake.input.cells)
-    images = read_images(Path(snakemake.input.raw), cells["path"], snakemake.params.image_size)
+    images = ImageFiles(
+        Path(snakemake.input.raw), cells["path"].tolist(), snakemake.params.image_size
+    )
     if settings["image"] == "segmented":
         masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
         images = map(keep_cell, images, masks)
-    images = map(partial(centre, side=settings["crop"]), images)
-    images = map(partial(resized, side=snakemake.params.side), images)
+    images = map(partial(crop_centre, side=settings["crop"]), images)
+    images = map(partial(resize, side=snakemake.params.side), images)
     tracked = track(images, f"cells through {snakemake.wildcards.backbone}", len(cells))
     write_bank(
         Path(snakemake.output.bank),

@@ -12,7 +12,7 @@ from lymphokit.features.backbone import load_backbone, save_network
 from lymphokit.features.fine_tune import Adam, fine_tune
 from lymphokit.figures.confusion import confusion_figure
 from lymphokit.figures.tables import share_with_interval
-from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say
 
@@ -25,9 +25,7 @@ with job(snakemake.log[0], snakemake.threads):
     labels = cells["type"].map(types.index).to_numpy(np.int64)
     is_training = (cells["part"] == "train").to_numpy()
     training, held_out = np.flatnonzero(is_training), np.flatnonzero(~is_training)
-    images = Photographs(
-        Path(about["home"]), cells["file"].tolist(), None, side=snakemake.params.px
-    )
+    images = ImageFiles(Path(about["home"]), cells["file"].tolist(), None, side=snakemake.params.px)
     trained = fine_tune(
         backbone,
         images,

@@ -6,7 +6,7 @@ import numpy as np
 
 from lymphokit.cohort.tables import read_cells, read_patients
 from lymphokit.figures.cells import montage
-from lymphokit.imaging.read import read_images
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 
 PATIENTS_A_LABEL, CELLS_A_PATIENT = 3, 8
@@ -19,7 +19,7 @@ with job(snakemake.log[0], snakemake.threads):
     bags = []
     for patient in shown["patient"]:
         paths = cells.loc[cells["patient"] == patient, "path"].iloc[:CELLS_A_PATIENT]
-        images = read_images(Path(snakemake.input.raw), paths, snakemake.params.image_size)
+        images = ImageFiles(Path(snakemake.input.raw), paths.tolist(), snakemake.params.image_size)
         bags.append(np.stack(list(images)))
     figure = montage(bags, shown["patient"].tolist(), shown["label"].tolist())
     figure.savefig(snakemake.output.figure, dpi=100)

@@ -6,7 +6,7 @@ from lymphokit.cohort.tables import read_cells, read_fold, read_patients
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.bank import write_bank
 from lymphokit.features.fine_tune import Sgd
-from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.pseudo_labels.instance_network import instance_probabilities
@@ -17,7 +17,7 @@ with job(snakemake.log[0], snakemake.threads):
     cells = read_cells(given.cells)
     backbone = load_backbone(**params.trunk, seed=params.seed)
     say(backbone.source)
-    images = Photographs(
+    images = ImageFiles(
         Path(given.raw), cells["path"].tolist(), params.image_size, params.crop, params.px
     )
     probabilities = instance_probabilities(

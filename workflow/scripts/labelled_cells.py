@@ -7,8 +7,8 @@ import pandas as pd
 from lymphokit.cohort.labelled_cells import list_cells, split
 from lymphokit.cohort.tables import write_table
 from lymphokit.files import write_json
-from lymphokit.imaging.labelled import Photographs, check_photographs
-from lymphokit.imaging.stain import stain_of
+from lymphokit.imaging.image_files import ImageFiles, check_images
+from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 from lymphokit.progress import say
 
@@ -25,8 +25,10 @@ with job(snakemake.log[0], snakemake.threads):
         [(cell.file, cell.label, part) for part, chosen in parts.items() for cell in chosen],
         columns=["file", "label", "part"],
     )
-    check_photographs(home, table["file"].tolist())
-    stain = stain_of(Photographs(home, table["file"].tolist(), None, side=settings["labelled_px"]))
+    check_images(home, table["file"].tolist())
+    stain = Stain.from_images(
+        ImageFiles(home, table["file"].tolist(), None, side=settings["labelled_px"])
+    )
     write_table(table, snakemake.output.table)
     about = {"home": str(home), "stain": stain.as_dict(), "n_images": len(cells)}
     write_json(Path(snakemake.output.about), about)

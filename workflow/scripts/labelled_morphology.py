@@ -7,9 +7,9 @@ from pathlib import Path
 from lymphokit.cohort.tables import read_table
 from lymphokit.features.bank import write_bank
 from lymphokit.features.morphology import NAMES, measure_cells
-from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.segment import segment
-from lymphokit.imaging.stain import moved_onto
+from lymphokit.imaging.stain import source_and_target
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
@@ -17,12 +17,12 @@ with job(snakemake.log[0], snakemake.threads):
     files = read_table(snakemake.input.table)["file"].tolist()
     home = json.loads(Path(snakemake.input.about).read_text())["home"]
     stains = json.loads(Path(snakemake.input.stain).read_text())
-    images = Photographs(
+    images = ImageFiles(
         Path(home),
         files,
         None,
         side=settings["labelled_px"],
-        stain=moved_onto("labelled_cells", settings["stain"], stains),
+        stain=source_and_target("labelled_cells", settings["stain"], stains),
     )
     masks = map(partial(segment, **segmentation), images)
     write_bank(

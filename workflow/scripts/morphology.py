@@ -5,14 +5,16 @@ from pathlib import Path
 from lymphokit.cohort.tables import read_cells
 from lymphokit.features.bank import write_bank
 from lymphokit.features.morphology import NAMES, measure_cells
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.pixels import open_pixels, unpack_mask
-from lymphokit.imaging.read import read_images
 from lymphokit.job import job
 from lymphokit.progress import track
 
 with job(snakemake.log[0], snakemake.threads):
     cells = read_cells(snakemake.input.cells)
-    images = read_images(Path(snakemake.input.raw), cells["path"], snakemake.params.image_size)
+    images = ImageFiles(
+        Path(snakemake.input.raw), cells["path"].tolist(), snakemake.params.image_size
+    )
     masks = map(unpack_mask, open_pixels(Path(snakemake.input.masks)))
     write_bank(
         Path(snakemake.output.bank),

@@ -6,15 +6,15 @@ import numpy as np
 
 from lymphokit.cohort.tables import read_cells
 from lymphokit.figures.segmentation import segmentation_figure
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.pixels import open_pixels, unpack_mask, write_pixel_banks
-from lymphokit.imaging.read import read_images
 from lymphokit.job import job
 from lymphokit.progress import say, track
 
 with job(snakemake.log[0], snakemake.threads):
     cells = read_cells(snakemake.input.cells)
     raw, size = Path(snakemake.input.raw), snakemake.params.image_size
-    images = track(read_images(raw, cells["path"], size), "segmenting cells", len(cells))
+    images = track(ImageFiles(raw, cells["path"].tolist(), size), "segmenting cells", len(cells))
     not_found = write_pixel_banks(
         images,
         len(cells),
@@ -29,7 +29,7 @@ with job(snakemake.log[0], snakemake.threads):
     shown = np.linspace(0, len(cells) - 1, 6).astype(int)
     masks = open_pixels(Path(snakemake.output.masks))
     segmentation_figure(
-        list(read_images(raw, cells["path"].iloc[shown], size)),
+        list(ImageFiles(raw, cells["path"].iloc[shown].tolist(), size)),
         [unpack_mask(masks[cell]) for cell in shown],
         n_cells=len(cells),
         n_not_found=not_found,

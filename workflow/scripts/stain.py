@@ -16,7 +16,7 @@ with job(snakemake.log[0], snakemake.threads):
     cells = read_cells(snakemake.input.cells)
     theirs = cells["patient"].isin(training).to_numpy()
     stains = {
-        "competition": Stain.of(np.load(snakemake.input.moments)[theirs]).as_dict(),
+        "competition": Stain.from_moments(np.load(snakemake.input.moments)[theirs]).as_dict(),
         "labelled_cells": json.loads(Path(snakemake.input.labelled).read_text())["stain"],
         "patients": cells.loc[theirs, "patient"].unique().tolist(),
     }

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from lymphokit.cohort.tables import read_cells, read_table
-from lymphokit.imaging.labelled import Photographs
-from lymphokit.imaging.stain import moved_onto
+from lymphokit.imaging.image_files import ImageFiles
+from lymphokit.imaging.stain import source_and_target
 from lymphokit.job import job
 from lymphokit.pseudo_labels.cells_figure import stain_figure
 
@@ -28,10 +28,14 @@ with job(snakemake.log[0], snakemake.threads):
     moved = moving if moving != "none" else "competition"
     still = next(name for name in sources if name != moved)
     rows = []
-    for name, stain in ((moved, None), (moved, moved_onto(moved, moving, stains)), (still, None)):
+    for name, stain in (
+        (moved, None),
+        (moved, source_and_target(moved, moving, stains)),
+        (still, None),
+    ):
         root, paths = sources[name]
         crop = snakemake.params.frame["crop"] if name == "competition" else None
-        images = Photographs(root, paths, None, crop, side, stain)
+        images = ImageFiles(root, paths, None, crop, side, stain)
         rows.append(list(images[np.linspace(0, len(paths) - 1, SHOWN).astype(np.int64)]))
     figure = stain_figure(*rows, moved=NAMES[moved], onto=NAMES[still])
     figure.savefig(snakemake.output.figure, dpi=110)

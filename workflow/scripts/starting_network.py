@@ -10,7 +10,7 @@ import pandas as pd
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.fine_tune import Sgd, fine_tune
-from lymphokit.imaging.labelled import Photographs
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say
 
@@ -24,7 +24,7 @@ with job(snakemake.log[0], snakemake.threads):
     training, held_out = np.flatnonzero(is_training), np.flatnonzero(~is_training)
     trained = fine_tune(
         backbone,
-        Photographs(home, cells["file"].tolist(), None, side=settings["labelled_px"]),
+        ImageFiles(home, cells["file"].tolist(), None, side=settings["labelled_px"]),
         training,
         labels[training],
         settings=Sgd(**settings["sgd"]),

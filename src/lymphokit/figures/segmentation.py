@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from lymphokit.figures.style import CAPTION
-from lymphokit.imaging.segment import Mask, Pixels, found_nothing, keep_cell, saturation
+from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found, saturation
 
 _COLUMNS = ("RGB", "saturation", "mask", "segmented")
 
@@ -44,7 +44,7 @@ def _draw(row: Sequence[Axes], image: Pixels, mask: Mask) -> AxesImage:
     scale = grey.imshow(saturation(image), cmap="gray", vmin=0, vmax=255)
     binary.imshow(mask, cmap="gray", vmin=0, vmax=1)
     kept.imshow(keep_cell(image, mask))
-    if found_nothing(mask):
+    if no_cell_found(mask):
         binary.set_xlabel("no cell found", fontsize="small")
     for panel in row:
         panel.set(xticks=[], yticks=[])

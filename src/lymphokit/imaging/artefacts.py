@@ -1,6 +1,6 @@
-"""What images give away without showing a cell: their files, and the stain around the cells.
+"""Possible confounders in the images: properties of the files, and colours around the cells.
 
-Read to be audited; no model is given these.
+Only the studies of confounders read them, never a model.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ PARTS = ("glass", "ground", "image")
 CHANNELS = ("lightness", "green_to_red", "blue_to_yellow")
 
 
-def file_form(path: Path) -> tuple[int, int, int, int]:
-    """Bytes, width and height in pixels, and the coarseness of the JPEG tables of an image file.
+def file_properties(path: Path) -> tuple[int, int, int, int]:
+    """Bytes, width and height in pixels, and coarseness of the JPEG quantisation of an image file.
 
-    The last is the sum of all entries of its quantisation tables, which is what encoders make of a
-    quality; 0 for a file that is no JPEG. Only the header is read.
+    The coarseness is the sum of all entries of the quantisation tables, which encoders derive from
+    their quality setting; 0 for a file that is no JPEG. Only the header is read.
     """
     with Image.open(path) as image:
         tables: dict[int, Sequence[int]] = getattr(image, "quantization", {})
@@ -34,14 +34,15 @@ def file_form(path: Path) -> tuple[int, int, int, int]:
         return path.stat().st_size, image.width, image.height, coarseness
 
 
-def stains(image: Pixels) -> Floats:
-    """Mean and deviation of CIELAB's channels over bare glass, ground and image: (18,).
+def colour_statistics(image: Pixels) -> Floats:
+    """Mean and standard deviation of the CIELAB channels over bare glass, ground and image: (18,).
 
-    image (h, w, 3) RGB. Six levels from 0 to 255 a part: three means, three deviations. The ground
-    is the lower of two classes of saturation: no nucleus, whosever. It holds red cells, and how
-    many there are is partly medicine; bare glass, the lighter of two classes of the ground, holds
-    light and camera alone. A part without a pixel is the image. Every second pixel of every second
-    row is looked at: colours need no more.
+    image (h, w, 3) RGB. Six levels from 0 to 255 per part: three means, three deviations.
+    ground: the lower of two classes of saturation. It has no nuclei, but red cells, whose number
+    is partly medical.
+    glass: the lighter of two classes of the ground; it depends on light and camera alone.
+    A part without pixels is replaced by the image. Only every second pixel of every second row is
+    used, which is enough for colours.
     """
     image = np.ascontiguousarray(image[::2, ::2])
     lab = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2LAB), dtype=np.uint8)
@@ -52,28 +53,35 @@ def stains(image: Pixels) -> Floats:
     return np.concatenate([_colours(lab, part) for part in parts])
 
 
-def by_patient(patients: Sequence[str], files: NDArray[Any], colours: Floats) -> pd.DataFrame:
-    """One row a patient, in the order of ids as text: number, files and colours of their images.
+def average_by_patient(
+    patients: Sequence[str], files: NDArray[Any], colours: Floats
+) -> pd.DataFrame:
+    """One row per patient, sorted by id as text: number, file properties and colours of images.
 
-    patients (n_images,): whose each image is; files (n_images, 4) of `file_form`; colours
-    (n_images, 18) of `stains`. `_mean`: over a patient's images; `_spread`: the deviation between
-    them, 0 for one image; `_contrast`: the mean of the deviation within an image.
+    patients (n_images,): the patient of each image; files (n_images, 4) from `file_properties`;
+    colours (n_images, 18) from `colour_statistics`. Columns: `_mean` over the patient's images;
+    `_spread`, the standard deviation between them, 0 for one image; `_contrast`, the mean of the
+    standard deviation within an image.
     """
-    whose = np.asarray(patients)
-    form = pd.DataFrame(files, columns=list(FILE_COLUMNS)).groupby(whose)
-    table = pd.DataFrame({"n_images": form.size()})
-    table["file_bytes_mean"] = form["file_bytes"].mean()
-    table["file_bytes_spread"] = form["file_bytes"].std(ddof=0)
+    patient_of = np.asarray(patients)
+    by_patient = pd.DataFrame(files, columns=list(FILE_COLUMNS)).groupby(patient_of)
+    table = pd.DataFrame({"n_images": by_patient.size()})
+    table["file_bytes_mean"] = by_patient["file_bytes"].mean()
+    table["file_bytes_spread"] = by_patient["file_bytes"].std(ddof=0)
     for column in FILE_COLUMNS[1:]:
-        table[column] = form[column].mean()
-    means, spreads = (pd.DataFrame(colours).groupby(whose).agg(how) for how in ("mean", _spread))
-    names = [(part, kind, channel) for part in PARTS for kind in (0, 1) for channel in CHANNELS]
-    for place, (part, is_deviation, channel) in enumerate(names):
+        table[column] = by_patient[column].mean()
+    means, spreads = (
+        pd.DataFrame(colours).groupby(patient_of).agg(how) for how in ("mean", _spread)
+    )
+    names = [  # the order of `colour_statistics`
+        (part, kind, channel) for part in PARTS for kind in (0, 1) for channel in CHANNELS
+    ]
+    for column_number, (part, is_deviation, channel) in enumerate(names):
         if is_deviation:
-            table[f"{part}_{channel}_contrast"] = means[place]
+            table[f"{part}_{channel}_contrast"] = means[column_number]
         else:
-            table[f"{part}_{channel}_mean"] = means[place]
-            table[f"{part}_{channel}_spread"] = spreads[place]
+            table[f"{part}_{channel}_mean"] = means[column_number]
+            table[f"{part}_{channel}_spread"] = spreads[column_number]
     return table.rename_axis("patient").reset_index()
 
 

@@ -1,4 +1,4 @@
-"""The whole cohort checked before anything is computed: tables, folders and every image."""
+"""Check the raw cohort before anything is computed: tables, folders and every image."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ from lymphokit.errors import CohortError, Fault, ImageError
 from lymphokit.imaging.read import read_image
 from lymphokit.progress import track
 
-_MEND_IMAGES = "fix or remove them, or set cohort.on_error: skip in config.yaml"
-_SKIPPED = "they are skipped, as cohort.on_error: skip asks"
+_REMEDY = "fix or remove them, or set cohort.on_error: skip in config.yaml"
+_SKIPPED = "they are skipped because of cohort.on_error: skip"
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """A cohort without a fault.
+    """A cohort without faults.
 
     patients: patient, part, label, gender, age_years, lymphocytes_giga_per_litre, n_cells, in the
     natural order of patients. cells: cell, patient, image, path (relative to the raw folder), in
-    that order and by file name within a patient. skipped: images left out, if that was asked for.
+    that order and by file name within a patient. skipped: images left out with on_error `skip`.
     """
 
     patients: pd.DataFrame
@@ -35,8 +35,8 @@ class Cohort:
 
 
 @dataclass(frozen=True)
-class _Bag:
-    """A patient's folder after a look at every file in it: names of usable images, and faults."""
+class _Folder:
+    """A patient's folder after its check: the names of usable images, and the faults."""
 
     folder: PatientFolder
     images: tuple[str, ...]
@@ -48,26 +48,28 @@ def check_cohort(
 ) -> Cohort:
     """Check the raw data in `root`, Kaggle's layout, and list its patients and cells.
 
-    image_size: pixels a side of every image; on_error: whether an image that cannot be used
-    stops the run or is skipped. Every image is decoded, one at a time.
+    image_size: side of every image in pixels; on_error: whether an unusable image stops the run
+    or is skipped. Every image is decoded, one at a time.
     Raises CohortError with all faults of tables, folders and images together.
     """
     layout = read_layout(root)
     table, faults = read_clinical(layout.tables, reference_date)
     faults = [*layout.faults, *faults, *_matching_faults(table, layout.folders)]
-    bags = [_look(folder, image_size) for folder in track(layout.folders, "checking patients")]
-    unusable = [fault for bag in bags for fault in bag.faults]
+    checked = [
+        _check_folder(folder, image_size) for folder in track(layout.folders, "checking patients")
+    ]
+    unusable = [fault for folder in checked for fault in folder.faults]
     skip = on_error == "skip"
-    faults += [fault for bag in bags for fault in _emptiness(bag, skip)]
+    faults += [fault for folder in checked for fault in _emptiness(folder, skip)]
     faults += [] if skip else unusable
     if faults:
         raise CohortError(_files_first(faults, table, layout.folders))
-    patients, cells = _tables(root, table, bags)
+    patients, cells = _tables(root, table, checked)
     skipped = tuple(replace(fault, remedy=_SKIPPED) for fault in unusable)
     return Cohort(patients, cells, skipped, layout.submission_header)
 
 
-def _look(folder: PatientFolder, image_size: int) -> _Bag:
+def _check_folder(folder: PatientFolder, image_size: int) -> _Folder:
     """Decode every image of a patient."""
     entries = [entry for entry in folder.path.iterdir() if not is_hidden(entry.name)]
     images, faults = [], []
@@ -76,12 +78,12 @@ def _look(folder: PatientFolder, image_size: int) -> _Bag:
         if finding is None:
             images.append(entry.name)
         else:
-            faults.append(Fault(folder.patient, finding, _MEND_IMAGES, entry.name, len(entries)))
-    return _Bag(folder, tuple(images), tuple(faults))
+            faults.append(Fault(folder.patient, finding, _REMEDY, entry.name, len(entries)))
+    return _Folder(folder, tuple(images), tuple(faults))
 
 
 def _finding(entry: Path, image_size: int) -> str | None:
-    """Why a file is no image that can be used; None where it is one."""
+    """Why a file is not a usable image; None if it is."""
     if entry.is_dir():
         return "is a folder"
     if entry.suffix.lower() not in IMAGE_SUFFIXES:
@@ -93,30 +95,31 @@ def _finding(entry: Path, image_size: int) -> str | None:
     return None
 
 
-def _emptiness(bag: _Bag, skip: bool) -> list[Fault]:
-    """The fault of a bag with no image in it or, where images are skipped, no usable one."""
-    place = f"{SETS[bag.folder.part]}/{bag.folder.patient}"
+def _emptiness(checked: _Folder, skip: bool) -> list[Fault]:
+    """The fault of a folder without images or, where faulty images are skipped, usable ones."""
+    patient = checked.folder.patient
+    place = f"{SETS[checked.folder.part]}/{patient}"
     remedy = "add the patient's images, or take the patient out of the table and folders"
-    if not bag.images and not bag.faults:
-        return [Fault(bag.folder.patient, f"has no image in {place}", remedy)]
-    if not bag.images and skip:
-        return [Fault(bag.folder.patient, f"has no usable image in {place}", remedy), *bag.faults]
+    if not checked.images and not checked.faults:
+        return [Fault(patient, f"has no image in {place}", remedy)]
+    if not checked.images and skip:
+        return [Fault(patient, f"has no usable image in {place}", remedy), *checked.faults]
     return []
 
 
 def _matching_faults(table: pd.DataFrame, folders: Sequence[PatientFolder]) -> list[Fault]:
-    """Rows without a folder, folders without a row, and folders in the wrong set."""
-    if table.empty:  # said of the table already
+    """Rows without a folder, folders without a row, folders in the wrong set."""
+    if table.empty:  # the fault of the table is listed already
         return []
     parts = dict(zip(table["patient"], table["part"], strict=True))
-    owners = {folder.patient for folder in folders}
+    with_folder = {folder.patient for folder in folders}
     remedy = "keep a folder trainset/<ID> or testset/<ID> for each row of the table, and no other"
-    if not owners:
+    if not with_folder:
         return [Fault("trainset, testset", "hold no patient's folder", remedy)]
     lacking = [
         Fault(patient, f"has no folder {_place(part, patient)}", remedy)
         for patient, part in parts.items()
-        if patient not in owners
+        if patient not in with_folder
     ]
     misplaced = [
         Fault(folder.patient, finding, remedy)
@@ -127,13 +130,13 @@ def _matching_faults(table: pd.DataFrame, folders: Sequence[PatientFolder]) -> l
 
 
 def _place(part: object, patient: str) -> str:
-    """Where the folder of a patient belongs; both places where the label, hence the part, fails."""
+    """Where the folder of a patient belongs; either place if the label is faulty."""
     expected = [name for key, name in SETS.items() if part == key] or SETS.values()
     return " or ".join(f"{name}/{patient}" for name in expected)
 
 
 def _misplacement(folder: PatientFolder, parts: Mapping[str, object]) -> str | None:
-    """What is wrong with where a folder lies, if anything."""
+    """What is wrong with the place of a folder; None if nothing is."""
     place = f"{SETS[folder.part]}/{folder.patient}"
     if folder.patient not in parts:
         return f"has a folder {place} but no row in the table"
@@ -146,25 +149,25 @@ def _misplacement(folder: PatientFolder, parts: Mapping[str, object]) -> str | N
 def _files_first(
     faults: Sequence[Fault], table: pd.DataFrame, folders: Sequence[PatientFolder]
 ) -> list[Fault]:
-    """The faults of tables and sets, then those of patients in their natural order."""
+    """Order faults: of tables and sets first, then of patients in their natural order."""
     patients = {*table["patient"], *(folder.patient for folder in folders)}
     general = [fault for fault in faults if fault.patient not in patients]
-    own = [fault for fault in faults if fault.patient in patients]
-    return general + natural_order(own, lambda fault: fault.patient)
+    personal = [fault for fault in faults if fault.patient in patients]
+    return general + natural_order(personal, lambda fault: fault.patient)
 
 
 def _tables(
-    root: Path, table: pd.DataFrame, bags: Sequence[_Bag]
+    root: Path, table: pd.DataFrame, checked: Sequence[_Folder]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """patients.csv and cells.csv of a cohort without faults; `bags` may come in any order."""
-    of_patient = {bag.folder.patient: bag for bag in bags}
-    ordered = [of_patient[patient] for patient in table["patient"]]
-    patients = table.assign(n_cells=[len(bag.images) for bag in ordered])
+    """patients.csv and cells.csv of a cohort without faults, in the order of `table`."""
+    by_patient = {entry.folder.patient: entry for entry in checked}
+    ordered = [by_patient[patient] for patient in table["patient"]]
+    patients = table.assign(n_cells=[len(entry.images) for entry in ordered])
     cells = pd.DataFrame(
         [
-            (bag.folder.patient, image, (bag.folder.path / image).relative_to(root).as_posix())
-            for bag in ordered
-            for image in bag.images
+            (entry.folder.patient, image, (entry.folder.path / image).relative_to(root).as_posix())
+            for entry in ordered
+            for image in entry.images
         ],
         columns=["patient", "image", "path"],
     )

@@ -1,12 +1,12 @@
-"""The same photograph twice among thousands: by hash first, then by pixels.
+"""Near-duplicate images: candidates by perceptual hash, confirmed by correlation of pixels.
 
-Two images are compared as eight are: as they are, mirrored, upside down, turned by quarters.
-Caught on 300 images of the competition, all of them: JPEG quality 10, shrinking to 64 of 224
+The second image is compared in eight orientations: flips, and rotations by quarter turns.
+Measured on 300 images of the competition. Always found: JPEG quality 10, shrinking to 64 of 224
 pixels, brightness times 0.7 or plus 40, gamma 0.6 to 1.6, blur of 4 pixels, noise of 15 levels,
 colour casts and swapped colours, shifts of 2 pixels, rims of 4 pixels cut off, rotations by 2
-degrees. Not caught: shifts of 4 pixels or more (one in seven is), rims of 8 pixels, rotations by
-5 degrees, negatives, other cuts of the same field. Among its 20 million pairs of different
-images none is likelier than 0.79 at 10 bits or fewer.
+degrees. Not found: shifts of 4 pixels or more (except one in seven), rims of 8 pixels, rotations
+by 5 degrees, negatives, other crops of the same field. Among its 20 million pairs of different
+images no pair with at most 10 differing bits has a correlation above 0.79.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from lymphokit.imaging.segment import Pixels
 from lymphokit.progress import track
 
-MOST_BITS = 10  # of 63 in which the hashes of one photograph may differ
-LEAST_LIKENESS = 0.9  # correlation of two views, whatever their brightness and contrast
+MOST_BITS = 10  # of 63: the hashes of a pair of duplicates differ in at most so many
+LEAST_LIKENESS = 0.9  # correlation of thumbnails, invariant to brightness and contrast
 TURNS = (
     *("as it is", "mirrored", "upside down", "turned by half"),
     *("transposed", "turned right", "turned left", "transposed and turned by half"),
 )
 COLUMNS = ("first", "second", "bits", "likeness", "turn", "identical")
-_SIDE, _LOW = 32, 8  # pixels of a view; frequencies of its hash, a side
-_FLAT = 1e-3  # a frequency weaker than this is rounding, not picture
+_SIDE, _LOW = 32, 8  # per side: pixels of a thumbnail, frequencies of its hash
+_FLAT = 1e-3  # a coefficient below this is rounding error: its sign carries no information
 _CANDIDATE = ["first", "second", "bits", "turn"]
-_ROWS, _COLUMNS = 64, 4096  # hashes compared at once: what a core keeps near
+_ROWS, _COLUMNS = 64, 4096  # hashes compared at once: a block fits into a core's cache
 
-Views = NDArray[np.uint8]
+Thumbnails = NDArray[np.uint8]
 Hashes = NDArray[np.uint64]
 Cells = NDArray[np.int64]
 Bits = NDArray[np.bool_]
@@ -40,11 +40,12 @@ Bits = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What a search found.
+    """Result of a search.
 
-    pairs: a row a pair with the columns of COLUMNS: cells `first` < `second`, `bits` in which
-    their hashes differ, `likeness` up to 1, the `turn` of the second that shows the first, and
-    whether their pixels are then `identical`. n_candidates: pairs whose pixels were compared.
+    pairs: one row per pair with the columns of COLUMNS: cells `first` < `second`; `bits`, the
+    number of differing bits of their hashes; `likeness`, their correlation, up to 1; `turn`, the
+    orientation of the second that matches the first; `identical`, whether all pixels then agree.
+    n_candidates: number of pairs whose pixels were compared.
     """
 
     pairs: pd.DataFrame
@@ -53,18 +54,19 @@ class Duplicates:
 
 
 def find_duplicates(bank: NDArray[np.uint8]) -> Duplicates:
-    """Find all pairs of images that are the same, or nearly, in a bank of pixels.
+    """Find all pairs of identical or nearly identical images in a bank of pixels.
 
-    bank (n, side, side, 3) RGB uint8, which may be mapped: it is read once and in order, and
-    1 kB of each image is kept. All pairs of hashes are compared: some seconds for 16,000 images.
-    Departs: the report does not look for duplicates. Hash: signs of the lowest frequencies of the
-    cosine transform, so that turning an image permutes and flips bits.
+    bank (n, side, side, 3) RGB uint8, possibly a memory map: it is read once and in order, and
+    1 kB per image stays in memory. All pairs of hashes are compared: seconds for 16,000 images.
+    The hash is the signs of the lowest frequencies of the cosine transform: flips and quarter
+    turns of an image only permute and flip its bits.
+    Departs: the report does not search for duplicates.
     """
-    views = views_of(track(bank, "views of images", len(bank)), len(bank))
+    small = thumbnails(track(bank, "thumbnails of images", len(bank)), len(bank))
     found, n_candidates = [], 0
-    for candidates in _candidates(hashes_of(views)):
+    for candidates in _candidates(hashes_of(small)):
         n_candidates += candidates.groupby(["first", "second"]).ngroups
-        found.append(_alike(views, candidates))
+        found.append(_confirmed(small, candidates))
     pairs = pd.concat(found, ignore_index=True).sort_values(["first", "second"], ignore_index=True)
     identical = [
         np.array_equal(bank[first], turned(bank[second][None], turn)[0])
@@ -74,21 +76,21 @@ def find_duplicates(bank: NDArray[np.uint8]) -> Duplicates:
     return Duplicates(pairs[list(COLUMNS)], len(bank), n_candidates)
 
 
-def views_of(images: Iterable[Pixels], n: int) -> Views:
-    """Each image in grey at 32 x 32: (h, w, 3) RGB uint8, n of them -> (n, 32, 32) uint8."""
-    views = np.empty((n, _SIDE, _SIDE), np.uint8)
-    for place, image in enumerate(images):
+def thumbnails(images: Iterable[Pixels], n: int) -> Thumbnails:
+    """N images (h, w, 3) RGB uint8 in grey at 32 x 32: (n, 32, 32) uint8."""
+    small = np.empty((n, _SIDE, _SIDE), np.uint8)
+    for row, image in enumerate(images):
         grey = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY)
-        views[place] = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return views
+        small[row] = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    return small
 
 
-def hashes_of(views: Views) -> Hashes:
-    """The hash of every view in each of the eight turns: (n, 32, 32) -> (8, n) uint64."""
-    low = np.stack([cv2.dct(view.astype(np.float32))[:_LOW, :_LOW] for view in views])
+def hashes_of(images: Thumbnails) -> Hashes:
+    """The hash of every thumbnail in each of the eight orientations: (n, 32, 32) -> (8, n)."""
+    low = np.stack([cv2.dct(image.astype(np.float32))[:_LOW, :_LOW] for image in images])
     signs = low > _FLAT
-    signs[:, 0, 0] = False  # the mean: brightness is no picture
-    odd = np.arange(_LOW) % 2 == 1  # frequencies that change their sign in a mirror
+    signs[:, 0, 0] = False  # the mean: the hash must not depend on brightness
+    odd = np.arange(_LOW) % 2 == 1  # a flip changes the sign of the odd frequencies
     turns = []
     for turn in range(len(TURNS)):
         transposed, upside_down, mirrored = _parts(turn)
@@ -99,7 +101,7 @@ def hashes_of(views: Views) -> Hashes:
 
 
 def turned(images: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """Images (n, side, side, ...) in one of the TURNS; a view of the same memory."""
+    """Images (n, side, side, ...) in the orientation TURNS[turn], without a copy."""
     transposed, upside_down, mirrored = _parts(turn)
     if transposed:
         images = images.swapaxes(1, 2)
@@ -109,18 +111,18 @@ def turned(images: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
 
 
 def _parts(turn: int) -> tuple[bool, bool, bool]:
-    """What a turn is made of: transposed first, then upside down, then mirrored."""
+    """The steps of an orientation, in this order: transposed, upside down, mirrored."""
     return bool(turn & 4), bool(turn & 2), bool(turn & 1)
 
 
 def _packed(bits: Bits) -> Hashes:
-    """Eight by eight bits as one number: (n, 8, 8) -> (n,) uint64."""
+    """Pack 8 x 8 bits into one integer: (n, 8, 8) -> (n,) uint64."""
     packed = np.packbits(bits.reshape(len(bits), _LOW * _LOW), axis=1)
     return np.ascontiguousarray(packed).view(np.uint64)[:, 0]
 
 
 def _candidates(hashes: Hashes) -> Iterator[pd.DataFrame]:
-    """Pairs `first, second, bits, turn` whose hashes differ in few bits, row block after block."""
+    """Pairs with hashes that differ in at most MOST_BITS bits, block by block of rows."""
     n = hashes.shape[1]
     for top in track(range(0, n, _ROWS), "pairs of images"):
         rows = hashes[0, top : top + _ROWS]
@@ -133,34 +135,35 @@ def _candidates(hashes: Hashes) -> Iterator[pd.DataFrame]:
 
 
 def _near(rows: Hashes, columns: Hashes) -> Cells:
-    """Row, column, bits apart and turn of all near hashes of a block: (r,), (8, c) -> (4, k)."""
+    """Row, column, differing bits and turn of the close pairs: (r,), (8, c) -> (4, n_pairs)."""
     shape = (len(rows), columns.shape[1])
-    differing, apart = np.empty(shape, np.uint64), np.empty(shape, np.uint8)
-    few = np.empty(shape, np.bool_)
+    # Buffers are reused for all orientations: allocation would dominate.
+    differing, distance = np.empty(shape, np.uint64), np.empty(shape, np.uint8)
+    is_near = np.empty(shape, np.bool_)
     near = []
     for turn, turned_columns in enumerate(columns):
         np.bitwise_xor(rows[:, None], turned_columns[None], out=differing)
-        np.bitwise_count(differing, out=apart)
-        if np.less_equal(apart, MOST_BITS, out=few).any():
-            first, second = np.nonzero(few)
-            near.append(np.stack([first, second, apart[few], np.full(len(first), turn)]))
+        np.bitwise_count(differing, out=distance)
+        if np.less_equal(distance, MOST_BITS, out=is_near).any():
+            first, second = np.nonzero(is_near)
+            near.append(np.stack([first, second, distance[is_near], np.full(len(first), turn)]))
     return np.concatenate([np.empty((4, 0), np.int64), *near], axis=1)
 
 
-def _alike(views: Views, candidates: pd.DataFrame) -> pd.DataFrame:
-    """The candidates whose views are alike, each pair once, in the turn in which it is likest."""
+def _confirmed(images: Thumbnails, candidates: pd.DataFrame) -> pd.DataFrame:
+    """Candidates with correlated thumbnails; each pair once, in its best orientation."""
     first, second, turns = (candidates[name].to_numpy() for name in ("first", "second", "turn"))
     likeness = np.zeros(len(candidates))
     for turn in range(len(TURNS)):
-        own = np.flatnonzero(turns == turn)
-        likeness[own] = _correlation(views[first[own]], turned(views[second[own]], turn))
-    alike = candidates.assign(likeness=likeness)[likeness >= LEAST_LIKENESS]
-    best = alike.sort_values(["likeness", "turn"], ascending=[False, True], kind="stable")
+        rows = np.flatnonzero(turns == turn)
+        likeness[rows] = _correlation(images[first[rows]], turned(images[second[rows]], turn))
+    similar = candidates.assign(likeness=likeness)[likeness >= LEAST_LIKENESS]
+    best = similar.sort_values(["likeness", "turn"], ascending=[False, True], kind="stable")
     return best.drop_duplicates(["first", "second"])
 
 
-def _correlation(one: Views, other: Views) -> NDArray[np.float64]:
-    """Correlation of the pixels of two stacks of views: (n,). Two flat views are the same."""
+def _correlation(one: Thumbnails, other: Thumbnails) -> NDArray[np.float64]:
+    """Correlation of the pixels of two stacks of thumbnails: (n,); 1 for two flat ones."""
     a, b = (stack.reshape(len(stack), _SIDE * _SIDE).astype(np.float64) for stack in (one, other))
     a, b = (pixels - pixels.mean(axis=1, keepdims=True) for pixels in (a, b))
     spread = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))

@@ -1,4 +1,4 @@
-"""All images of a cohort, small and in one file: as they are, segmented, and their masks."""
+"""Image banks: all images of a cohort at 128 pixels a side, raw and segmented, and their masks."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.imaging.rows import RowWriter
-from lymphokit.imaging.segment import Mask, Pixels, found_nothing, keep_cell, segment
+from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found, segment
 
 SIDE = 128  # the autoencoder's input: four 2x2 poolings down to 8 x 8 (report 3.4.1)
-_AHEAD = 4  # images under way for each thread
+_IMAGES_PER_THREAD = 4  # submitted and not yet written; bounds the memory
 
 
 @dataclass(frozen=True)
 class SmallCell:
-    """A cell as the image banks hold it.
+    """A cell as a row of the image banks.
 
-    raw and segmented (128, 128, 3) RGB uint8, mask (h, ceil(w / 8)) uint8: bits of the full size.
+    raw, segmented: (128, 128, 3) RGB uint8; mask: (h, ceil(w / 8)) uint8, the bits of the mask at
+    full size; found: whether segmentation found a cell.
     """
 
     raw: Pixels
@@ -43,13 +44,15 @@ def write_pixel_banks(
     dilation_px: int,
     threads: int,
 ) -> int:
-    """Segment all images and write three banks, a row a cell; how many had no cell to be found.
+    """Segment all images and write three banks, one row per cell.
 
-    images: (image_size, image_size, 3) RGB uint8, taken one by one and in order. raw, segmented:
-    (n_cells, 128, 128, 3) uint8, shrunk by averaging areas; segmented is black outside the cell.
-    masks: (n_cells, image_size, ceil(image_size / 8)) uint8, for `unpack_mask`.
-    Nothing is fitted. Memory does not grow with n_cells.
-    Raises BankError where there are not `n_cells` images.
+    images: (image_size, image_size, 3) RGB uint8, read one by one and in order.
+    raw, segmented: files of (n_cells, 128, 128, 3) uint8, shrunk by averaging areas; segmented is
+    black outside the cell.
+    masks: file of (n_cells, image_size, ceil(image_size / 8)) uint8, for `unpack_mask`.
+    Returns the number of images in which no cell was found. Nothing is fitted. Memory does not
+    grow with n_cells.
+    Raises BankError unless there are `n_cells` images.
     """
     work = partial(small_cell, closing_px=closing_px, dilation_px=dilation_px)
     small = (n_cells, SIDE, SIDE, 3)
@@ -61,7 +64,7 @@ def write_pixel_banks(
         RowWriter(masks, packed, np.uint8) as mask_rows,
         ThreadPoolExecutor(threads) as pool,
     ):
-        for cell in _in_order(pool, work, images, ahead=threads * _AHEAD):
+        for cell in _ordered_results(pool, work, images, limit=threads * _IMAGES_PER_THREAD):
             raw_rows.append(cell.raw[None])
             segmented_rows.append(cell.segmented[None])
             mask_rows.append(cell.mask[None])
@@ -73,7 +76,7 @@ def small_cell(image: Pixels, *, closing_px: int, dilation_px: int) -> SmallCell
     """Segment one image and shrink it: (h, w, 3) RGB uint8."""
     mask = segment(image, closing_px=closing_px, dilation_px=dilation_px)
     return SmallCell(
-        shrink(image), shrink(keep_cell(image, mask)), pack_mask(mask), not found_nothing(mask)
+        shrink(image), shrink(keep_cell(image, mask)), pack_mask(mask), not no_cell_found(mask)
     )
 
 
@@ -88,26 +91,29 @@ def pack_mask(mask: Mask) -> Pixels:
 
 
 def unpack_mask(packed: Pixels) -> Mask:
-    """The mask of a square image: (size, ceil(size / 8)) uint8 -> (size, size) bool."""
+    """Inverse of `pack_mask` for a square image: (size, ceil(size / 8)) -> (size, size) bool."""
     return np.unpackbits(packed, axis=1, count=len(packed)).view(np.bool_)
 
 
 def open_pixels(path: Path) -> NDArray[np.uint8]:
-    """A bank of images or masks, read from disk as it is used, never to be written."""
+    """Open a bank of images or masks as a read-only memory map."""
     return np.asanyarray(np.load(path, mmap_mode="r"))
 
 
-def _in_order(
+def _ordered_results(
     pool: ThreadPoolExecutor,
     work: "partial[SmallCell]",
     images: Iterable[Pixels],
-    ahead: int,
+    limit: int,
 ) -> Iterator[SmallCell]:
-    """What the threads make of the images, in their order, with few of them in memory."""
-    under_way: deque[Future[SmallCell]] = deque()
+    """The results of `work` in the order of the images, with at most `limit` pending.
+
+    `Executor.map` would read all images into memory at once.
+    """
+    pending: deque[Future[SmallCell]] = deque()
     for image in images:
-        under_way.append(pool.submit(work, image))
-        if len(under_way) > ahead:
-            yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()
+        pending.append(pool.submit(work, image))
+        if len(pending) > limit:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()

@@ -3,7 +3,6 @@
 import io
 import struct
 import warnings
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +22,17 @@ _MODES = {
     "I;16B": "16-bit grayscale",
 }
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
-_PADDING = 64  # zero bytes at the end of a file: so many are no pixel data
-# What Pillow's decoders are known to raise on damaged files; a test damages files at random.
+_PADDING = 64  # so many zero bytes at the end of a file are padding, not pixel data
+# Exceptions of Pillow's decoders on damaged files; a test damages files at random.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error)
 
 
 def read_image(path: Path, size: int | None) -> NDArray[np.uint8]:
     """Read an 8-bit RGB image of `size` pixels a side, None for any size: (h, w, 3) uint8.
 
-    Decoded by Pillow rather than OpenCV: the same pixels, some 1.3 times slower, and a file that
-    ends too early is always an error. Data lost inside a JPEG that still ends as it should goes
-    unnoticed where the decoder finds its way again.
+    Pillow gives the same pixels as OpenCV and takes 1.3 times as long, but always reports a file
+    that ends too early. Data lost inside a JPEG with an intact end is not noticed if the decoder
+    resynchronises.
     Raises ImageError with the finding: empty, no image, other size or mode, truncated, damaged.
     """
     try:
@@ -44,27 +43,15 @@ def read_image(path: Path, size: int | None) -> NDArray[np.uint8]:
         raise ImageError("is empty (0 bytes)")
     _check_jpeg_ends(data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about metadata; what concerns pixels is an exception
+        warnings.simplefilter("ignore")  # they concern metadata; damaged pixels raise exceptions
         return _decode(data, size)
 
 
-def read_images(root: Path, paths: Iterable[str], size: int | None) -> Iterator[NDArray[np.uint8]]:
-    """Read images one by one: `paths` are relative to root, as in cells.csv.
-
-    Raises ImageError as `read_image` does, naming the file.
-    """
-    for path in paths:
-        try:
-            yield read_image(root / path, size)
-        except ImageError as error:
-            raise ImageError(f"{path} {error}") from error
-
-
 def _check_jpeg_ends(data: bytes) -> None:
-    """Raise ImageError where a JPEG's pixel data has no end-of-image marker after it.
+    """Raise ImageError unless an end-of-image marker follows the pixel data of a JPEG.
 
-    Decoders stop at the last pixel they can make up, so a file whose tail is zeros, as an
-    unfinished download leaves it, passes them.
+    Decoders accept a file with a tail of zeros, as an interrupted download leaves it: they fill in
+    the missing pixels.
     """
     if not data.startswith(_JPEG_START):
         return
@@ -75,7 +62,7 @@ def _check_jpeg_ends(data: bytes) -> None:
 
 
 def _decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
-    """The pixels; the header is judged before anything is decoded, so no image is too large."""
+    """Decode the pixels after a check of the header, which bounds the memory that is needed."""
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:

@@ -1,4 +1,4 @@
-"""Arrays on disk written row after row, in memory that does not grow with their length."""
+"""Write .npy files row by row, in memory that does not grow with their length."""
 
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +12,12 @@ from lymphokit.errors import BankError
 
 
 class RowWriter:
-    """Writes a .npy file of a known shape, which gets its name when its last row is in.
+    """Writes a .npy file of a known shape.
 
-    Used as a context: `with RowWriter(path, (n_cells, 128), np.float32) as rows: rows.append(x)`.
-    Until it is whole the file is called `<name>.part`, so that no reader meets half of it. Rows go
-    to the file one after the other; a memory map of it would keep them in the process.
-    Raises BankError at the end where fewer rows came than the shape says, at once where more do.
+    A context manager: `with RowWriter(path, (n_cells, 128), np.float32) as rows: rows.append(x)`.
+    The file is called `<name>.part` until its last row is written, so that nobody reads half of
+    it. Rows go straight to the file; the pages of a memory map would count as the process's memory.
+    Raises BankError for more rows than the shape has, and at the end for fewer.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> None:
@@ -36,7 +36,7 @@ class RowWriter:
         return self
 
     def append(self, rows: NDArray[np.generic]) -> None:
-        """Write rows (n, ...), whose other axes are those of the array."""
+        """Write rows (n, ...); their other axes must be those of the array."""
         if rows.shape[1:] != self.shape[1:]:
             raise ValueError(f"rows of shape {rows.shape[1:]} for an array of {self.shape}")
         self.written += len(rows)

@@ -1,4 +1,4 @@
-"""The lymphocyte in the middle of an image, told from everything else without any label."""
+"""Segmentation of the cell at the centre of an image, without labels."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SMALLEST_SHARE = 0.01  # of an image; what is smaller is a platelet or a grain of stain
+SMALLEST_SHARE = 0.01  # of the image's area; smaller objects are platelets or grains of stain
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -15,13 +15,13 @@ Mask = NDArray[np.bool_]
 def segment(image: Pixels, *, closing_px: int, dilation_px: int) -> Mask:
     """Mask of the cell at the centre of an image: (h, w, 3) RGB uint8 -> (h, w) bool.
 
-    The saturation is split in two classes, closed with a disc of `closing_px` pixels across; the
-    cell at the centre is kept, its holes filled, and grown by `dilation_px` pixels on each side.
-    Where there is no such cell the mask is the whole image: `found_nothing` tells. Cells that
-    touch cannot be told apart by colour and are kept together.
+    Steps: threshold the saturation into two classes; close with a disc of diameter `closing_px`;
+    keep the object at the centre; fill its holes; dilate it by `dilation_px` on each side.
+    Without an object at the centre the mask is the whole image: see `no_cell_found`. Touching
+    cells have the same colour and stay one object.
     Source: report 3.3.
     Departs: the report keeps every saturated object; we keep the central one, because platelets
-    and neighbours cut by the border are saturated too and are not the cell that was photographed.
+    and neighbours cut by the border are saturated too and are not the cell of this image.
     """
     channel = saturation(image)
     coloured = (channel > two_class_threshold(channel)).astype(np.uint8)
@@ -33,8 +33,8 @@ def segment(image: Pixels, *, closing_px: int, dilation_px: int) -> Mask:
     return grown.astype(np.bool_)
 
 
-def found_nothing(mask: Mask) -> bool:
-    """Whether a mask of `segment` is the whole image because no cell was found at its centre."""
+def no_cell_found(mask: Mask) -> bool:
+    """Whether a mask of `segment` is the whole image, because no cell lay at its centre."""
     return bool(mask.all())
 
 
@@ -49,11 +49,11 @@ def saturation(image: Pixels) -> Pixels:
 
 
 def two_class_threshold(channel: Pixels) -> int:
-    """The highest value of the lower of two classes, the optimum of two-class K-means.
+    """Two-class K-means of a channel: the highest level of the lower class.
 
-    Two-class K-means minimises the variance within classes, and its classes on one axis are
-    intervals; so does Otsu's threshold, which a histogram of 256 bins gives exactly, without a
-    start. A channel of one value has no second class: that value is returned.
+    On one axis the classes of K-means are intervals, and both K-means and Otsu's threshold
+    minimise the variance within classes. Otsu finds the exact optimum from a histogram of 256
+    bins, without an initial guess. For a channel of one level, that level.
     Source: Otsu 1979.
     """
     threshold, _ = cv2.threshold(channel, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -61,48 +61,49 @@ def two_class_threshold(channel: Pixels) -> int:
 
 
 def _central_object(objects: Pixels) -> Pixels | None:
-    """The object on the centre, else the nearest to it that is whole; None if there is neither.
+    """The object that covers the centre, else the nearest one inside the border, else None.
 
-    Objects smaller than `SMALLEST_SHARE` do not count. One that touches the border is a neighbour
-    cut off, unless it lies on the centre itself.
+    Objects smaller than `SMALLEST_SHARE` are ignored. An object that touches the border is a
+    neighbouring cell cut off, unless it covers the centre.
     """
-    _, found, about, _ = cv2.connectedComponentsWithStats(objects, connectivity=8)
-    names = np.asarray(found, dtype=np.int32)
-    height, width = names.shape
-    left, top, wide, high, areas = np.asarray(about).T
-    large = areas >= SMALLEST_SHARE * names.size
-    large[0] = False  # what is not an object
-    chosen = int(names[height // 2, width // 2])
-    if not large[chosen]:
+    _, components, statistics, _ = cv2.connectedComponentsWithStats(objects, connectivity=8)
+    component_of = np.asarray(components, dtype=np.int32)  # (h, w); 0 is the background
+    height, width = component_of.shape
+    left, top, wide, high, areas = np.asarray(statistics).T
+    large = areas >= SMALLEST_SHARE * component_of.size
+    large[0] = False
+    selected = int(component_of[height // 2, width // 2])
+    if not large[selected]:
         inside = (left > 0) & (top > 0) & (left + wide < width) & (top + high < height)
         candidates = np.flatnonzero(large & inside)
         if len(candidates) == 0:
             return None
-        chosen = _nearest_to_centre(names, candidates)
-    return np.equal(names, chosen).astype(np.uint8)
+        selected = _nearest_to_centre(component_of, candidates)
+    return np.equal(component_of, selected).astype(np.uint8)
 
 
-def _nearest_to_centre(names: NDArray[np.int32], candidates: NDArray[np.intp]) -> int:
-    rows, columns = np.nonzero(np.isin(names, candidates))
-    height, width = names.shape
+def _nearest_to_centre(component_of: NDArray[np.int32], candidates: NDArray[np.intp]) -> int:
+    """The candidate component with the pixel nearest to the centre."""
+    rows, columns = np.nonzero(np.isin(component_of, candidates))
+    height, width = component_of.shape
     distances = (rows - height // 2) ** 2 + (columns - width // 2) ** 2
     nearest = distances.argmin()
-    return int(names[rows[nearest], columns[nearest]])
+    return int(component_of[rows[nearest], columns[nearest]])
 
 
 def _fill_holes(cell: Pixels) -> Pixels:
-    """The object and all it encloses. An object open to the border encloses nothing there."""
+    """The object with its holes filled. A bay that is open at the border is not a hole."""
     outlines, _ = cv2.findContours(cell, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(np.zeros_like(cell), outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
-def _morphology(mask: Pixels, operation: int, across_px: int) -> Pixels:
-    return np.asarray(cv2.morphologyEx(mask, operation, _disc(across_px)), dtype=np.uint8)
+def _morphology(mask: Pixels, operation: int, diameter_px: int) -> Pixels:
+    return np.asarray(cv2.morphologyEx(mask, operation, _disc(diameter_px)), dtype=np.uint8)
 
 
 @cache
-def _disc(across_px: int) -> Pixels:
-    """A disc of ones, `across_px` pixels across."""
-    from_centre = np.arange(across_px) - (across_px - 1) / 2
-    inside = from_centre[:, None] ** 2 + from_centre**2 <= (across_px / 2) ** 2
+def _disc(diameter_px: int) -> Pixels:
+    """A disc of ones: (diameter_px, diameter_px)."""
+    from_centre = np.arange(diameter_px) - (diameter_px - 1) / 2
+    inside = from_centre[:, None] ** 2 + from_centre**2 <= (diameter_px / 2) ** 2
     return inside.astype(np.uint8)

@@ -1,10 +1,10 @@
-"""The colours of one laboratory moved onto those of another, channel by channel.
+"""Stain normalisation: give images of one laboratory the colours of another, channel by channel.
 
-Statistics come from moments of single images, so that those of any set of patients are had
-without opening an image again.
+Statistics are pooled from the moments of single images, so that the stain of any set of patients
+follows without opening an image again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+_DATASETS = ("competition", "labelled_cells")
 
 
 @dataclass(frozen=True)
@@ -25,22 +26,28 @@ class Stain:
     std: tuple[float, float, float]
 
     @classmethod
-    def of(cls, moments: NDArray[np.float64]) -> Self:
+    def from_moments(cls, moments: NDArray[np.float64]) -> Self:
         """From the moments (n_images, 2, 3) of images of one size.
 
-        Raises ValueError for no image, and for a channel of one level, which cannot be stretched.
+        Raises ValueError for no image, and for a channel of one level, which cannot be scaled.
         """
         if not len(moments):
-            raise ValueError("the stain of no image")
+            raise ValueError("no image to take the stain of")
         mean, square = moments.mean(axis=0)
+        # Var = E[x^2] - E[x]^2; rounding can make it slightly negative in a flat channel.
         std = np.sqrt(np.maximum(square - mean**2, 0.0))
         if not std.all():
-            raise ValueError("the stain of images of which a channel has one level")
+            raise ValueError("a channel of the images has one level: its stain cannot be scaled")
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
 
     @classmethod
-    def read(cls, fields: dict[str, Any]) -> Self:
-        """From what `as_dict` made and JSON kept."""
+    def from_images(cls, images: Iterable[Pixels]) -> Self:
+        """From images of one size, read one after the other."""
+        return cls.from_moments(np.stack([moments(image) for image in images]))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """From the result of `as_dict`, read back from JSON."""
         return cls(tuple(fields["mean"]), tuple(fields["std"]))
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,37 +61,27 @@ def moments(image: Pixels) -> NDArray[np.float64]:
     return np.stack([levels.mean(axis=0), np.square(levels).mean(axis=0)])
 
 
-def stain_of(images: Iterable[Pixels]) -> Stain:
-    """The stain of images of one size, read one after the other."""
-    return Stain.of(np.stack([moments(image) for image in images]))
+def normalise_stain(image: Pixels, source: Stain, target: Stain) -> Pixels:
+    """An image (h, w, 3) of the stain `source` with the stain `target`.
 
-
-def move(image: Pixels, source: Stain, target: Stain) -> Pixels:
-    """An image (h, w, 3) of the stain `source` as if it had the stain `target`.
-
-    x -> m1 + s1 (x - m0) / s0 in each channel, rounded and kept within 0 and 255.
+    x -> m1 + s1 (x - m0) / s0 in each channel, rounded and clipped to [0, 255].
     Source: report 4.4.1.
     """
-    levels = np.arange(256)[:, None]  # an image has at most these: a table is the whole map
-    moved = np.array(target.mean) + np.array(target.std) * (levels - source.mean) / source.std
-    table = np.clip(np.rint(moved), 0, 255).astype(np.uint8)
+    levels = np.arange(256)[:, None]  # all that uint8 can hold: a lookup table is the whole map
+    mapped = np.array(target.mean) + np.array(target.std) * (levels - source.mean) / source.std
+    table = np.clip(np.rint(mapped), 0, 255).astype(np.uint8)  # (256, 3)
     return np.stack([table[image[..., channel], channel] for channel in range(3)], axis=-1)
 
 
-def move_all(images: Iterable[Pixels], source: Stain, target: Stain) -> Iterator[Pixels]:
-    """`move` for image after image."""
-    return (move(image, source, target) for image in images)
-
-
-def moved_onto(
-    own: str, moving: str, stains: dict[str, dict[str, Any]]
+def source_and_target(
+    dataset: str, normalised: str, stains: dict[str, dict[str, Any]]
 ) -> tuple[Stain, Stain] | None:
-    """From and to which stain the images of one side move; None where they stay as they are.
+    """Source and target stain for the images of a dataset; None if they stay as they are.
 
-    own: `competition` or `labelled_cells`, whose images; moving: which of them moves, or `none`;
-    stains: both, as `as_dict` made them.
+    dataset, `competition` or `labelled_cells`; normalised: the dataset that is normalised to the
+    other, or `none`; stains: of both datasets, as `as_dict` gives them.
     """
-    if own != moving:
+    if dataset != normalised:
         return None
-    other = next(name for name in ("competition", "labelled_cells") if name != own)
-    return Stain.read(stains[own]), Stain.read(stains[other])
+    other = next(name for name in _DATASETS if name != dataset)
+    return Stain.from_dict(stains[dataset]), Stain.from_dict(stains[other])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from lymphokit.cohort.tables import read_table
 from lymphokit.features.backbone import Backbone, load_backbone
 from lymphokit.features.fine_tune import CellImages, Sgd, fine_tune
-from lymphokit.imaging.labelled import Photographs
-from lymphokit.imaging.stain import moved_onto
+from lymphokit.imaging.image_files import ImageFiles
+from lymphokit.imaging.stain import source_and_target
 from lymphokit.pseudo_labels.learner import CellScores, LabelledSplit, LearnerInputs
 from lymphokit.pseudo_labels.selection import Cells, Floats
 
@@ -98,13 +98,13 @@ def open_learner(inputs: LearnerInputs) -> NetworkLearner:
     home = Path(json.loads(Path(files["about"]).read_text())["home"])
     stains = json.loads(Path(files["stain"]).read_text())
     side, moving = settings["labelled_px"], settings["stain"]
-    cohort_stain = moved_onto("competition", moving, stains)
-    labelled_stain = moved_onto("labelled_cells", moving, stains)
+    cohort_stain = source_and_target("competition", moving, stains)
+    labelled_stain = source_and_target("labelled_cells", moving, stains)
     raw, paths = Path(files["raw"]), cells["path"].tolist()
     return NetworkLearner(
         load_backbone(**inputs.trunk, seed=inputs.seed),
-        Photographs(raw, paths, frame["size"], frame["crop"], side, cohort_stain),
-        Photographs(home, table["file"].tolist(), None, None, side, labelled_stain),
+        ImageFiles(raw, paths, frame["size"], frame["crop"], side, cohort_stain),
+        ImageFiles(home, table["file"].tolist(), None, None, side, labelled_stain),
         LabelledSplit.from_table(table),
         Sgd(**settings["sgd"]),
     )
