@@ -63,7 +63,7 @@ def make_fold(features: int, networks: int, seed: int) -> Fold:
     held_out = hold_out(labels, MEMBERS if networks == MEMBERS else 1, rng)
     torch.manual_seed(seed)
     return Fold(
-        Examples.from_labels(inputs, labels, np.ones(2, dtype=np.float32)),
+        Examples(inputs, labels, np.ones(2, dtype=np.float32)),
         np.broadcast_to(~held_out, (networks, PATIENTS)),
         [report_network(features) for _ in range(networks)],
     )

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lymphokit.bags.packed import Clinical
-from lymphokit.deep_mil.preparation import ClinicalScaler, Preparation, label_weights
-from tests.bags.toys import patients
+from lymphokit.deep_mil.preparation import Preparation, label_weights
+from tests.bags.toys import Patients, patients
 
 
 @pytest.mark.parametrize(("weighted", "weights"), [(True, [0.25, 0.75]), (False, [1.0, 1.0])])
@@ -18,26 +18,34 @@ def test_the_loss_of_a_positive_weighs_the_share_of_positives(
     assert label_weights(np.repeat([1, 0], [6, 2]), weighted).tolist() == weights
 
 
+def scaled(training: Patients, clinical: Clinical) -> torch.Tensor:
+    """Attributes of patients, standardised on the training patients."""
+    preparation = Preparation(scale=False, pca=None, seed=0)
+    preparation.fit(training.bags, training.clinical)
+    return preparation.transform(training.bags.take(np.arange(len(clinical))), clinical).clinical
+
+
 def test_the_clinical_attributes_are_standardised_on_the_training_patients() -> None:
-    clinical = patients(20, seed=0).clinical
-    scaler = ClinicalScaler().fit(clinical)
-    scaled = scaler.transform(Clinical(np.array([50.0]), np.array([9.0])))[0].tolist()
-    ages, counts = clinical.age_years, np.log(clinical.lymphocytes_giga_per_litre)
+    training = patients(20, seed=0)
+    one = scaled(training, Clinical(np.array([50.0]), np.array([9.0])))[0].tolist()
+    ages = training.clinical.age_years
+    counts = np.log(training.clinical.lymphocytes_giga_per_litre)
     expected = [(50 - ages.mean()) / ages.std(), (np.log(9) - counts.mean()) / counts.std()]
-    np.testing.assert_allclose(scaled, expected, rtol=1e-5)
+    np.testing.assert_allclose(one, expected, rtol=1e-5)
 
 
 def test_an_attribute_that_all_patients_share_keeps_its_unit() -> None:
-    clinical = patients(20, seed=0).clinical
-    scaler = ClinicalScaler().fit(replace(clinical, age_years=np.full(20, 70.1)))
-    assert scaler.transform(clinical)[:, 0].abs().max() < 50  # years from 70.1, not infinity
+    training = patients(20, seed=0)
+    same = replace(training.clinical, age_years=np.full(20, 70.1))
+    ages = scaled(replace(training, clinical=same), training.clinical)[:, 0]
+    assert ages.abs().max() < 50  # years from 70.1, not infinity
 
 
 def test_the_cells_of_new_patients_are_projected_as_the_training_cells() -> None:
     cohort, new = patients(20, seed=0), patients(5, seed=1)
     preparation = Preparation(scale=True, pca=3, seed=0).fit(cohort.bags, cohort.clinical)
     prepared = preparation.transform(new.bags, new.clinical)
-    assert (len(prepared), prepared.n_features) == (5, 3)
+    assert (len(prepared), prepared.bags.instances.shape[1]) == (5, 3)
     expected = preparation.projection_.transform(new.bags.instances)
     np.testing.assert_array_equal(prepared.bags.instances, expected)
     assert prepared.bags.ids == new.bags.ids

@@ -9,7 +9,7 @@ import pytest
 
 from lymphokit.bags.packed import Bags
 from lymphokit.deep_mil.network_settings import DMilSettings
-from lymphokit.deep_mil.replicas import Division, Runs, train_replicas
+from lymphokit.deep_mil.replicas import Division, Run, train_replicas
 from tests.bags.toys import Patients, patients
 
 Settings = Callable[..., DMilSettings]
@@ -38,7 +38,9 @@ def divisions(k: int = 3) -> list[Division]:
     return [Division(~fold, fold) for fold in scored]
 
 
-def trained(settings: DMilSettings, cohort: Patients = COHORT, executions: int = 2) -> Runs:
+def trained(
+    settings: DMilSettings, cohort: Patients = COHORT, executions: int = 2
+) -> list[list[Run]]:
     return train_replicas(
         settings, cohort.bags, cohort.labels, cohort.clinical, divisions(),
         executions=executions, seed=3,
@@ -49,73 +51,72 @@ def trained(settings: DMilSettings, cohort: Patients = COHORT, executions: int =
 def test_every_patient_is_scored_or_held_out_where_it_should_be(
     small: Settings, members: int
 ) -> None:
-    runs = trained(small(members=members, max_epochs=2))
-    assert runs.epochs.shape == (3, 2, members)
-    assert runs.history.learned.loss.shape == (2, 6 * members)
-    for division, scored, held_out in zip(divisions(), runs.scored, runs.held_out, strict=True):
-        for execution in range(2):
-            assert (np.isfinite(scored[execution]) == division.scored).all()
-            known = np.isfinite(held_out[execution])
-            assert not (known & division.scored).any()
-            # Two members share all training patients out between them, one holds out a fifth.
-            assert known.sum() == (6 if members == 1 else 30)
+    for division, runs in zip(
+        divisions(), trained(small(members=members, max_epochs=2)), strict=True
+    ):
+        assert len(runs) == 2
+        for run in runs:
+            assert run.epochs.shape == (members,)
+            assert len(run.history) == 2 * 3 * members  # epochs, parts
+            assert set(run.history["member"]) == set(range(1, members + 1))
+            assert (np.isfinite(run.scored) == division.scored).all()
+            held_out = np.isfinite(run.held_out)
+            assert not (held_out & division.scored).any()
+            # One of two members holds out each training patient; a single one holds out a fifth.
+            assert held_out.sum() == (6 if members == 1 else 30)
 
 
-def test_executions_differ_and_the_same_seed_gives_the_same_bytes(
-    small: Settings,
-) -> None:
-    runs, again = trained(small()), trained(small())
-    assert runs.scored.tobytes() == again.scored.tobytes()
-    both = runs.scored[:, :, divisions()[0].scored][0]
-    assert np.abs(both[0] - both[1]).max() > 1e-3
+def test_executions_differ_and_the_same_seed_gives_the_same_bytes(small: Settings) -> None:
+    scored = divisions()[0].scored
+    (one, two), again = trained(small())[0], trained(small())[0]
+    assert one.scored.tobytes() == again[0].scored.tobytes()
+    assert np.abs(one.scored[scored] - two.scored[scored]).max() > 1e-3
 
 
-def test_an_execution_does_not_depend_on_how_many_there_are(
-    small: Settings,
-) -> None:
+def test_an_execution_does_not_depend_on_how_many_there_are(small: Settings) -> None:
     few, many = trained(small(), executions=1), trained(small(), executions=3)
-    assert few.epochs[:, 0].tolist() == many.epochs[:, 0].tolist()
-    np.testing.assert_array_equal(few.scored[:, 0], many.scored[:, 0])
+    for one, other in zip(few, many, strict=True):
+        assert one[0].epochs.tolist() == other[0].epochs.tolist()
+        np.testing.assert_array_equal(one[0].scored, other[0].scored)
 
 
 def test_a_division_is_trained_as_it_is_by_itself(small: Settings) -> None:
-    together = trained(small())
-    alone = train_replicas(
+    together = trained(small())[0]
+    (alone,) = train_replicas(
         small(), COHORT.bags, COHORT.labels, COHORT.clinical, divisions()[:1], executions=2, seed=3
     )
-    assert alone.epochs[0].tolist() == together.epochs[0].tolist()
-    np.testing.assert_array_equal(alone.scored[0], together.scored[0])
+    for one, other in zip(alone, together, strict=True):
+        assert one.epochs.tolist() == other.epochs.tolist()
+        np.testing.assert_array_equal(one.scored, other.scored)
 
 
-def test_a_scored_patient_changes_nothing_but_its_own_probability(
-    small: Settings,
-) -> None:
+def test_a_scored_patient_changes_nothing_but_its_own_probability(small: Settings) -> None:
     """Neither projection, nor weights, nor the epoch depend on the patients that are scored."""
     moved, labels = COHORT.bags.instances.copy(), COHORT.labels.copy()
     patient = 6  # scored by the first division
     moved[COHORT.bags.cells_of([patient])] *= 30.0
     labels[patient] = 1 - labels[patient]
     other = Patients(COHORT.bags.with_instances(moved), labels, COHORT.clinical)
-    before, after = trained(small()), trained(small(), other)
     others = divisions()[0].scored.copy()
     others[patient] = False
-    assert before.epochs[0].tolist() == after.epochs[0].tolist()
-    np.testing.assert_allclose(before.scored[0][:, others], after.scored[0][:, others], atol=1e-6)
-    np.testing.assert_allclose(before.held_out[0], after.held_out[0], atol=1e-6)
-    assert before.scored[0][0, patient] != after.scored[0][0, patient]
+    for before, after in zip(trained(small())[0], trained(small(), other)[0], strict=True):
+        assert before.epochs.tolist() == after.epochs.tolist()
+        np.testing.assert_allclose(before.scored[others], after.scored[others], atol=1e-6)
+        np.testing.assert_allclose(before.held_out, after.held_out, atol=1e-6)
+        assert before.scored[patient] != after.scored[patient]
 
 
 def test_a_network_does_not_learn_from_patients_it_holds_out(small: Settings) -> None:
     """Without a projection, and with one epoch, so that none is chosen."""
-    as_they_are = small(scale=False, pca=None, max_epochs=1)
-    before = trained(as_they_are)
-    (patient, *_) = np.flatnonzero(np.isfinite(before.held_out[0, 0]))
+    unprojected = small(scale=False, pca=None, max_epochs=1)
+    runs, scored = trained(unprojected)[0], divisions()[0].scored
+    (patient, *_) = np.flatnonzero(np.isfinite(runs[0].held_out))
     moved = COHORT.bags.instances.copy()
     moved[COHORT.bags.cells_of([patient])] += 3.0
-    after = trained(as_they_are, replace(COHORT, bags=COHORT.bags.with_instances(moved)))
-    scored = divisions()[0].scored
-    np.testing.assert_allclose(before.scored[0][:, scored], after.scored[0][:, scored], atol=1e-6)
-    assert (before.held_out[0, :, patient] != after.held_out[0, :, patient]).all()
+    other = replace(COHORT, bags=COHORT.bags.with_instances(moved))
+    for before, after in zip(runs, trained(unprojected, other)[0], strict=True):
+        np.testing.assert_allclose(before.scored[scored], after.scored[scored], atol=1e-6)
+        assert before.held_out[patient] != after.held_out[patient]
 
 
 def test_divisions_share_the_components_that_all_of_them_can_have(
@@ -132,12 +133,12 @@ def test_divisions_share_the_components_that_all_of_them_can_have(
         small(pca=3000, max_epochs=1), lone.bags, lone.labels, lone.clinical, uneven,
         executions=1, seed=0,
     )  # fmt: skip
-    assert np.isfinite(runs.scored[1, 0, 20:]).all()
+    assert np.isfinite(runs[1][0].scored[20:]).all()
 
 
 def test_it_learns_what_a_tumoral_bag_is(small: Settings) -> None:
     runs = trained(small(max_epochs=40, members=2), executions=1)
-    out_of_fold = np.nansum(runs.scored[:, 0], axis=0)
+    out_of_fold = np.nansum([run.scored for (run,) in runs], axis=0)
     tumoral, reactive = out_of_fold[COHORT.labels == 1], out_of_fold[COHORT.labels == 0]
     assert (tumoral[:, None] > reactive).mean() > 0.85
 

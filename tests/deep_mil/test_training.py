@@ -16,14 +16,13 @@ from lymphokit.deep_mil.preparation import Prepared
 from lymphokit.deep_mil.training import (
     Adam,
     EarlyStopping,
-    Ensemble,
     Examples,
     Parts,
+    Trained,
     draw_keep,
-    epoch_scores,
     hold_out,
-    join_history,
     predict_logits,
+    score_parts,
     split_steps,
     train_ensemble,
     train_epoch,
@@ -73,24 +72,26 @@ def examples(n_bags: int = 14, shift: float = 0.5) -> Examples:
     names = [str(bag) for bag in range(n_bags)]
     bags = Bags.pack([each.astype(np.float32) for each in cells], names)
     clinical = torch.from_numpy(rng.normal(size=(n_bags, 2)).astype(np.float32))
-    return Examples.from_labels(
-        Prepared(bags, clinical), labels, np.array([0.3, 0.7], dtype=np.float32)
-    )
+    return Examples(Prepared(bags, clinical), labels, np.array([0.3, 0.7], dtype=np.float32))
 
 
 def parts(cohort: Examples) -> Parts:
     """Two bags are scored; each of the others is held out by one of the members."""
-    labels = cohort.labels.numpy().astype(np.int64)
-    scored, held_out = np.arange(len(labels)) < 2, np.zeros((MEMBERS, len(labels)), dtype=bool)
-    held_out[:, 2:] = hold_out(labels[2:], MEMBERS, np.random.default_rng(1))
-    return Parts(~(held_out | scored), held_out, scored)
+    held_out = hold_out(cohort.labels[2:], MEMBERS, np.random.default_rng(1))
+    scored = np.full((MEMBERS, 2), "scored")
+    return np.concatenate([scored, np.where(held_out, "held_out", "learned")], axis=1)
 
 
-def trained(cohort: Examples, of_bags: Parts, **changes: Any) -> Ensemble:
-    seeds = range(len(of_bags.learned))
-    return train_ensemble(
-        cohort, of_bags, settings(**changes), np.random.default_rng(4), list(seeds)
-    )
+def trained(cohort: Examples, bag_parts: Parts, **changes: Any) -> list[Trained]:
+    seeds, rng = list(range(len(bag_parts))), np.random.default_rng(4)
+    return train_ensemble(cohort, bag_parts, settings(**changes), rng, seeds)
+
+
+def losses(network: Trained, part: str = "held_out") -> NDArray[np.float64]:
+    """The loss of each epoch."""
+    rows = network.history[network.history["part"] == part]
+    assert rows["epoch"].tolist() == list(range(1, len(rows) + 1))
+    return rows["loss"].to_numpy()
 
 
 def weights(network: AttentionMil) -> torch.Tensor:
@@ -139,7 +140,7 @@ def test_dropout_zeroes_its_share_and_keeps_the_mean() -> None:
 @pytest.mark.parametrize(("batch_bags", "weight_decay"), [(1, 0.0), (4, 0.0), (4, 0.1)])
 def test_an_epoch_equals_plain_torch_bag_by_bag(batch_bags: int, weight_decay: float) -> None:
     cohort, network, plain = examples(), build(), build()
-    learned, order = parts(cohort).learned[0], np.random.default_rng(2).permutation(14)
+    learned, order = parts(cohort)[0] == "learned", np.random.default_rng(2).permutation(14)
     steps = split_steps(order, learned, batch_bags)
     torch.manual_seed(5)
     met = train_epoch(network, Adam(network, 0.01, weight_decay), cohort, steps)
@@ -183,92 +184,87 @@ def test_adam_is_torchs_and_its_rate_can_be_reduced(weight_decay: float) -> None
 
 def test_a_network_does_not_depend_on_the_other_members() -> None:
     cohort = examples()
-    of_bags = parts(cohort)
+    bag_parts = parts(cohort)
     # Two members learn from all bags between them, as three do, so that the order is the same.
-    two = Parts(of_bags.learned[:2], of_bags.held_out[:2], of_bags.scored)
-    few, many = trained(cohort, two), trained(cohort, of_bags)
-    assert few.epochs.tolist() == many.epochs[:2].tolist()
-    for ours, theirs in zip(few.networks, many.networks, strict=False):
-        assert torch.equal(weights(ours), weights(theirs))
-    assert not torch.allclose(weights(many.networks[0]), weights(many.networks[1]))
+    few, many = trained(cohort, bag_parts[:2]), trained(cohort, bag_parts)
+    for ours, theirs in zip(few, many, strict=False):
+        assert ours.epoch == theirs.epoch
+        assert torch.equal(weights(ours.network), weights(theirs.network))
+    assert not torch.allclose(weights(many[0].network), weights(many[1].network))
 
 
 @pytest.mark.parametrize("part", ["held_out", "scored"])
 def test_a_network_never_learns_from_held_out_or_scored_bags(part: str) -> None:
     cohort = examples()
-    of_bags = parts(cohort)
-    bags = np.flatnonzero(np.atleast_2d(getattr(of_bags, part))[0])
+    bag_parts = parts(cohort)
+    bags = np.flatnonzero(bag_parts[0] == part)
     instances = cohort.inputs.bags.instances.copy()
     instances[cohort.inputs.bags.cells_of(bags)] += 3.0
     # One epoch, so that none is chosen by the held-out loss.
-    before = trained(cohort, of_bags, max_epochs=1)
-    after = trained(with_instances(cohort, instances), of_bags, max_epochs=1)
-    assert torch.equal(weights(before.networks[0]), weights(after.networks[0]))
-    same = torch.equal(weights(before.networks[1]), weights(after.networks[1]))
-    assert same == (part == "scored")
+    before = trained(cohort, bag_parts, max_epochs=1)
+    after = trained(with_instances(cohort, instances), bag_parts, max_epochs=1)
+    same = [
+        torch.equal(weights(one.network), weights(other.network))
+        for one, other in zip(before, after, strict=True)
+    ]
+    assert same == [True, part == "scored", part == "scored"]
 
 
 def test_every_network_keeps_the_epoch_of_its_lowest_held_out_loss() -> None:
     cohort = examples()
-    of_bags = parts(cohort)
-    ensemble = trained(cohort, of_bags, learning_rate=0.03)
-    losses = join_history(ensemble.scores).held_out.loss
-    assert ensemble.epochs.tolist() == (np.nanargmin(losses, axis=0) + 1).tolist()
-    assert len(set(ensemble.epochs.tolist())) > 1
-    for row, network in enumerate(ensemble.networks):
-        logits = predict_logits(network, cohort.inputs, np.arange(14))
-        again = epoch_scores(cohort, of_bags.of_network(row), logits)[1, 0]
-        assert again == pytest.approx(np.nanmin(losses[:, row]), rel=1e-6)
-        seen = of_bags.held_out[row] | of_bags.scored
-        np.testing.assert_allclose(ensemble.logits[row, seen], logits[seen], atol=1e-6)
-        assert np.isnan(ensemble.logits[row, ~seen]).all()
+    bag_parts = parts(cohort)
+    ensemble = trained(cohort, bag_parts, learning_rate=0.03)
+    assert len({each.epoch for each in ensemble}) > 1
+    for row, each in zip(bag_parts, ensemble, strict=True):
+        assert each.epoch == losses(each).argmin() + 1
+        logits = predict_logits(each.network, cohort.inputs, np.arange(14))
+        again = score_parts(cohort, row, logits)["held_out"]["loss"]
+        assert again == pytest.approx(losses(each).min(), rel=1e-6)
+        learned = row == "learned"
+        np.testing.assert_allclose(each.logits[~learned], logits[~learned], atol=1e-6)
+        assert np.isnan(each.logits[learned]).all()
 
 
 def test_a_network_that_has_stopped_has_no_further_history() -> None:
     cohort = examples()
     ensemble = trained(cohort, parts(cohort), learning_rate=0.05, max_epochs=40)
-    history = join_history(ensemble.scores)
-    last = np.isfinite(history.held_out.loss).sum(axis=0)
-    assert last.tolist() == (ensemble.epochs + SETTINGS.early_stopping).tolist()
-    assert len(set(last.tolist())) > 1
-    assert len(history.held_out.loss) == last.max() < 40
-    for curves in vars(history).values():
-        for curve in vars(curves).values():
-            assert np.isfinite(curve).sum(axis=0).tolist() == last.tolist()
+    last = [each.history["epoch"].max() for each in ensemble]
+    assert last == [each.epoch + SETTINGS.early_stopping for each in ensemble]
+    assert len(set(last)) > 1
+    assert max(last) < 40
+    for each in ensemble:
+        assert len(each.history) == 3 * each.history["epoch"].max()
+        assert each.history.notna().to_numpy().all()
 
 
 def test_stopping_early_changes_nothing_about_the_epochs_before() -> None:
     cohort = examples()
-    short, long = (
-        join_history(
-            trained(
-                cohort, parts(cohort), learning_rate=0.05, max_epochs=40, early_stopping=patience
-            ).scores
-        ).learned.loss
-        for patience in (5, 40)
-    )
-    ran = np.isfinite(short)
-    assert not ran.all()
-    assert np.array_equal(short[ran], long[: len(ran)][ran])
+    changes = {"learning_rate": 0.05, "max_epochs": 40}
+    short = trained(cohort, parts(cohort), early_stopping=5, **changes)
+    long = trained(cohort, parts(cohort), early_stopping=40, **changes)
+    for one, other in zip(short, long, strict=True):
+        assert len(one.history) < len(other.history)
+        assert one.history.equals(other.history[: len(one.history)])
 
 
 def test_scores_of_an_epoch_are_those_of_scikit_learn() -> None:
     cohort = examples(n_bags=20)
-    of_bags = parts(cohort).of_network(1)
-    labels, logits = cohort.labels.numpy(), np.random.default_rng(0).normal(size=20)
-    scores = epoch_scores(cohort, of_bags, logits)
-    for row, part in enumerate((of_bags.learned, of_bags.held_out, of_bags.scored)):
-        p, costs = 1 / (1 + np.exp(-logits[part])), np.where(labels[part], 0.7, 0.3)
+    bag_parts, logits = parts(cohort)[1], np.random.default_rng(0).normal(size=20)
+    scores = score_parts(cohort, bag_parts, logits)
+    assert list(scores) == ["learned", "held_out", "scored"]
+    for part, row in scores.items():
+        labels = cohort.labels[bag_parts == part]
+        p, costs = 1 / (1 + np.exp(-logits[bag_parts == part])), np.where(labels, 0.7, 0.3)
         # log_loss divides by the sum of the weights, the report's loss by the number of bags
-        total = log_loss(labels[part], p, sample_weight=costs) * costs.sum()
-        assert scores[row, 0] == pytest.approx(total / part.sum(), rel=1e-5)
-        assert scores[row, 1] == pytest.approx(balanced_accuracy_score(labels[part], p > 0.5))
+        total = log_loss(labels, p, sample_weight=costs) * costs.sum()
+        assert row["loss"] == pytest.approx(total / len(labels), rel=1e-5)
+        assert row["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, p > 0.5))
 
 
-def test_scores_of_no_bags_are_nan() -> None:
+def test_a_part_without_bags_has_no_scores() -> None:
     cohort = examples()
-    nothing = replace(parts(cohort).of_network(0), scored=np.zeros(14, dtype=bool))
-    assert np.isnan(epoch_scores(cohort, nothing, np.zeros(14))[2]).all()
+    everything = np.full(14, "learned")
+    assert list(score_parts(cohort, everything, np.zeros(14))) == ["learned"]
 
 
 def test_early_stopping_finds_the_lowest_loss_reduces_the_rate_and_stops() -> None:

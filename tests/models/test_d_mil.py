@@ -102,10 +102,12 @@ def test_early_stopping_picks_each_members_lowest_validation_loss(
     quick: Callable[..., DMil],
 ) -> None:
     model = quick(max_epochs=25, early_stopping=6, members=3).fit(*cohort())
-    losses = model.history_.held_out.loss
+    losses = model.history_.query("part == 'held_out'").pivot(
+        index="epoch", columns="member", values="loss"
+    )
     assert losses.shape[1] == 3
-    assert model.epochs_.tolist() == (np.nanargmin(losses, axis=0) + 1).tolist()
-    ran = np.isfinite(losses).sum(axis=0)
+    assert model.epochs_.tolist() == losses.idxmin().tolist()
+    ran = losses.notna().sum().to_numpy()
     assert (ran <= np.minimum(25, model.epochs_ + 6)).all()
 
 
@@ -123,7 +125,8 @@ def test_a_members_validation_loss_is_that_of_the_patients_it_held_out(
     for member, out in enumerate(model.held_out_):
         truth = np.where(labels == 1, probabilities[member], 1 - probabilities[member])
         expected = (-costs * np.log(truth))[out].mean()
-        chosen = model.history_.held_out.loss[model.epochs_[member] - 1, member]
+        history = model.history_.set_index(["member", "part", "epoch"])["loss"]
+        chosen = history[member + 1, "held_out", model.epochs_[member]]
         assert chosen == pytest.approx(expected, rel=1e-4)
 
 
@@ -194,7 +197,7 @@ def test_a_cells_score_is_the_verdict_on_it_alone_for_an_average_patient(
     bags, labels, clinical = cohort()
     model = quick(members=1).fit(bags, labels, clinical)
     lone = Bags(bags.instances[7:8], np.array([0, 1]), ("P",))
-    age, log_count = model.preparation_.clinical_.mean_
+    age, log_count = model.preparation_.scaler_.mean_
     average = Clinical(np.array([age]), np.exp([log_count]))
     probability = model.predict_proba(lone, average)[0]
     expected = np.log(probability / (1 - probability))

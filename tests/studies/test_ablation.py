@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from lymphokit.deep_mil.network_settings import DMilSettings
-from lymphokit.deep_mil.replicas import Runs
+from lymphokit.deep_mil.replicas import Run
 from lymphokit.evaluation.threshold import midpoint
 from lymphokit.studies import ablation
 from lymphokit.studies.ablation import (
@@ -112,10 +112,10 @@ def test_a_scored_patients_label_moves_scores_but_neither_threshold_nor_epoch(
 def test_scores_are_those_of_scikit_learn_at_the_threshold_of_the_held_out(
     model: DMilSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: list[Runs] = []
+    kept: list[list[list[Run]]] = []
     train = ablation.train_replicas
 
-    def spy(*arguments: Any, **named: Any) -> Runs:
+    def spy(*arguments: Any, **named: Any) -> list[list[Run]]:
         kept.append(train(*arguments, **named))
         return kept[-1]
 
@@ -126,7 +126,8 @@ def test_scores_are_those_of_scikit_learn_at_the_threshold_of_the_held_out(
     for row, (place, execution) in zip(
         table.to_dict("records"), [(p, e) for p in range(3) for e in range(2)], strict=True
     ):
-        held_out, scored = runs.held_out[place, execution], runs.scored[place, execution]
+        run = runs[place][execution]
+        held_out, scored = run.held_out, run.scored
         inner, outer = np.isfinite(held_out), np.isfinite(scored)
         threshold = midpoint(COHORT.labels[inner], held_out[inner])
         assert row["threshold"] == pytest.approx(threshold)
@@ -134,8 +135,7 @@ def test_scores_are_those_of_scikit_learn_at_the_threshold_of_the_held_out(
         assert row["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, called))
         assert row["f1"] == pytest.approx(f1_score(truth, called))
         assert row["loss"] == pytest.approx(log_loss(truth, scored[outer]))
-        column = 2 * place + execution
-        best = runs.history.scored.balanced_accuracy[:, column].max()
+        best = run.history.query("part == 'scored'")["balanced_accuracy"].max()
         assert row[NAIVE] == pytest.approx(best)
 
 

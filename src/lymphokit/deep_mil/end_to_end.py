@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 from torch.optim.swa_utils import update_bn
@@ -16,7 +17,7 @@ from lymphokit.bags.contract import require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.attention_mil import AttentionMil
 from lymphokit.deep_mil.network_settings import EndToEndSettings
-from lymphokit.deep_mil.preparation import ClinicalScaler, label_weights
+from lymphokit.deep_mil.preparation import label_weights, scale_clinical
 from lymphokit.features.autoencoder import Autoencoder
 from lymphokit.features.compute import best_device, repeatable
 from lymphokit.imaging.augment import training_transforms
@@ -67,7 +68,7 @@ class EndToEndNetwork:
     stopping. The decoder gives the logit of a colour; before training its sigmoid is the mean
     colour of the training cells.
 
-    Fitted on the training patients: `autoencoder_`, `classifier_`, `clinical_`; `losses_`
+    Fitted on the training patients: `autoencoder_`, `classifier_`, `scaler_`; `losses_`
     (epochs, 2): classification (nan while frozen) and reconstruction.
     Source: report 5.2.2 d, both losses cross-entropies.
     Departs: cells are sampled; a step may hold more than one bag, for batch normalisation, and its
@@ -76,7 +77,7 @@ class EndToEndNetwork:
 
     autoencoder_: Autoencoder
     classifier_: AttentionMil
-    clinical_: ClinicalScaler
+    scaler_: StandardScaler
     losses_: NDArray[np.float64]
 
     def __init__(self, settings: EndToEndSettings, *, seed: int) -> None:
@@ -90,7 +91,7 @@ class EndToEndNetwork:
         """
         require_both_classes(labels)
         _check_pixels(bags)
-        self.clinical_ = ClinicalScaler().fit(clinical)
+        self.scaler_ = StandardScaler().fit(clinical.matrix())
         self.weights_ = label_weights(labels, self.settings.weighted_loss)
         device = best_device()
         forked = [device] if device.type == "cuda" else []
@@ -98,7 +99,7 @@ class EndToEndNetwork:
             torch.manual_seed(self.seed)
             self._build(bags, device)
             optimizers = self._optimizers()
-            attributes = self.clinical_.transform(clinical).to(device)
+            attributes = scale_clinical(self.scaler_, clinical).to(device)
             patients = _Patients(bags, _sort_by_digest(bags), labels, attributes)
             losses = [
                 self._train_epoch(epoch, patients, optimizers)
@@ -114,7 +115,7 @@ class EndToEndNetwork:
         """Probability of a tumoral lymphocytosis: (n_bags,). Raises NotFittedError before `fit`."""
         require_fitted(self, "losses_")
         latents = self._latents(bags)  # (n_cells, numbers)
-        attributes = self.clinical_.transform(clinical).to(latents.device)  # (n_bags, 2)
+        attributes = scale_clinical(self.scaler_, clinical).to(latents.device)  # (n_bags, 2)
         # Bag by bag, so that the sums over a bag do not depend on the other bags.
         with repeatable(torch.get_num_threads()), torch.inference_mode():
             logits = [

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from lymphokit.bags.packed import Bags, Clinical
@@ -23,11 +24,6 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.bags)
 
-    @property
-    def n_features(self) -> int:
-        """Features of a projected cell."""
-        return int(self.bags.instances.shape[1])
-
     @cached_property
     def _cells(self) -> tuple[Tensor, ...]:
         """The cells of each bag, views of one matrix."""
@@ -41,33 +37,11 @@ class Prepared:
         return cells, bag_of, self.clinical[torch.from_numpy(chosen)]  # (n, d), (n,), (B, 2)
 
 
-class ClinicalScaler:
-    """Standardise age and the logarithm of the lymphocyte count.
-
-    Fitted: `mean_` and `deviation_`, (2,) each.
-    Source: report 5.2.2 b. Departs: the logarithm of the count.
-    """
-
-    def fit(self, clinical: Clinical) -> Self:
-        """Learn from the training patients."""
-        attributes = clinical.matrix()
-        self.mean_ = attributes.mean(axis=0)
-        deviation = attributes.std(axis=0)
-        # An attribute that all training patients share is left in its unit.
-        self.deviation_ = np.where(deviation > 1e-6, deviation, 1.0)
-        return self
-
-    def transform(self, clinical: Clinical) -> Tensor:
-        """Standardised age and log count: (n_bags, 2) float32."""
-        standardised = (clinical.matrix() - self.mean_) / self.deviation_
-        return torch.from_numpy(standardised.astype(np.float32))
-
-
 class Preparation:
-    """Project the cells and standardise the clinical attributes, both fitted on training patients.
+    """Project the cells, standardise the clinical attributes; both fitted on training patients.
 
-    Fitted: `projection_`, `clinical_`.
-    Source: report 5.2.2 c.
+    Fitted: `projection_`, `scaler_` of age and the logarithm of the lymphocyte count.
+    Source: report 5.2.2 b and c. Departs: the logarithm of the count.
     """
 
     def __init__(self, *, scale: bool, pca: int | None, seed: int) -> None:
@@ -79,17 +53,22 @@ class Preparation:
         """Learn from the training patients."""
         self.projection_ = Projection(scale=self.scale, pca=self.pca, seed=self.seed)
         self.projection_.fit(bags.instances)
-        self.clinical_ = ClinicalScaler().fit(clinical)
+        self.scaler_ = StandardScaler().fit(clinical.matrix())
         return self
 
     def transform(self, bags: Bags, clinical: Clinical | None) -> Prepared:
         """Any patients as a network reads them; without `clinical`, as average patients."""
         cells = self.projection_.transform(bags.instances)
-        attributes = (
-            torch.zeros(len(bags), 2) if clinical is None else self.clinical_.transform(clinical)
-        )
         # torch warns of read-only memory, such as features mapped from a file: copy it.
-        return Prepared(bags.with_instances(np.require(cells, requirements="W")), attributes)
+        prepared = bags.with_instances(np.require(cells, requirements="W"))
+        if clinical is None:
+            return Prepared(prepared, torch.zeros(len(bags), 2))
+        return Prepared(prepared, scale_clinical(self.scaler_, clinical))
+
+
+def scale_clinical(scaler: StandardScaler, clinical: Clinical) -> Tensor:
+    """Standardised age and log count: (n_bags, 2) float32."""
+    return torch.from_numpy(scaler.transform(clinical.matrix()).astype(np.float32))
 
 
 def label_weights(labels: NDArray[np.int64], weighted_loss: bool) -> NDArray[np.float32]:

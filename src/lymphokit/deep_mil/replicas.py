@@ -1,13 +1,14 @@
 """One configuration of D-MIL trained repeatedly, on several divisions of the patients.
 
-A repeated K-fold, or the seven executions of an ablation. Networks of a division share projection,
-held-out patients and the order of the bags, and differ in initial weights and dropout.
+A repeated K-fold, or the seven executions of an ablation. Executions on a division share
+projection, held-out patients and the order of the bags, and differ in initial weights and dropout.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
@@ -15,15 +16,7 @@ from lymphokit.bags.contract import require_both_classes
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.network_settings import DMilSettings
 from lymphokit.deep_mil.preparation import Preparation, label_weights
-from lymphokit.deep_mil.training import (
-    Ensemble,
-    Examples,
-    History,
-    Parts,
-    hold_out,
-    join_history,
-    train_ensemble,
-)
+from lymphokit.deep_mil.training import Examples, hold_out, join_histories, train_ensemble
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -38,17 +31,16 @@ class Division:
 
 
 @dataclass(frozen=True)
-class Runs:
-    """Results of repeated training.
+class Run:
+    """An ensemble trained on a division.
 
-    history: its columns are networks, division after division, in each execution after execution.
-    epochs (divisions, executions, members): the chosen ones, from 1. scored and held_out
-    (divisions, executions, n_bags): probabilities, `scored` the mean over an execution's members,
-    `held_out` from the member that held the patient out; nan for all other patients.
+    epochs (members,): the chosen ones, from 1. history: as `join_histories` gives it.
+    scored and held_out (n_bags,): probabilities, of scored patients the mean over the members, of a
+    held-out one from the member that held it out; nan for all other patients.
     """
 
-    history: History
     epochs: NDArray[np.int64]
+    history: pd.DataFrame
     scored: Floats
     held_out: Floats
 
@@ -62,8 +54,8 @@ def train_replicas(
     *,
     executions: int,
     seed: int,
-) -> Runs:
-    """Train `executions` ensembles of `settings.members` networks on each division.
+) -> list[list[Run]]:
+    """Train `executions` ensembles on each division: a list of runs a division.
 
     bags, labels (n_bags,) and clinical hold all patients of the divisions. Projection, clinical
     standardisation and loss weights are fitted on a division's training patients; epochs are chosen
@@ -73,49 +65,46 @@ def train_replicas(
     LymphokitError where a network's loss never was a number.
     """
     settings = settings.model_copy(update={"pca": _common_pca(settings.pca, bags, divisions)})
-    shape = executions, settings.members, len(bags)
-    scores, epochs, scored, held_out = [], [], [], []
+    runs = []
     for place, division in enumerate(divisions):
-        ensemble, parts = _train_division(
-            settings, bags, labels, clinical, division, executions, [seed, place]
-        )
-        probabilities = expit(ensemble.logits).reshape(shape)
-        scores += ensemble.scores
-        epochs.append(ensemble.epochs.reshape(shape[:2]))
-        scored.append(np.where(division.scored, probabilities, np.nan).mean(axis=1))
-        held_out_by = np.where(parts.held_out.reshape(shape), probabilities, np.nan)
-        held_out.append(np.fmax.reduce(held_out_by, axis=1))  # one member has a number, or none
-    return Runs(join_history(scores), np.stack(epochs), np.stack(scored), np.stack(held_out))
+        training = np.flatnonzero(division.training)
+        require_both_classes(labels[training])
+        preparation = Preparation(scale=settings.scale, pca=settings.pca, seed=seed)
+        preparation.fit(bags.take(training), clinical.take(training))
+        inputs = preparation.transform(bags, clinical)
+        weights = label_weights(labels[training], settings.weighted_loss)
+        examples = Examples(inputs, labels, weights)
+        runs.append(_train_division(settings, examples, division, executions, [seed, place]))
+    return runs
 
 
 def _train_division(
     settings: DMilSettings,
-    bags: Bags,
-    labels: NDArray[np.int64],
-    clinical: Clinical,
+    examples: Examples,
     division: Division,
     executions: int,
     entropy: Sequence[int],
-) -> tuple[Ensemble, Parts]:
-    """The networks of a division, execution after execution; everything is drawn from entropy."""
-    training = np.flatnonzero(division.training)
-    require_both_classes(labels[training])
-    preparation = Preparation(scale=settings.scale, pca=settings.pca, seed=entropy[0])
-    preparation.fit(bags.take(training), clinical.take(training))
-    weights = label_weights(labels[training], settings.weighted_loss)
-    inputs = preparation.transform(bags, clinical)
-    examples = Examples.from_labels(inputs, labels, weights)
-    rng = np.random.default_rng(entropy)
-    held_out = np.zeros((settings.members, len(bags)), dtype=np.bool_)
-    held_out[:, training] = hold_out(labels[training], settings.members, rng)
-    held_out = np.tile(held_out, (executions, 1))
-    seeds = [
-        _seed(*entropy, execution, member)
-        for execution in range(executions)
-        for member in range(settings.members)
-    ]
-    parts = Parts(division.training & ~held_out, held_out, division.scored)
-    return train_ensemble(examples, parts, settings, rng, seeds), parts
+) -> list[Run]:
+    rng, members = np.random.default_rng(entropy), range(settings.members)
+    held_out = np.zeros((len(members), len(examples.labels)), dtype=np.bool_)
+    held_out[:, division.training] = hold_out(examples.labels[division.training], len(members), rng)
+    masks = [held_out, division.training & ~held_out, division.scored & ~held_out]
+    parts = np.select(masks, ["held_out", "learned", "scored"], "")
+    runs = []
+    for execution in range(executions):
+        seeds = [_seed(*entropy, execution, member) for member in members]
+        trained = train_ensemble(examples, parts, settings, rng, seeds)
+        probabilities = expit(np.stack([each.logits for each in trained]))  # (members, n_bags)
+        runs.append(
+            Run(
+                np.array([each.epoch for each in trained]),
+                join_histories(trained),
+                np.where(division.scored, probabilities, np.nan).mean(axis=0),
+                # One member has a number, or none has.
+                np.fmax.reduce(np.where(held_out, probabilities, np.nan), axis=0),
+            )
+        )
+    return runs
 
 
 def _common_pca(pca: int | None, bags: Bags, divisions: Sequence[Division]) -> int | None:

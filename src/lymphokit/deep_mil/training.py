@@ -1,4 +1,4 @@
-"""Training of an ensemble of `AttentionMil`: steps, dropout masks, early stopping, history.
+"""Training of an ensemble of `AttentionMil`: steps, dropout, early stopping, history.
 
 The members are ordinary networks, trained one after the other. Stacked into one network with
 `torch.func.vmap` they take 0.7 to 1.6 times the CPU time (benchmarks/d_mil.py).
@@ -7,9 +7,9 @@ The members are ordinary networks, trained one after the other. Stacked into one
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from lymphokit.errors import LymphokitError
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
+Parts = NDArray[np.str_]  # `learned`, `held_out` for early stopping, `scored` only, or empty
 
 _CHUNK_BAGS = 32  # bags that pass through a network at once outside training
 _PARTS_FOR_ONE = 5  # a single network is stopped on a fifth of its patients
@@ -31,85 +32,47 @@ _PARTS_FOR_ONE = 5  # a single network is stopped on a fifth of its patients
 
 @dataclass(frozen=True)
 class Examples:
-    """Prepared patients with labels (n_bags,) in {0, 1} and weights (n_bags,) of their losses."""
+    """Prepared patients, labels (n_bags,) in {0, 1}, weights (2,) of the losses of 0 and 1."""
 
     inputs: Prepared
-    labels: Tensor
-    weights: Tensor
-
-    @classmethod
-    def from_labels(
-        cls, inputs: Prepared, labels: NDArray[np.int64], label_weights: NDArray[np.float32]
-    ) -> Self:
-        """Label_weights (2,): weights of the losses of negatives and positives."""
-        known = torch.from_numpy(labels.astype(np.float32))
-        return cls(inputs, known, torch.from_numpy(label_weights[labels]))
+    labels: NDArray[np.int64]
+    label_weights: NDArray[np.float32]
 
     def losses(self, logits: Tensor, bags: Positions) -> Tensor:
         """Weighted binary cross-entropy of logits (n,) of the bags at positions (n,)."""
+        labels = self.labels[bags]
         return binary_cross_entropy_with_logits(
-            logits, self.labels[bags], weight=self.weights[bags], reduction="none"
+            logits,
+            torch.from_numpy(labels.astype(np.float32)),
+            weight=torch.from_numpy(self.label_weights[labels]),
+            reduction="none",
         )
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The use of each bag, disjoint: learned from, held out for early stopping, scored only.
+class Trained:
+    """A network with its weights of the epoch of lowest loss on its held-out bags.
 
-    learned and held_out (networks, n_bags), scored (n_bags,).
+    epoch: that epoch, from 1. logits (n_bags,): of the held-out and scored bags, nan for others.
+    history: rows `epoch, part, loss, balanced_accuracy`, the latter at probability 0.5; on learned
+    bags in the epoch's steps, with dropout, on the others after its last step, without.
     """
 
-    learned: Booleans
-    held_out: Booleans
-    scored: Booleans
-
-    def of_network(self, row: int) -> "Parts":
-        """The parts of one network, (n_bags,) each."""
-        return Parts(self.learned[row], self.held_out[row], self.scored)
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Weighted loss, and balanced accuracy at probability 0.5, each (epochs, networks).
-
-    nan after a network has stopped, and where it has no such bags.
-    """
-
-    loss: Floats
-    balanced_accuracy: Floats
-
-
-@dataclass(frozen=True)
-class History:
-    """The course of training on each of a network's parts.
-
-    learned: in the epoch's steps, with dropout. held_out and scored: after the epoch's last step,
-    without dropout.
-    """
-
-    learned: Curves
-    held_out: Curves
-    scored: Curves
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """Trained networks, each with its weights of the epoch of lowest loss on its held-out bags.
-
-    epochs (networks,): these epochs, from 1. logits (networks, n_bags): of the held-out and scored
-    bags at that epoch, nan for the others. scores: of each network, as `join_history` takes them.
-    """
-
-    networks: list[AttentionMil]
-    epochs: Positions
+    network: AttentionMil
+    epoch: int
     logits: Floats
-    scores: list[Floats]
+    history: pd.DataFrame
+
+
+def join_histories(trained: Sequence[Trained]) -> pd.DataFrame:
+    """The histories of the members of an ensemble, with a column `member` from 1."""
+    return pd.concat([each.history.assign(member=row) for row, each in enumerate(trained, start=1)])
 
 
 def hold_out(labels: NDArray[np.int64], members: int, rng: np.random.Generator) -> Booleans:
     """Which bags each member holds out for early stopping: (members, n_bags).
 
-    Bags are dealt in random order, label after label, so that parts differ by at most one bag of
+    Bags are dealt in random order, label after label, so that members differ by at most one bag of
     each label. Each bag is held out by one of several members; a single member holds out a fifth.
     Raises ValueError where a member would have no bag to learn from or none to hold out.
     """
@@ -117,9 +80,9 @@ def hold_out(labels: NDArray[np.int64], members: int, rng: np.random.Generator) 
         raise ValueError(f"{members} members need {max(members, 2)} patients, got {len(labels)}")
     shuffled = rng.permutation(len(labels))
     dealt = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    part = np.empty(len(labels), dtype=np.int64)
-    part[dealt] = np.arange(len(labels)) % (members if members > 1 else _PARTS_FOR_ONE)
-    held_out: Booleans = part == np.arange(members)[:, None]
+    member = np.empty(len(labels), dtype=np.int64)
+    member[dealt] = np.arange(len(labels)) % (members if members > 1 else _PARTS_FOR_ONE)
+    held_out: Booleans = member == np.arange(members)[:, None]
     return held_out
 
 
@@ -129,20 +92,105 @@ def train_ensemble(
     settings: DMilSettings,
     rng: np.random.Generator,
     seeds: Sequence[int],
-) -> Ensemble:
-    """Train a network for each seed.
+) -> list[Trained]:
+    """Train a network for each row of `parts` (networks, n_bags) and each seed.
 
     Every network goes through the bags in the same order, drawn by `rng` anew for each epoch, and
     skips those it does not learn from. Its initial weights and dropout come from its seed.
     Raises LymphokitError where a network's loss on its held-out bags never was a number.
     """
-    bags = np.flatnonzero(parts.learned.any(axis=0))
-    runs = [
-        _train(examples, parts.of_network(row), settings, _orders(bags, deepcopy(rng)), seed)
-        for row, seed in enumerate(seeds)
+    bags = np.flatnonzero((parts == "learned").any(axis=0))
+    return [
+        _train_network(examples, row, settings, _orders(bags, deepcopy(rng)), seed)
+        for row, seed in zip(parts, seeds, strict=True)
     ]
-    networks, epochs, logits, scores = zip(*runs, strict=True)
-    return Ensemble(list(networks), np.array(epochs), np.stack(logits), list(scores))
+
+
+def _train_network(
+    examples: Examples,
+    parts: Parts,
+    settings: DMilSettings,
+    orders: Iterator[Positions],
+    seed: int,
+) -> Trained:
+    """Train a network on its parts (n_bags,), with the order of the bags for each epoch."""
+    evaluated = np.flatnonzero((parts == "held_out") | (parts == "scored"))
+    stopping = EarlyStopping(settings.lr_patience, settings.early_stopping)
+    history = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = AttentionMil.from_settings(examples.inputs.bags.instances.shape[1], settings)
+        optimizer = Adam(network, settings.learning_rate, settings.weight_decay)
+        for epoch in range(1, settings.max_epochs + 1):
+            steps = split_steps(next(orders), parts == "learned", settings.batch_bags)
+            logits = train_epoch(network, optimizer, examples, steps)
+            logits[evaluated] = predict_logits(network, examples.inputs, evaluated)
+            scores = score_parts(examples, parts, logits)
+            history += [{"epoch": epoch, "part": part, **row} for part, row in scores.items()]
+            stopping.update(epoch, scores["held_out"]["loss"])
+            if stopping.improved:
+                weights = {name: each.clone() for name, each in network.state_dict().items()}
+                best_logits = logits
+            if stopping.reduce_rate:
+                optimizer.learning_rate *= settings.lr_factor
+            if stopping.stop:
+                break
+    if stopping.best_epoch == 0:
+        raise LymphokitError(
+            "D-MIL: the validation loss of a network never was a number; "
+            "check that every feature is finite, or lower learning_rate"
+        )
+    network.load_state_dict(weights)
+    best_logits[parts == "learned"] = np.nan  # of training steps, with dropout
+    return Trained(network, stopping.best_epoch, best_logits, pd.DataFrame(history))
+
+
+def train_epoch(
+    network: AttentionMil, optimizer: "Adam", examples: Examples, steps: Sequence[Positions]
+) -> Floats:
+    """Lower the mean loss of the bags of each step.
+
+    Returns the logits of each bag in its step, nan for bags in no step: (n_bags,).
+    """
+    logits = np.full(len(examples.inputs), np.nan)
+    keep = draw_keep(len(logits), network.n_units, network.dropout)
+    network.train()
+    for bags in steps:
+        output = network(*examples.inputs.batch(bags), None if keep is None else keep[bags])
+        optimizer.step(examples.losses(output, bags).mean())
+        logits[bags] = output.detach().numpy()
+    return logits
+
+
+def split_steps(order: Positions, learned: Booleans, batch_bags: int) -> list[Positions]:
+    """The bags of each step: the next `batch_bags` of the order, less those not learned from.
+
+    There is no step without a bag.
+    """
+    steps = np.split(order, range(batch_bags, len(order), batch_bags))
+    return [step[learned[step]] for step in steps if learned[step].any()]
+
+
+def draw_keep(n_bags: int, n_units: int, dropout: float) -> Tensor | None:
+    """Dropout factors of an epoch, 0 or 1 / (1 - dropout): (n_bags, n_units); None without dropout.
+
+    Drawn for bags and not for steps, so that a bag's factors do not depend on `batch_bags` nor on
+    the bags that the network holds out.
+    """
+    return (torch.rand(n_bags, n_units) >= dropout) / (1.0 - dropout) if dropout > 0 else None
+
+
+def score_parts(examples: Examples, parts: Parts, logits: Floats) -> dict[str, dict[str, float]]:
+    """Weighted loss and balanced accuracy on the bags of each part that has any."""
+    scores = {}
+    for part in ("learned", "held_out", "scored"):
+        bags = np.flatnonzero(parts == part)
+        if len(bags):
+            labels, called = examples.labels[bags], logits[bags] > 0
+            loss = examples.losses(torch.from_numpy(logits[bags]).float(), bags).mean()
+            recalls = [(called == label)[labels == label].mean() for label in np.unique(labels)]
+            scores[part] = {"loss": loss.item(), "balanced_accuracy": float(np.mean(recalls))}
+    return scores
 
 
 def predict_logits(network: AttentionMil, inputs: Prepared, chosen: Positions) -> Floats:
@@ -165,103 +213,6 @@ def predict_shares(network: AttentionMil, inputs: Prepared) -> Floats:
 
 def _chunks(bags: Positions) -> list[Positions]:
     return np.split(bags, range(_CHUNK_BAGS, len(bags), _CHUNK_BAGS))
-
-
-def _train(
-    examples: Examples,
-    parts: Parts,
-    settings: DMilSettings,
-    orders: Iterator[Positions],
-    seed: int,
-) -> tuple[AttentionMil, int, Floats, Floats]:
-    """Train one network, its parts (n_bags,) each.
-
-    Returns the network, its epoch, its logits (n_bags,) and its scores (epochs, 3 parts, 2).
-    """
-    inputs, evaluated = examples.inputs, np.flatnonzero(parts.held_out | parts.scored)
-    stopping = EarlyStopping(settings.lr_patience, settings.early_stopping)
-    scores = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = AttentionMil.from_settings(inputs.n_features, settings)
-        optimizer = Adam(network, settings.learning_rate, settings.weight_decay)
-        for epoch in range(1, settings.max_epochs + 1):
-            steps = split_steps(next(orders), parts.learned, settings.batch_bags)
-            logits = train_epoch(network, optimizer, examples, steps)
-            logits[evaluated] = predict_logits(network, inputs, evaluated)
-            scores.append(epoch_scores(examples, parts, logits))
-            stopping.update(epoch, loss=scores[-1][1, 0])
-            if stopping.improved:
-                weights = {name: each.clone() for name, each in network.state_dict().items()}
-                best_logits = logits
-            if stopping.reduce_rate:
-                optimizer.learning_rate *= settings.lr_factor
-            if stopping.stop:
-                break
-    if stopping.best_epoch == 0:
-        raise LymphokitError(
-            "D-MIL: the validation loss of a network never was a number; "
-            "check that every feature is finite, or lower learning_rate"
-        )
-    network.load_state_dict(weights)
-    best_logits[parts.learned] = np.nan  # met with dropout, and before the epoch's last step
-    return network, stopping.best_epoch, best_logits, np.stack(scores)
-
-
-def train_epoch(
-    network: AttentionMil, optimizer: "Adam", examples: Examples, steps: Sequence[Positions]
-) -> Floats:
-    """Lower the mean loss of the bags of each step.
-
-    Returns logits (n_bags,), of each bag as it was met, nan for bags in no step.
-    """
-    met = np.full(len(examples.inputs), np.nan)
-    keep = draw_keep(len(met), network.n_units, network.dropout)
-    network.train()
-    for bags in steps:
-        logits = network(*examples.inputs.batch(bags), None if keep is None else keep[bags])
-        optimizer.step(examples.losses(logits, bags).mean())
-        met[bags] = logits.detach().numpy()
-    return met
-
-
-def split_steps(order: Positions, learned: Booleans, batch_bags: int) -> list[Positions]:
-    """The bags of each step: the next `batch_bags` of the order, less those not learned from.
-
-    There is no step without a bag.
-    """
-    steps = np.split(order, range(batch_bags, len(order), batch_bags))
-    return [step[learned[step]] for step in steps if learned[step].any()]
-
-
-def draw_keep(n_bags: int, n_units: int, dropout: float) -> Tensor | None:
-    """Dropout factors of an epoch, 0 or 1 / (1 - dropout): (n_bags, n_units); None without dropout.
-
-    Drawn for bags and not for steps, so that a bag's factors do not depend on `batch_bags` nor on
-    the bags that the network holds out.
-    """
-    return (torch.rand(n_bags, n_units) >= dropout) / (1.0 - dropout) if dropout > 0 else None
-
-
-def epoch_scores(examples: Examples, parts: Parts, logits: Floats) -> Floats:
-    """Loss and balanced accuracy on the bags learned from, held out and scored: (3, 2)."""
-    known, scores = examples.labels.numpy(), np.full((3, 2), np.nan)
-    for row, part in enumerate((parts.learned, parts.held_out, parts.scored)):
-        bags = np.flatnonzero(part)
-        if len(bags):
-            losses = examples.losses(torch.from_numpy(logits[bags]).float(), bags)
-            right = (logits[bags] > 0) == (known[bags] == 1)
-            recalls = [right[known[bags] == label].mean() for label in np.unique(known[bags])]
-            scores[row] = float(losses.mean()), np.mean(recalls)
-    return scores
-
-
-def join_history(scores: Sequence[Floats]) -> History:
-    """The history of networks from each one's `epoch_scores` (epochs, 3, 2)."""
-    padded = np.full((max(map(len, scores)), len(scores), 3, 2), np.nan)
-    for network, by_epoch in enumerate(scores):
-        padded[: len(by_epoch), network] = by_epoch
-    return History(*(Curves(padded[..., part, 0], padded[..., part, 1]) for part in range(3)))
 
 
 class EarlyStopping:

@@ -11,9 +11,10 @@ from lymphokit.deep_mil.network_settings import DMilSettings
 from lymphokit.models.registry import register
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lymphokit.deep_mil.attention_mil import AttentionMil
     from lymphokit.deep_mil.preparation import Preparation, Prepared
-    from lymphokit.deep_mil.training import History
 
 
 @register(DMilSettings, gpu=True)
@@ -26,8 +27,8 @@ class DMil(BagModel[DMilSettings]):
     Projection and clinical standardisation (age, log count) are fitted on all of them. With
     `weighted_loss` a probability is above the frequency wherever positives are the majority.
 
-    Fitted: `preparation_`, `networks_`, `epochs_` (members,) the chosen ones from 1, `history_`,
-    `held_out_` (members, n_bags) of the training bags.
+    Fitted: `preparation_`, `held_out_` (members, n_bags) of the training bags; of each member
+    `networks_` and `epochs_`, the chosen ones from 1; `history_`: scores by member, epoch and part.
     Source: report 5.2; gated attention: Ilse et al. 2018.
     Departs: layer normalisation, since a step may hold one bag; the logarithm of the count;
     early stopping, which the report does by eye on its validation set; an ensemble.
@@ -36,7 +37,7 @@ class DMil(BagModel[DMilSettings]):
     preparation_: "Preparation"
     networks_: "list[AttentionMil]"
     epochs_: NDArray[np.int64]
-    history_: "History"
+    history_: "pd.DataFrame"
     held_out_: NDArray[np.bool_]
 
     def fit(self, bags: Bags, labels: NDArray[np.int64], clinical: Clinical) -> Self:
@@ -48,9 +49,8 @@ class DMil(BagModel[DMilSettings]):
         from lymphokit.deep_mil.preparation import Preparation, label_weights
         from lymphokit.deep_mil.training import (
             Examples,
-            Parts,
             hold_out,
-            join_history,
+            join_histories,
             train_ensemble,
         )
 
@@ -61,13 +61,12 @@ class DMil(BagModel[DMilSettings]):
         self.preparation_ = preparation.fit(bags, clinical)
         inputs = preparation.transform(bags, clinical)
         weights = label_weights(labels, settings.weighted_loss)
-        parts = Parts(~self.held_out_, self.held_out_, np.zeros(len(bags), dtype=np.bool_))
+        parts = np.where(self.held_out_, "held_out", "learned")
         seeds = rng.integers(2**62, size=settings.members).tolist()
-        ensemble = train_ensemble(
-            Examples.from_labels(inputs, labels, weights), parts, settings, rng, seeds
-        )
-        self.networks_, self.epochs_ = ensemble.networks, ensemble.epochs
-        self.history_ = join_history(ensemble.scores)
+        trained = train_ensemble(Examples(inputs, labels, weights), parts, settings, rng, seeds)
+        self.networks_ = [each.network for each in trained]
+        self.epochs_ = np.array([each.epoch for each in trained])
+        self.history_ = join_histories(trained)
         return self
 
     def predict_proba(self, bags: Bags, clinical: Clinical) -> NDArray[np.float64]:

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.network_settings import DMilSettings
-from lymphokit.deep_mil.replicas import Division, Runs, train_replicas
-from lymphokit.deep_mil.training import Curves
+from lymphokit.deep_mil.replicas import Division, Run, train_replicas
 from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.metrics import Metric, score
 from lymphokit.evaluation.threshold import Rule
@@ -97,7 +96,7 @@ class AblationCohort:
 
     def train(
         self, settings: DMilSettings, divisions: Sequence[Division], executions: int, seed: int
-    ) -> Runs:
+    ) -> list[list[Run]]:
         """Train D-MIL with these settings several times on each division."""
         bags = self.bags[settings.features]
         return train_replicas(
@@ -175,31 +174,26 @@ def learning_curves(
     """
     settings = model.model_copy(update={"early_stopping": model.max_epochs})
     _, divisions = _divisions({"split": split}, cohort.bags[settings.features].ids)
-    runs = cohort.train(settings, divisions, executions, seed)
+    (runs,) = cohort.train(settings, divisions, executions, seed)
     n_scored, n_training = divisions[0].scored.sum(), divisions[0].training.sum()
     # Every network holds out another part of the training patients, of about the same size.
-    n_learned = n_training - np.isfinite(runs.held_out[0, 0]).sum() // settings.members
-    parts = [
-        _curve("training", n_learned, runs.history.learned),
-        _curve("validation", n_scored, runs.history.scored),
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _curve(part: str, n_patients: int, curves: Curves) -> pd.DataFrame:
-    """The rows of one part's curves (epochs, networks)."""
+    n_learned = n_training - np.isfinite(runs[0].held_out).sum() // settings.members
+    history = pd.concat([run.history for run in runs])
     tables = []
-    for metric, values in vars(curves).items():
-        columns = {
-            "epoch": np.arange(1, len(values) + 1),
-            "part": part,
-            "n_patients": n_patients,
-            "metric": metric,
-            "mean": values.mean(axis=1),
-            "std": pd.DataFrame(values).std(axis=1).to_numpy(),
-        }
-        tables.append(pd.DataFrame(columns))
-    return pd.concat(tables)
+    for name, part, n in (("learned", "training", n_learned), ("scored", "validation", n_scored)):
+        epochs = history[history["part"] == name].groupby("epoch")
+        for metric in ("loss", "balanced_accuracy"):
+            mean = epochs[metric].mean()
+            columns = {
+                "epoch": mean.index,
+                "part": part,
+                "n_patients": n,
+                "metric": metric,
+                "mean": mean.to_numpy(),
+                "std": epochs[metric].std().to_numpy(),
+            }
+            tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _divisions(
@@ -217,23 +211,22 @@ def _divisions(
 
 
 def _scores(
-    runs: Runs, labels: NDArray[np.int64], divisions: Sequence[Division], rule: Rule
+    runs: Sequence[Sequence[Run]],
+    labels: NDArray[np.int64],
+    divisions: Sequence[Division],
+    rule: Rule,
 ) -> pd.DataFrame:
     """A row for each execution and division, the division by its position."""
-    n_divisions, executions, _ = runs.epochs.shape
-    accuracies = runs.history.scored.balanced_accuracy
-    naive = np.nanmax(accuracies, axis=0).reshape(runs.epochs.shape).mean(axis=2)
     rows = []
-    for place in range(n_divisions):
-        scored = divisions[place].scored
-        for execution in range(executions):
-            held_out = runs.held_out[place, execution]
-            known = np.isfinite(held_out)
-            threshold = thresholds.choose(rule, labels[known], held_out[known])
-            scores = _score(labels[scored], runs.scored[place, execution, scored], threshold)
-            row = {"execution": execution + 1, "division": place, "threshold": threshold}
-            epoch = runs.epochs[place, execution].mean()
-            rows.append({**row, "epoch": epoch, **scores, NAIVE: naive[place, execution]})
+    for place, division in enumerate(divisions):
+        for execution, run in enumerate(runs[place], start=1):
+            known = np.isfinite(run.held_out)
+            threshold = thresholds.choose(rule, labels[known], run.held_out[known])
+            scores = _score(labels[division.scored], run.scored[division.scored], threshold)
+            row = {"execution": execution, "division": place, "threshold": threshold}
+            of_members = run.history[run.history["part"] == "scored"].groupby("member")
+            naive = of_members["balanced_accuracy"].max().mean()
+            rows.append({**row, "epoch": run.epochs.mean(), **scores, NAIVE: naive})
     return pd.DataFrame(rows)
 
 
