@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
@@ -34,9 +33,3 @@ def test_nothing_is_cut_off_at_the_border() -> None:
     drawn = figure.axes[0].get_tightbbox(FigureCanvasAgg(figure).get_renderer())
     assert drawn.x0 >= 0
     assert drawn.x1 <= figure.bbox.x1
-
-
-@pytest.mark.parametrize(("bags", "labels"), [([], []), ([bag(1)], [0, 1])])
-def test_unequal_numbers_of_bags_and_labels_are_refused(bags: list, labels: list) -> None:
-    with pytest.raises(ValueError, match="bags"):
-        montage(bags, ["P1"][: len(bags)], labels)

@@ -71,11 +71,3 @@ def test_the_boundary_is_visible_with_all_cells_on_one_side(margins: list[float]
     low, high = drawn.axes[0].get_xlim()
     assert low < 0.0 < high
     assert sum(bar.get_height() for bar in drawn.axes[0].patches[1:]) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize(("offsets", "ids"), [([0], []), ([0, 27], ["P1", "P2"])])
-def test_bags_without_a_name_and_no_bag_at_all_are_refused(
-    offsets: list[int], ids: list[str]
-) -> None:
-    with pytest.raises(ValueError, match="ids"):
-        margin_histograms(MARGINS, np.array(offsets), ids, [0] * len(ids), fitted_on="nobody")

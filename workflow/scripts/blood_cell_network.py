@@ -11,7 +11,7 @@ from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.features.backbone import load_backbone, save_network
 from lymphokit.features.fine_tune import Adam, fine_tune
 from lymphokit.figures.confusion import confusion_figure
-from lymphokit.figures.tables import share_with_interval
+from lymphokit.figures.terminal_tables import share_with_interval
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say

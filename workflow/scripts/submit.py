@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lymphokit.cohort.tables import read_patients, read_table
 from lymphokit.ensemble.fold import submission_labels
-from lymphokit.figures.tables import terminal_table
+from lymphokit.figures.terminal_tables import score_terminal_table
 from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.provenance import commit, file_sha256, settings_digest
@@ -41,7 +41,7 @@ with job(snakemake.log[0], snakemake.threads):
     receipt = {"file": str(file), **origin, **figures}
     write_json(Path(snakemake.output.receipt), receipt)
     made = f"{decisions['fold'].nunique()} folds"
-    table = terminal_table(scores, submitted=blend, folds=made, level=snakemake.params.level)
+    table = score_terminal_table(scores, submitted=blend, folds=made, level=snakemake.params.level)
     Console(width=120).print(
         table, f"{file}: {len(labels)} patients, {labels['label'].sum()} of them tumoral", sep="\n"
     )

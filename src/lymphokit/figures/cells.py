@@ -20,14 +20,8 @@ def montage(
     """Draw the cells of a few patients, one row per patient, with its name in the label's colour.
 
     bags: for each patient the cells to show, (n_cells, h, w, 3) RGB, all cells of one size;
-    labels: 0 reactive, 1 tumoral, -1 withheld.
-    Raises ValueError for no bag, or unequal numbers of bags, patients and labels.
+    labels: 0 reactive, 1 tumoral, -1 withheld. At least one patient.
     """
-    if not len(bags) == len(patients) == len(labels) > 0:
-        raise ValueError(
-            f"{len(bags)} bags, {len(patients)} patients and {len(labels)} labels: "
-            "give one of each for every row, and at least one row"
-        )
     most = max(len(bag) for bag in bags)
     width, height = CELL_INCHES * most + NAMES + BELOW, CELL_INCHES * len(bags) + ABOVE + BELOW
     figure = Figure(figsize=(width, height))

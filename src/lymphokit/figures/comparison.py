@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lymphokit.figures.scores import PANELS
-from lymphokit.figures.style import BLUE, CAPTION, REFERENCE, VERMILION, clean_axes, draw_interval
+from lymphokit.figures.scores import PANELS, draw_forests
+from lymphokit.figures.style import CAPTION
 
 
 def comparison_forest(
@@ -16,17 +16,9 @@ def comparison_forest(
     the submission; resamples, level: settings of the intervals.
     """
     figure = Figure(figsize=(9.0, 2.0 + 0.34 * len(comparisons)), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for panel, (*columns, name) in zip(axes, PANELS, strict=True):
-        panel.axvline(0, **REFERENCE)
-        for place, row in enumerate(comparisons.to_dict("records")):
-            estimate, low, high = (row[column] for column in columns)
-            colour = VERMILION if row["model"] == submitted else BLUE
-            draw_interval(panel, place, (estimate, low, high), f"{estimate:+.2f}", colour)
-        clean_axes(panel, grid="x", categories=True)
+    axes = draw_forests(figure, comparisons, submitted, reference=0.0, sign="+")
+    for panel, (*_, name) in zip(axes, PANELS, strict=True):
         panel.set_xlabel(f"Difference in {name[0].lower()}{name[1:]}")
-    axes[0].set_yticks(range(len(comparisons)), comparisons["model"])
-    axes[0].invert_yaxis()
     reference, n = comparisons["reference"].iloc[0], comparisons["n_patients"].max()
     clear = int((comparisons["low"] > 0).sum())
     finding = f"{clear or 'none'} of {len(comparisons)} clearly better than {reference}"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
 from lymphokit.figures.style import CAPTION
-from lymphokit.figures.tables import LEVEL, share_with_interval
+from lymphokit.figures.terminal_tables import LEVEL, share_with_interval
 
 
 def confusion_figure(predictions: pd.DataFrame, types: Sequence[str], *, network: str) -> Figure:

@@ -7,14 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lymphokit.figures.style import (
-    CAPTION,
-    LABELS,
-    PALE,
-    REFERENCE,
-    clean_axes,
-    count_labels,
-)
+from lymphokit.figures.style import CAPTION, LABELS, PALE, REFERENCE, clean_axes, count_labels
 
 MOST_COLUMNS = 4
 BINS_PER_SIDE = 12
@@ -36,14 +29,8 @@ def margin_histograms(
     and labels (0 reactive, 1 tumoral, -1 withheld): one per bag; fitted_on: training cells of the
     SVM, such as "the reactive training patients of fold 1". Panels share axes and bins, and a bar
     is a share of the patient's cells, so that bags of different sizes can be compared.
-    Raises ValueError for no bag, or unequal numbers of bags, ids and labels.
     Source: report, appendix "One-Class-SVM".
     """
-    if not len(offsets) - 1 == len(ids) == len(labels) > 0:
-        raise ValueError(
-            f"{len(offsets) - 1} bags, {len(ids)} ids and {len(labels)} labels: "
-            "give one of each for every panel, and at least one panel"
-        )
     rows = _rows(labels)
     columns = max(map(len, rows))
     width = max(PANEL_WIDTH * columns + 0.6, LEAST_WIDTH)

@@ -36,16 +36,16 @@ def score_forest(
     intervals.
     """
     figure = Figure(figsize=(9.0, 1.9 + 0.34 * len(scores)), layout="constrained")
-    axes = figure.subplots(1, 2, sharey=True)
-    for panel, (column, low, high, name) in zip(axes, PANELS, strict=True):
-        _forest(panel, scores, (column, low, high), submitted)
+    axes = draw_forests(figure, scores, submitted, reference=0.5)
+    for panel, (_, low, _, name) in zip(axes, PANELS, strict=True):
         panel.set_xlabel(name)
-    naive, places = scores["naive"], range(len(scores))
-    axes[0].plot(naive, places, "o", mfc="none", mec=DARK, markersize=6, alpha=0.7)
-    axes[0].set_yticks(places, scores["model"])
+        # The axis starts at the last multiple of 0.05 at least 0.02 below the lowest interval.
+        lowest = float(np.nanmin([0.5, *scores[low]]))
+        panel.set_xlim(np.floor((lowest - 0.02) * 20) / 20, 1.0)
+    places = range(len(scores))
+    axes[0].plot(scores["naive"], places, "o", mfc="none", mec=DARK, markersize=6, alpha=0.7)
     for label in axes[0].get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == submitted else "normal")
-    axes[0].invert_yaxis()
     n_patients = scores["n_patients"].max()
     figure.suptitle(f"Out of fold, {folds}, n = {n_patients} patients", fontweight="bold")
     figure.supxlabel(
@@ -93,19 +93,24 @@ def roc_curves(
     return figure
 
 
-def _forest(
-    axes: Axes, scores: pd.DataFrame, columns: tuple[str, str, str], submitted: str
-) -> None:
-    """Draw one score of all models."""
-    axes.axvline(0.5, **REFERENCE)
-    for place, row in enumerate(scores.to_dict("records")):
-        estimate, low, high = (row[column] for column in columns)
-        colour = VERMILION if row["model"] == submitted else BLUE
-        draw_interval(axes, place, (estimate, low, high), f"{estimate:.2f}", colour)
-    # The axis starts at the last multiple of 0.05 at least 0.02 below the lowest interval.
-    lowest = float(np.nanmin([0.5, *scores[columns[1]]]))
-    axes.set_xlim(np.floor((lowest - 0.02) * 20) / 20, 1.0)
-    clean_axes(axes, grid="x", categories=True)
+def draw_forests(
+    figure: Figure, table: pd.DataFrame, submitted: str, *, reference: float, sign: str = ""
+) -> Sequence[Axes]:
+    """Draw a forest plot of each of `PANELS`: a row per model from top to bottom, in its order.
+
+    reference: where the dashed line stands; sign: `+` for differences. Returns the two panels.
+    """
+    axes: Sequence[Axes] = figure.subplots(1, len(PANELS), sharey=True)
+    for panel, (*columns, _) in zip(axes, PANELS, strict=True):
+        panel.axvline(reference, **REFERENCE)
+        for place, row in enumerate(table.to_dict("records")):
+            estimate, low, high = (row[column] for column in columns)
+            colour = VERMILION if row["model"] == submitted else BLUE
+            draw_interval(panel, place, (estimate, low, high), f"{estimate:{sign}.2f}", colour)
+        clean_axes(panel, grid="x", categories=True)
+    axes[0].set_yticks(range(len(table)), table["model"])
+    axes[0].invert_yaxis()
+    return axes
 
 
 def _curves(axes: Axes, rows: pd.DataFrame, colour: str, style: str) -> None:

@@ -20,7 +20,7 @@ from lymphokit.figures.style import (
     annotate_right,
     clean_axes,
 )
-from lymphokit.figures.tables import LEVEL, share_with_interval
+from lymphokit.figures.terminal_tables import LEVEL, share_with_interval
 
 EXPECTED_SHARE = 0.9  # of truly abnormal cells, on a simulated cohort
 

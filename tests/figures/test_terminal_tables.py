@@ -2,13 +2,13 @@ import io
 
 from rich.console import Console
 
-from lymphokit.figures.tables import terminal_table
+from lymphokit.figures.terminal_tables import score_terminal_table
 from tests.figures.test_scores import SCORES
 
 
 def test_the_table_reads_well_on_a_narrow_terminal():
     console = Console(width=100, file=io.StringIO())
-    table = terminal_table(SCORES, submitted="stack", folds="5 folds", level=0.95)
+    table = score_terminal_table(SCORES, submitted="stack", folds="5 folds", level=0.95)
     console.print(table)
     lines = console.file.getvalue().splitlines()
     (row,) = [line for line in lines if "stack" in line]

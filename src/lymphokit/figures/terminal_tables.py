@@ -1,20 +1,24 @@
-"""Scores as text: tables for a terminal, and a share with its interval."""
+"""Scores as text: the score table for a terminal, and the parts of such tables."""
 
 import pandas as pd
-from rich.table import Table
+from rich.table import Column, Table
 
 from lymphokit.evaluation.intervals import wilson_interval
 
 LEVEL = 0.95  # of the Wilson intervals
 
 
-def terminal_table(scores: pd.DataFrame, *, submitted: str, folds: str, level: float) -> Table:
+def score_terminal_table(
+    scores: pd.DataFrame, *, submitted: str, folds: str, level: float
+) -> Table:
     """Format the score table, with intervals in brackets and the submitted row in bold.
 
     scores: the score table with a column `naive`; folds: such as "5 folds"; level: confidence
     level of the intervals.
     """
     table = Table(
+        Column("model", no_wrap=True),
+        *number_columns("balanced accuracy", "naive", "F1", "recall", "precision", "AUC"),
         title=f"Out of fold, {folds}, n = {scores['n_patients'].max()} patients",
         caption=(
             f"brackets: {level:.0%} bootstrap intervals, widened because training sets overlap; "
@@ -22,18 +26,30 @@ def terminal_table(scores: pd.DataFrame, *, submitted: str, folds: str, level: f
             "naive: optimistic balanced accuracy, everything selected on the patients scored"
         ),
     )
-    table.add_column("model", no_wrap=True)
-    for heading in ("balanced accuracy", "naive", "F1", "recall", "precision", "AUC"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for row in scores.to_dict("records"):
         table.add_row(
             str(row["model"]),
-            f"{row['balanced_accuracy']:.3f} \\[{row['low']:.2f}, {row['high']:.2f}]",
+            f"{row['balanced_accuracy']:.3f} [{row['low']:.2f}, {row['high']:.2f}]",
             *(f"{row[metric]:.3f}" for metric in ("naive", "f1", "recall", "precision")),
-            f"{row['auc']:.3f} \\[{row['auc_low']:.2f}, {row['auc_high']:.2f}]",
+            f"{row['auc']:.3f} [{row['auc_low']:.2f}, {row['auc_high']:.2f}]",
             style="bold" if row["model"] == submitted else None,
         )
     return table
+
+
+def number_columns(*headings: str) -> list[Column]:
+    """Columns of numbers: aligned to the right, never wrapped."""
+    return [Column(heading, justify="right", no_wrap=True) for heading in headings]
+
+
+def with_interval(estimate: float, low: float, high: float, *, sign: str = "") -> str:
+    """Format an estimate with its interval: `0.81 [0.73, 0.88]`; sign: `+` for differences.
+
+    Fit for a table: rich takes a bracket for markup only where a letter follows.
+    """
+    # Adding 0.0 turns -0.0 into 0.0, so that no number is shown as -0.00.
+    texts = [f"{round(float(value), 2) + 0.0:{sign}.2f}" for value in (estimate, low, high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
 def share_with_interval(share: float, n: int) -> str:
