@@ -152,7 +152,11 @@ def test_every_patient_is_in_one_bin_and_a_bin_has_wilsons_interval():
     assert before["probability"].is_monotonic_increasing
     for row in before.to_dict("records"):
         share = wilson_interval(row["n_tumoral"], row["n_patients"], 0.95)
-        assert (row["low"], row["share"], row["high"]) == (share.low, share.estimate, share.high)
+        assert (row["share_low"], row["share"], row["share_high"]) == (
+            share.low,
+            share.estimate,
+            share.high,
+        )
 
 
 def test_a_wanted_sensitivity_is_reached_on_validation_patients():

@@ -7,12 +7,14 @@ from rich.console import Console
 
 from lymphokit.calibration import referral, reliability
 from lymphokit.calibration.referral import Costs
-from lymphokit.calibration.referral_figure import risk_coverage_figure
-from lymphokit.calibration.reliability_figure import reliability_figure
-from lymphokit.calibration.terminal_tables import (
-    calibration_terminal_table,
+from lymphokit.calibration.referral_figure import (
     referral_sentences,
     referral_terminal_table,
+    risk_coverage_figure,
+)
+from lymphokit.calibration.reliability_figure import (
+    calibration_terminal_table,
+    reliability_figure,
     sensitivity_sentences,
 )
 from tests.calibration.test_referral import WANTED, decided, long_table
@@ -66,7 +68,7 @@ def test_the_reliability_figure_shows_the_finding_and_the_number_of_patients(cal
 def test_the_points_of_the_referral_figure_are_the_bands_in_use(worked):
     referred, table = worked
     curve = referral.risk_coverage(referred, ["m", "clinical"], COSTS, **DRAWN)
-    figure = risk_coverage_figure(curve, table, missed=20.0, false_alarm=5.0, level=0.95)
+    figure = risk_coverage_figure(curve, table, COSTS, level=0.95)
     for panel, column in zip(figure.axes, ("accuracy", "cost"), strict=True):
         drawn = [line.get_xydata() for line in panel.lines if line.get_marker() == "o"]
         points = [xy[0] for xy in drawn if len(xy)]
@@ -109,11 +111,11 @@ def test_a_sensitivity_that_no_threshold_can_guarantee_is_marked():
 
 def test_the_referral_table_fits_and_the_sentences_add_up(worked):
     referred, table = worked
-    shown = printed(referral_terminal_table(table, missed=20.0, false_alarm=5.0, level=0.95))
+    shown = printed(referral_terminal_table(table, COSTS, level=0.95))
     assert "…" not in shown
     assert all(name in shown for name in table["strategy"])
     advice = referral.advise_test_patients(referred, "m")
-    first, missed, test = referral_sentences(table, advice, missed=20.0)
+    first, missed, test = referral_sentences(table, advice, COSTS)
     row = table.iloc[0]
     assert f"{row['called_tumoral']:.0f} tumoral" in first
     share = row["missed_high"] * row["n_tumoral"] / 600 * 20

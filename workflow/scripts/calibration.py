@@ -5,8 +5,11 @@ from pathlib import Path
 from rich.console import Console
 
 from lymphokit.calibration import reliability
-from lymphokit.calibration.reliability_figure import reliability_figure
-from lymphokit.calibration.terminal_tables import calibration_terminal_table, sensitivity_sentences
+from lymphokit.calibration.reliability_figure import (
+    calibration_terminal_table,
+    reliability_figure,
+    sensitivity_sentences,
+)
 from lymphokit.cohort.tables import read_folds, read_table, write_table
 from lymphokit.files import write_json
 from lymphokit.job import job

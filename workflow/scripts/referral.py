@@ -3,16 +3,18 @@
 from rich.console import Console
 
 from lymphokit.calibration import referral
-from lymphokit.calibration.referral_figure import risk_coverage_figure
-from lymphokit.calibration.terminal_tables import referral_sentences, referral_terminal_table
+from lymphokit.calibration.referral_figure import (
+    referral_sentences,
+    referral_terminal_table,
+    risk_coverage_figure,
+)
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.job import job
 
 with job(snakemake.log[0], snakemake.threads):
     settings, compared = snakemake.params.settings, snakemake.params.compared
     drawn = {**snakemake.params.uncertainty, "seed": snakemake.params.seed}
-    prices, level = settings["costs"], drawn["level"]
-    costs = referral.Costs(**prices)
+    costs, level = referral.Costs(**settings["costs"]), drawn["level"]
     calibrated = read_table(snakemake.input.calibrated)
     calibrated = calibrated[calibrated["model"].isin(compared)]
     decisions = read_table(snakemake.input.decisions)
@@ -25,10 +27,10 @@ with job(snakemake.log[0], snakemake.threads):
     advice = referral.advise_test_patients(referred, compared[0])
     write_table(advice, snakemake.output.referrals)
     curve = referral.risk_coverage(calibrated, compared, costs, **drawn)
-    figure = risk_coverage_figure(curve, table, level=level, **prices)
+    figure = risk_coverage_figure(curve, table, costs, level=level)
     figure.savefig(snakemake.output.figure, dpi=150)
     Console(width=130).print(
-        referral_terminal_table(table, level=level, **prices),
-        *referral_sentences(table, advice, missed=prices["missed"]),
+        referral_terminal_table(table, costs, level=level),
+        *referral_sentences(table, advice, costs),
         sep="\n",
     )

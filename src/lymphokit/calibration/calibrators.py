@@ -5,7 +5,6 @@ patients. The inner models are fitted on fewer patients than the model of the fo
 probabilities are slightly too cautious.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +21,7 @@ Method = Literal["platt", "temperature", "isotonic", "none"]
 
 
 class CalibrationError(LymphokitError):
-    """A calibrator cannot be fitted: one label is missing, or the method is unknown."""
+    """A calibrator cannot be fitted: one label is missing."""
 
 
 @dataclass(frozen=True)
@@ -70,42 +69,38 @@ Calibrator = PlattScaling | IsotonicMap | Identity
 def fit_calibrator(method: Method, labels: Labels, probabilities: Floats) -> Calibrator:
     """Fit a calibrator to labels (n,) in {0, 1} and inner predictions (n,).
 
-    Raises CalibrationError for an unknown method or where a label is missing.
+    Raises CalibrationError where a label is missing.
     """
-    if method not in METHODS:
-        raise CalibrationError(f"calibration.method: {method!r} is none of {', '.join(METHODS)}")
     if len(np.unique(labels)) != 2:
         raise CalibrationError(
             f"{len(labels)} inner predictions without both labels: nothing to calibrate on; "
             "use fewer or larger folds"
         )
-    return METHODS[method](labels, probabilities)
+    match method:
+        case "platt":
+            return fit_platt(labels, probabilities)
+        case "temperature":
+            return fit_platt(labels, probabilities, intercept=False)
+        case "isotonic":
+            return fit_isotonic(labels, probabilities)
+        case "none":
+            return Identity()
 
 
-def fit_platt(labels: Labels, probabilities: Floats) -> PlattScaling:
+def fit_platt(labels: Labels, probabilities: Floats, *, intercept: bool = True) -> PlattScaling:
     """Slope and intercept on the log odds by maximum likelihood.
 
     The slope corrects overconfidence or underconfidence, the intercept a bias, such as that of
     models fitted with balanced classes. As the slope nears 0 all patients get the share of
     tumoral ones, which is right for a model without information. It is never negative, so the
-    order of the patients stays.
+    order of the patients stays. Without an intercept this is temperature scaling.
     Source: Platt 1999, Probabilistic outputs for support vector machines. His softened targets
-    keep the fit finite where the labels are perfectly separated.
-    """
-    least = least_probability(len(labels))
-    slope, intercept = fit_rising_line(clipped_log_odds(probabilities, least), labels)
-    return PlattScaling(slope, intercept, least)
-
-
-def fit_temperature(labels: Labels, probabilities: Floats) -> PlattScaling:
-    """One divisor of all log odds by maximum likelihood, with Platt's targets.
-
-    Source: Guo et al. 2017, On calibration of modern neural networks.
+    keep the fit finite where the labels are perfectly separated. Guo et al. 2017, On calibration
+    of modern neural networks.
     """
     least = least_probability(len(labels))
     odds = clipped_log_odds(probabilities, least)
-    slope, _ = fit_rising_line(odds, labels, intercept=False)
-    return PlattScaling(slope, 0.0, least)
+    return PlattScaling(*fit_rising_line(odds, labels, intercept=intercept), least)
 
 
 def fit_isotonic(labels: Labels, probabilities: Floats) -> IsotonicMap:
@@ -117,16 +112,3 @@ def fit_isotonic(labels: Labels, probabilities: Floats) -> IsotonicMap:
     fitted = IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip")
     fitted.fit(probabilities, labels)
     return IsotonicMap(tuple(fitted.X_thresholds_.tolist()), tuple(fitted.y_thresholds_.tolist()))
-
-
-def fit_identity(_labels: Labels, _probabilities: Floats) -> Identity:
-    """Nothing is fitted."""
-    return Identity()
-
-
-METHODS: dict[str, Callable[[Labels, Floats], Calibrator]] = {
-    "platt": fit_platt,
-    "temperature": fit_temperature,
-    "isotonic": fit_isotonic,
-    "none": fit_identity,
-}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from natsort import index_natsorted
+from natsort import natsorted
 
 from lymphokit.calibration.reliability import PatientValues
 from lymphokit.errors import LymphokitError
@@ -209,8 +209,8 @@ def advise_test_patients(referred: pd.DataFrame, model: str) -> pd.DataFrame:
     if rows.empty:
         raise ReferralError(f"no test patient was predicted by {model}")
     columns = ["calibrated", "low", "high"]
-    mean = rows.groupby("patient")[columns].mean().reset_index()
-    mean = mean.iloc[index_natsorted(mean["patient"])].reset_index(drop=True)
+    mean = rows.groupby("patient")[columns].mean()
+    mean = mean.loc[natsorted(mean.index)].reset_index()
     actions = choose_actions(*mean[columns].to_numpy(np.float64).T)
     table = mean.rename(columns={"calibrated": "probability"})
     return table.assign(advice=[ACTION_NAMES[action] for action in actions.tolist()])

@@ -176,8 +176,8 @@ def reliability_bins(
     """The reliability diagram as a table: bins of equal size, before and after calibration.
 
     A patient counts once, with the mean over repeats. Columns `model, stage, bin, n_patients,
-    n_tumoral, probability, share, low, high`: the mean predicted probability, and the tumoral
-    share with its Wilson interval.
+    n_tumoral, probability`, the mean predicted one, and `share`, of tumoral patients, with
+    `share_low, share_high` (Wilson).
     """
     rows = []
     for model in models:
@@ -187,20 +187,9 @@ def reliability_bins(
             membership = bin_membership(probabilities, n_bins).T.astype(bool)
             for number, members in enumerate(membership, start=1):
                 n, tumoral = int(members.sum()), int(values.labels[members].sum())
-                share = wilson_interval(tumoral, n, level)
-                rows.append(
-                    {
-                        "model": model,
-                        "stage": stage,
-                        "bin": number,
-                        "n_patients": n,
-                        "n_tumoral": tumoral,
-                        "probability": probabilities[members].mean(),
-                        "share": share.estimate,
-                        "low": share.low,
-                        "high": share.high,
-                    }
-                )
+                row = {"model": model, "stage": stage, "bin": number, "n_patients": n}
+                row |= {"n_tumoral": tumoral, "probability": probabilities[members].mean()}
+                rows.append(row | wilson_interval(tumoral, n, level).columns("share"))
     return pd.DataFrame(rows)
 
 
@@ -232,14 +221,7 @@ def sensitivity_table(
             n_tumoral, n_reactive = int(tumoral.sum()), int((~tumoral).sum())
             found = wilson_interval(float(called[tumoral].sum()), n_tumoral, level)
             cleared = wilson_interval(float((1 - called[~tumoral]).sum()), n_reactive, level)
-            rows.append(
-                {
-                    "model": model,
-                    "wanted": sensitivity,
-                    **found.columns("sensitivity"),
-                    **cleared.columns("specificity"),
-                    "n_tumoral": n_tumoral,
-                    "n_reactive": n_reactive,
-                }
-            )
+            row = {"model": model, "wanted": sensitivity}
+            row |= found.columns("sensitivity") | cleared.columns("specificity")
+            rows.append(row | {"n_tumoral": n_tumoral, "n_reactive": n_reactive})
     return pd.DataFrame(rows)

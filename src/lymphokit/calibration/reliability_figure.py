@@ -1,12 +1,16 @@
-"""Reliability diagram: tumoral share against predicted probability."""
+"""Calibration shown: reliability diagram, terminal table, sentences on wanted sensitivities."""
+
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from rich.table import Column, Table
 
-from lymphokit.calibration.reliability import miscalibration
+from lymphokit.calibration.reliability import STAGES, miscalibration
 from lymphokit.figures.style import BLUE, CAPTION, ORANGE, PALE, REFERENCE, clean_axes
+from lymphokit.figures.terminal_tables import number_columns, percentage
 
 STYLES = {"before": (ORANGE, "o", "--"), "after": (BLUE, "s", "-")}
 COLUMNS = 2
@@ -48,20 +52,74 @@ def reliability_figure(
     return figure
 
 
+def calibration_terminal_table(
+    table: pd.DataFrame, *, submitted: str, method: str, level: float
+) -> Table:
+    """Format the calibration table: a row per model, measures before and after.
+
+    table: from `calibration_table`; the submitted model is in bold.
+    """
+    shown = Table(
+        Column("model", no_wrap=True),
+        *number_columns("slope", "log loss", "Brier", "ECE (perfect)"),
+        "finding: before > after",
+        title=f"Calibration by {method}, out of fold, n = {table['n_patients'].max()} patients: "
+        "before > after",
+        caption="slope: below 1 overconfident, above 1 underconfident. ECE: expected calibration "
+        "error; in brackets that of a perfectly calibrated model on as few patients. finding: "
+        f"from the {level:.0%} intervals of slope and intercept. bold: {submitted}, submitted",
+    )
+    for model, rows in table.groupby("model", sort=False):
+        measures = {str(row["measure"]): row for row in rows.to_dict("records")}
+        shown.add_row(
+            str(model),
+            _change(measures["slope"], 1),
+            _change(measures["log_loss"], 2),
+            _change(measures["brier"], 2),
+            f"{_change(measures['ece'], 2)} ({measures['ece']['perfect_after']:.2f})",
+            " > ".join(miscalibration(table, str(model), stage) for stage in STAGES),
+            style="bold" if model == submitted else None,
+        )
+    return shown
+
+
+def sensitivity_sentences(sensitivities: pd.DataFrame, models: Sequence[str]) -> list[str]:
+    """A sentence for each wanted sensitivity of these models; from `sensitivity_table`."""
+    rows = sensitivities[sensitivities["model"].isin(models)]
+    return [
+        f"{row['model']}: for a wanted sensitivity of {row['wanted']:.0%}, "
+        f"{percentage(row, 'sensitivity')} of {row['n_tumoral']} tumoral patients are called "
+        "tumoral "
+        + (
+            "because all patients are: no threshold can guarantee it on so few."
+            if row["specificity"] == 0
+            else f"and {percentage(row, 'specificity')} of {row['n_reactive']} reactive ones are "
+            "not."
+        )
+        for row in rows.to_dict("records")
+    ]
+
+
+def _change(row: Mapping[Hashable, float], decimals: int) -> str:
+    """Before and after."""
+    return f"{row['before']:.{decimals}f} > {row['after']:.{decimals}f}"
+
+
 def _panel(panel: Axes, points: pd.DataFrame) -> None:
     """One model: both stages with their intervals, the counts of the later one."""
     panel.plot([0, 1], [0, 1], **REFERENCE)
     for stage, (colour, marker, style) in STYLES.items():
         rows = points[points["stage"] == stage]
         probability, share = rows["probability"].to_numpy(), rows["share"].to_numpy()
-        panel.vlines(probability, rows["low"], rows["high"], color=colour, alpha=0.5, linewidth=1.6)
+        low, high = rows["share_low"], rows["share_high"]
+        panel.vlines(probability, low, high, color=colour, alpha=0.5, linewidth=1.6)
         panel.plot(probability, share, color=colour, linestyle=style, linewidth=1.4, label=stage)
         panel.plot(probability, share, marker, color=colour, ms=6, mec="white", clip_on=False)
     # Counts are spaced evenly below the axis, so that neighbours never overlap.
     for place, row in zip(np.linspace(0.03, 0.97, len(rows)), rows.to_dict("records"), strict=True):
         panel.annotate(
             f"{row['n_tumoral']}/{row['n_patients']}",
-            (row["probability"], row["low"]),
+            (row["probability"], row["share_low"]),
             xytext=(place, -0.1),
             fontsize=8,
             color=BLUE,

@@ -1,5 +1,9 @@
 """Scores as text: the score table for a terminal, and the parts of such tables."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
 import pandas as pd
 from rich.table import Column, Table
 
@@ -50,6 +54,17 @@ def with_interval(estimate: float, low: float, high: float, *, sign: str = "") -
     # Adding 0.0 turns -0.0 into 0.0, so that no number is shown as -0.00.
     texts = [f"{round(float(value), 2) + 0.0:{sign}.2f}" for value in (estimate, low, high)]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def percentage(row: Mapping[Any, Any], column: str) -> str:
+    """Format a share with its interval, `92% (84 to 96)`; a dash where it is NaN.
+
+    row: of a table with the columns `column`, `column_low` and `column_high`.
+    """
+    if np.isnan(row[column]):
+        return "-"
+    low, high = 100 * row[f"{column}_low"], 100 * row[f"{column}_high"]
+    return f"{row[column]:.0%} ({low:.0f} to {high:.0f})"
 
 
 def share_with_interval(share: float, n: int) -> str:
