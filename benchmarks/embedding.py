@@ -1,7 +1,7 @@
-"""Attention over embedded cells, the network of Ilse et al. 2018, many of them side by side.
+"""Attention over embedded cells, the network of Ilse et al. 2018, many of them stacked.
 
-The networks come in groups. Those of a group read the same numbers: the cells as one training
-part standardises them. Letters in shapes: G groups, M networks (group after group), n cells,
+The networks come in groups. Those of a group read the same cells, standardised on the training
+part of their fold. Letters in shapes: G groups, M networks (group after group), n cells,
 d features, B bags. Layers keep cells last: all their products then run on memory as it lies.
 """
 
@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.sgd import sgd
 
-from lymphokit.bags.segments import bag_of, tensor_segment_softmax
-from subsample import few_of_each
+from lymphokit.bags.segments import bag_of, tensor_segment_rows
+from subsample import subsample_cells
 
 _MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """What a network is: the widths of the layers that embed a cell, then of the attention."""
+    """Architecture: the widths of the layers that embed a cell, and that of the attention."""
 
     widths: Sequence[int]
     attention_width: int
@@ -35,8 +34,8 @@ class Embedding:
 class EmbeddedAttention(nn.Module):
     """Fully connected layers on each cell, attention over the bag's cells, one logit.
 
-    Parameters lead with M and come from each network's own generator, uniform within
-    1 / sqrt(inputs) as in `torch.nn.Linear`.
+    The first dimension of every parameter is M. Each network's generator draws its weights, uniform
+    within 1 / sqrt(inputs) as in `torch.nn.Linear`.
     Source: Ilse et al. 2018, eq. 7 to 9 and the appendix on classical benchmarks.
     """
 
@@ -67,15 +66,15 @@ class EmbeddedAttention(nn.Module):
         factors of its units, 0 or 1 / (1 - dropout), the same for all networks; None keeps all.
         """
         hidden = self._embedded(cells, keep)
-        shares = tensor_segment_softmax(self._scores(hidden).T, index, n_bags).T
-        is_in = index == torch.arange(n_bags).unsqueeze(1)
-        bags = torch.bmm(shares.unsqueeze(1) * is_in, hidden.mT)
-        return torch.bmm(bags, self.last).squeeze(2) + self.last_bias
+        scores = self._scores(hidden).unsqueeze(1)  # (M, 1, n)
+        attention = tensor_segment_rows(scores, index, n_bags).softmax(dim=2)  # (M, B, n)
+        bags = torch.bmm(attention, hidden.mT)  # (M, B, width)
+        return torch.bmm(bags, self.last).squeeze(2) + self.last_bias  # (M, B)
 
     def _embedded(self, cells: Tensor, keep: Sequence[Tensor] | None) -> Tensor:
         """The last layer's units: (M, width, n)."""
         groups, n_cells, features = cells.shape
-        first = self.layers[0].view(groups, -1, features)  # all of a group are one product
+        first = self.layers[0].view(groups, -1, features)  # one product for the networks of a group
         hidden = torch.bmm(first, cells.mT).view(-1, self.layers[0].shape[1], n_cells)
         hidden = (hidden + self.biases[0]).relu()
         for layer, weights in enumerate(self.layers):
@@ -94,8 +93,8 @@ class EmbeddedAttention(nn.Module):
 
 
 @dataclass(frozen=True)
-class Course:
-    """How to train: descent with momentum 0.9 and an L2 penalty, every network at one pace.
+class TrainingConfig:
+    """Stochastic gradient descent with momentum 0.9 and an L2 penalty, the same for every network.
 
     An epoch draws at most `most_cells` of each bag and takes `batch_bags` bags a step; `dropout`
     follows each layer. Training pauses after each of the ascending `epochs`.
@@ -111,8 +110,8 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """The bags as the groups read them: cells (G, n, d) float32, offsets (B + 1,), labels (B,)."""
+class Examples:
+    """Cells (G, n, d) float32, standardised for each group; offsets (B + 1,), labels (B,)."""
 
     cells: Tensor
     offsets: NDArray[np.int64]
@@ -121,50 +120,56 @@ class Reading:
 
 def train(
     network: EmbeddedAttention,
-    reading: Reading,
-    learns: NDArray[np.bool_],
-    course: Course,
+    examples: Examples,
+    learned: NDArray[np.bool_],
+    config: TrainingConfig,
     seed: int,
 ) -> Iterator[int]:
-    """Train all networks and yield each epoch of the course at its end, for a look at them.
+    """Train all networks; yield each of `config.epochs` at its end, to evaluate them.
 
-    learns (M, B): the bags that a network learns from; a step lowers the mean cross-entropy of
-    those it holds. The seed draws what the networks share: the order of the bags, the cells, and
-    which units dropout silences.
+    learned (M, B): the bags that a network learns from; a step lowers the mean cross-entropy of
+    those of its bags. The seed draws what the networks share: the order of the bags, the cells, and
+    the dropout masks.
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    velocities = [torch.zeros_like(each) for each in network.parameters()]
-    learning, labels = torch.from_numpy(learns), torch.from_numpy(np.float32(reading.labels))
-    for epoch in range(1, max(course.epochs) + 1):
-        for bags, cells, index in _steps(reading.offsets, course, rng):
-            keep = _draw_keep(network, len(cells), course.dropout, generator)
-            logits = network(reading.cells[:, cells], index, len(bags), keep)
-            network.zero_grad()
-            torch.autograd.backward(_loss(logits, labels[bags], learning[:, bags]))
-            _descend(list(network.parameters()), velocities, course)
-        if epoch in course.epochs:
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=config.learning_rate,
+        momentum=_MOMENTUM,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+    masks, labels = torch.from_numpy(learned), torch.from_numpy(np.float32(examples.labels))
+    for epoch in range(1, max(config.epochs) + 1):
+        for bags, cells, index in _steps(examples.offsets, config, rng):
+            keep = _draw_keep(network, len(cells), config.dropout, generator)
+            logits = network(examples.cells[:, cells], index, len(bags), keep)
+            optimizer.zero_grad()
+            torch.autograd.backward(_loss(logits, labels[bags], masks[:, bags]))
+            optimizer.step()
+        if epoch in config.epochs:
             yield epoch
 
 
-def logits_of(
-    network: EmbeddedAttention, reading: Reading, asked: NDArray[np.bool_]
+def predict_logits(
+    network: EmbeddedAttention, examples: Examples, evaluated: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """What each network says of the bags its group is asked about, nan elsewhere: (M, B).
+    """Logits of the bags on which each group is evaluated (G, B), nan elsewhere: (M, B).
 
-    asked (G, B). All cells of a bag are read.
+    All cells of a bag are read.
     """
     parameters = dict(network.named_parameters())
-    size = len(network.w) // len(asked)
-    logits = np.full((len(network.w), asked.shape[1]), np.nan, dtype=np.float32)
-    for group, own in enumerate(asked):
+    size = len(network.w) // len(evaluated)
+    logits = np.full((len(network.w), evaluated.shape[1]), np.nan, dtype=np.float32)
+    for group, bags in enumerate(evaluated):
         members = slice(group * size, (group + 1) * size)
-        cells = reading.cells[group : group + 1, torch.from_numpy(own[bag_of(reading.offsets)])]
-        sizes = torch.from_numpy(np.diff(reading.offsets)[own])
+        cells = examples.cells[group : group + 1, torch.from_numpy(bags[bag_of(examples.offsets)])]
+        sizes = torch.from_numpy(np.diff(examples.offsets)[bags])
         index = torch.arange(len(sizes)).repeat_interleave(sizes)
-        theirs = {name: each[members] for name, each in parameters.items()}
+        weights = {name: each[members] for name, each in parameters.items()}
         with torch.inference_mode():
-            said = functional_call(network, theirs, (cells, index, len(sizes)))
-        logits[members, own] = said.numpy()
+            predicted = functional_call(network, weights, (cells, index, len(sizes)))
+        logits[members, bags] = predicted.numpy()
     return logits
 
 
@@ -177,37 +182,18 @@ def drawn(
     return nn.Parameter(torch.stack(rows))
 
 
-def _descend(parameters: list[nn.Parameter], velocities: list[Tensor], course: Course) -> None:
-    """Move all networks, and the velocities, one step along the gradients."""
-    gradients = [each.grad for each in parameters if each.grad is not None]
-    with torch.no_grad():
-        # The function, since the class imports all of torch's compiler to be constructed.
-        sgd(
-            list(parameters),
-            gradients,
-            list(velocities),
-            fused=True,
-            weight_decay=course.weight_decay,
-            momentum=_MOMENTUM,
-            lr=course.learning_rate,
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-        )
-
-
 def _steps(
-    offsets: NDArray[np.int64], course: Course, rng: np.random.Generator
+    offsets: NDArray[np.int64], config: TrainingConfig, rng: np.random.Generator
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """An epoch: for each step its bags, the positions of their cells, and the bag of each cell."""
-    drawn = few_of_each(offsets, course.most_cells, rng.random(offsets[-1]))
+    drawn = subsample_cells(offsets, config.most_cells, rng.random(offsets[-1]))
     ends = np.searchsorted(drawn, offsets)
     order = torch.from_numpy(rng.permutation(len(offsets) - 1))
-    for bags in torch.split(order, course.batch_bags):
-        own = [drawn[ends[bag] : ends[bag + 1]] for bag in bags]
-        sizes = torch.tensor([len(each) for each in own])
-        index = torch.arange(len(own)).repeat_interleave(sizes)
-        yield bags, torch.from_numpy(np.concatenate(own)), index
+    for bags in torch.split(order, config.batch_bags):
+        cells = [drawn[ends[bag] : ends[bag + 1]] for bag in bags]
+        sizes = torch.tensor([len(each) for each in cells])
+        index = torch.arange(len(cells)).repeat_interleave(sizes)
+        yield bags, torch.from_numpy(np.concatenate(cells)), index
 
 
 def _draw_keep(
@@ -221,8 +207,8 @@ def _draw_keep(
     return [(each >= dropout) / (1.0 - dropout) for each in drawn]
 
 
-def _loss(logits: Tensor, labels: Tensor, own: Tensor) -> Tensor:
-    """The sum over networks of the mean cross-entropy of their own bags; logits, own (M, B)."""
+def _loss(logits: Tensor, labels: Tensor, learned: Tensor) -> Tensor:
+    """Sum over networks of the mean cross-entropy of the bags they learn from, (M, B) each."""
     target = labels.expand_as(logits)
-    losses = binary_cross_entropy_with_logits(logits, target, reduction="none") * own
-    return (losses.sum(dim=1) / own.sum(dim=1).clamp(min=1)).sum()
+    losses = binary_cross_entropy_with_logits(logits, target, reduction="none") * learned
+    return (losses.sum(dim=1) / learned.sum(dim=1).clamp(min=1)).sum()

@@ -1,19 +1,19 @@
-"""MI-SVM and attention-based deep MIL on benchmark bags, beside the published figures.
+"""MI-SVM and attention-based deep MIL on benchmark bags, and the published accuracies.
 
     python benchmarks/mil_benchmarks.py FOLDER
 
-Every .npz file in the folder is a set: `instances` (n, d), `offsets` (bags + 1,) where each bag's
-instances begin, `labels` (bags,) in {0, 1}. Five times ten folds, stratified by label. All that
-is chosen is chosen by accuracy on three inner folds of a training part: C and gamma of MI-SVM,
-weight decay and epochs of attention. Features are standardised on the training part.
+Every .npz file in the folder is a data set: `instances` (n, d), `offsets` (bags + 1,) of each bag's
+first instance, `labels` (bags,) in {0, 1}. Ten-fold cross-validation, stratified by label, five
+times. Hyperparameters are chosen by accuracy on three inner folds of a training part: C and gamma
+of MI-SVM, weight decay and epochs of attention. Features are standardised on the training part.
 
-MI-SVM is chosen on bags thinned to eight instances, then learns from all. Attention is the network
-of Ilse et al. in minibatches, eight instances of a bag an epoch; five networks, trained on the
-same bags from different initial weights, rate a bag by their mean probability. The networks of
-all folds, repeats and initial weights are one stack, trained side by side. One core.
+Hyperparameters of MI-SVM are chosen on bags subsampled to eight instances; the final fit takes all.
+Attention is the network of Ilse et al. in minibatches, with eight instances of a bag in an epoch.
+The prediction is the mean probability of five networks with different initial weights. The networks
+of all folds, repeats and initial weights are trained as one stack. One core.
 
-The candidates that attention chooses among were written after looking at fixed settings on the
-outer folds of MUSK1: within a fold the choice is honest, the list of candidates is not blind.
+The grid of weight decay and epochs was written after experiments on the outer folds of MUSK1, so
+that the estimate is nested within a fold, but the grid itself is not blind to the data.
 """
 
 import argparse
@@ -35,11 +35,11 @@ from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from embedding import (
-    Course,
     EmbeddedAttention,
     Embedding,
-    Reading,
-    logits_of,
+    Examples,
+    TrainingConfig,
+    predict_logits,
     train,
 )
 from lymphokit.bags.packed import Bags, Clinical
@@ -48,12 +48,12 @@ from lymphokit.errors import LymphokitError
 from lymphokit.models.mi_svm import MiSvm, MiSvmSettings
 from lymphokit.progress import track
 from radial import RadialMiSvm
-from subsample import thin
+from subsample import subsample
 
 INNER, SEEDS, FEW, MAX_ITERATIONS = 3, 5, 8, 20
 EPOCHS = (20, 30, 40)
-COURSES = [
-    Course(
+CONFIGS = [
+    TrainingConfig(
         dropout=0.5,
         learning_rate=0.02,
         weight_decay=weight_decay,
@@ -94,8 +94,8 @@ class Problem:
     def take(self, chosen: NDArray[np.int64]) -> "Problem":
         return Problem(self.name, self.bags.take(chosen), self.labels[chosen])
 
-    def thinned(self, seed: int) -> "Problem":
-        few = thin(self.bags, FEW, np.random.default_rng(seed))
+    def subsampled(self, seed: int) -> "Problem":
+        few = subsample(self.bags, FEW, np.random.default_rng(seed))
         return Problem(self.name, few, self.labels)
 
 
@@ -131,7 +131,7 @@ def _fault(cells: NDArray[Any], offsets: NDArray[Any], labels: NDArray[Any]) -> 
 
 
 def deal(labels: NDArray[np.int64], folds: int, seed: int) -> Booleans:
-    """Which bags each fold holds out, stratified by label: (folds, n_bags)."""
+    """The test bags of each fold, stratified by label: (folds, n_bags)."""
     held = np.zeros((folds, len(labels)), dtype=bool)
     dealer = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for fold, (_, test) in enumerate(dealer.split(labels, labels)):
@@ -140,12 +140,12 @@ def deal(labels: NDArray[np.int64], folds: int, seed: int) -> Booleans:
 
 
 def tests_of(problem: Problem, folds: int, repeats: int) -> Booleans:
-    """Which bags every fold of every repeat holds out: (repeats * folds, n_bags)."""
+    """The test bags of every fold of every repeat: (repeats * folds, n_bags)."""
     fewest, needed = int(np.bincount(problem.labels, minlength=2).min()), max(folds, 2 * INNER)
     if fewest < needed:
         raise LymphokitError(
-            f"{problem.name}: {fewest} bags of a label cannot be dealt into {folds} folds with "
-            f"{INNER} inner ones; it takes {needed}"
+            f"{problem.name}: {fewest} bags of a label are too few for {folds} folds with "
+            f"{INNER} inner folds; at least {needed} are needed"
         )
     return np.concatenate([deal(problem.labels, folds, seed) for seed in range(repeats)])
 
@@ -187,86 +187,86 @@ MACHINES: Sequence[tuple[str, Fit, Sequence[Choice]]] = (
 
 
 def by_machine(fit: Fit, grid: Sequence[Choice], problem: Problem, tests: Booleans) -> Floats:
-    """1 where the machine of a fold rates a bag it tests right: (folds, n_bags)."""
+    """1 where the classifier of a fold predicts a test bag correctly: (folds, n_bags)."""
     right = np.zeros(tests.shape)
     for fold, test in enumerate(track(tests, problem.name)):
         part = problem.take(np.flatnonzero(~test))
-        decide = fit(part, *chosen(fit, grid, part.thinned(fold), fold))
-        right[fold, test] = rated_right(decide, problem.take(np.flatnonzero(test)))
+        decide = fit(part, *choose(fit, grid, part.subsampled(fold), fold))
+        right[fold, test] = is_correct(decide, problem.take(np.flatnonzero(test)))
     return right
 
 
-def chosen(fit: Fit, grid: Sequence[Choice], part: Problem, seed: int) -> Choice:
-    """What rates most bags right in inner folds; the first of ties."""
+def choose(fit: Fit, grid: Sequence[Choice], part: Problem, seed: int) -> Choice:
+    """The candidate of the highest accuracy in inner folds; the first of ties."""
     right = np.zeros(len(grid))
     for held in deal(part.labels, INNER, seed):
-        learned, asked = part.take(np.flatnonzero(~held)), part.take(np.flatnonzero(held))
-        right += [rated_right(fit(learned, *choice), asked).sum() for choice in grid]
+        training, test = part.take(np.flatnonzero(~held)), part.take(np.flatnonzero(held))
+        right += [is_correct(fit(training, *choice), test).sum() for choice in grid]
     return grid[int(right.argmax())]
 
 
-def rated_right(decide: Decide, problem: Problem) -> Booleans:
+def is_correct(decide: Decide, problem: Problem) -> Booleans:
     right: Booleans = (decide(problem.bags) > 0) == (problem.labels == 1)
     return right
 
 
 def by_attention(gated: bool, problem: Problem, tests: Booleans) -> tuple[Floats, Floats]:
-    """1 where a committee rates a bag right, and the share of its networks that do so alone.
+    """1 where the ensemble predicts a bag correctly, and the share of its networks that do.
 
-    Each (folds, n_bags), 0 where a fold does not test.
+    Each (folds, n_bags), 0 for bags that a fold does not test.
     """
-    reading = Reading(standardised(problem.bags, tests), problem.bags.offsets, problem.labels)
-    courses, epochs = chosen_training(gated, reading, tests)
-    together, alone = np.zeros((2, *tests.shape))
-    for course in np.unique(courses):
-        folds = np.flatnonzero(courses == course)
-        few = replace(reading, cells=reading.cells[folds])
-        learns = np.repeat(~tests[folds, None], SEEDS, axis=1)
-        logits = trained(gated, few, learns, COURSES[course], asked=tests[folds])
-        own = logits[epochs[folds], np.arange(len(folds))]
-        together[folds] = (expit(own).mean(axis=1) > 0.5) == problem.labels
-        alone[folds] = ((own > 0) == problem.labels).mean(axis=1)
-    return together * tests, alone * tests
+    examples = Examples(standardised(problem.bags, tests), problem.bags.offsets, problem.labels)
+    configs, epochs = chosen_training(gated, examples, tests)
+    ensemble, single = np.zeros((2, *tests.shape))
+    for config in np.unique(configs):
+        folds = np.flatnonzero(configs == config)
+        subset = replace(examples, cells=examples.cells[folds])
+        learned = np.repeat(~tests[folds, None], SEEDS, axis=1)
+        logits = trained(gated, subset, learned, CONFIGS[config], evaluated=tests[folds])
+        logits = logits[epochs[folds], np.arange(len(folds))]  # (folds, networks, n_bags)
+        ensemble[folds] = (expit(logits).mean(axis=1) > 0.5) == problem.labels
+        single[folds] = ((logits > 0) == problem.labels).mean(axis=1)
+    return ensemble * tests, single * tests
 
 
 def chosen_training(
-    gated: bool, reading: Reading, tests: Booleans
+    gated: bool, examples: Examples, tests: Booleans
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each fold's positions in COURSES and EPOCHS that rate most bags right in its inner folds.
+    """Positions in CONFIGS and EPOCHS of the highest accuracy in each fold's inner folds.
 
-    Of ties the longest training wins, then the first course.
+    Ties go to the longest training, then to the first config.
     """
     held = np.zeros((len(tests), INNER, tests.shape[1]), dtype=bool)
     for fold, test in enumerate(tests):
-        held[fold, :, ~test] = deal(reading.labels[~test], INNER, fold).T
-    learns = ~held & ~tests[:, None]
+        held[fold, :, ~test] = deal(examples.labels[~test], INNER, fold).T
+    learned = ~held & ~tests[:, None]
     right = []
-    for course in COURSES:
-        logits = trained(gated, reading, learns, course, asked=~tests)
-        right.append((((logits > 0) == reading.labels) & held).sum(axis=(2, 3)))
-    longest_first = np.stack(right, axis=1)[::-1].reshape(-1, len(tests))  # epochs, then courses
-    before_last, courses = np.divmod(longest_first.argmax(axis=0), len(COURSES))
-    return courses, len(EPOCHS) - 1 - before_last
+    for config in CONFIGS:
+        logits = trained(gated, examples, learned, config, evaluated=~tests)
+        right.append((((logits > 0) == examples.labels) & held).sum(axis=(2, 3)))
+    longest_first = np.stack(right, axis=1)[::-1].reshape(-1, len(tests))  # epochs, then configs
+    before_last, configs = np.divmod(longest_first.argmax(axis=0), len(CONFIGS))
+    return configs, len(EPOCHS) - 1 - before_last
 
 
 def trained(
-    gated: bool, reading: Reading, learns: Booleans, course: Course, asked: Booleans
+    gated: bool, examples: Examples, learned: Booleans, config: TrainingConfig, evaluated: Booleans
 ) -> NDArray[np.float32]:
     """The logits of new networks after each of EPOCHS: (epochs, folds, networks, n_bags).
 
-    learns (folds, networks, n_bags): what each learns from; asked (folds, n_bags).
+    learned (folds, networks, n_bags): the training bags of each; evaluated (folds, n_bags).
     """
-    seeds = np.random.default_rng(0).integers(2**62, size=learns.shape[0] * learns.shape[1])
-    own = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+    seeds = np.random.default_rng(0).integers(2**62, size=learned.shape[0] * learned.shape[1])
+    generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
     embedding = Embedding(WIDTHS, ATTENTION_WIDTH, gated)
-    network = EmbeddedAttention(reading.cells.shape[2], embedding, own)
-    pauses = train(network, reading, learns.reshape(len(own), -1), course, seed=0)
-    logits = np.stack([logits_of(network, reading, asked) for _ in pauses])
-    return logits.reshape(-1, *learns.shape)
+    network = EmbeddedAttention(examples.cells.shape[2], embedding, generators)
+    pauses = train(network, examples, learned.reshape(len(generators), -1), config, seed=0)
+    logits = np.stack([predict_logits(network, examples, evaluated) for _ in pauses])
+    return logits.reshape(-1, *learned.shape)
 
 
 def standardised(bags: Bags, tests: Booleans) -> torch.Tensor:
-    """All cells as each fold's training part standardises them: (folds, n_cells, d) float32."""
+    """All cells, standardised on each fold's training part: (folds, n_cells, d) float32."""
     parts = []
     for test in tests:
         projection = Projection(scale=True, pca=None, seed=0)
@@ -290,9 +290,9 @@ def add_rows(table: Table, problem: Problem, folds: int, repeats: int) -> None:
         add(method, right, f"{time.perf_counter() - began:.0f}")
     for method in (ATTENTION, GATED):
         began = time.perf_counter()
-        together, alone = by_attention(method == GATED, problem, tests)
-        add(method, together, f"{time.perf_counter() - began:.0f}")
-        add("  one of the five networks", alone, "")
+        ensemble, single = by_attention(method == GATED, problem, tests)
+        add(method, ensemble, f"{time.perf_counter() - began:.0f}")
+        add("  one of the five networks", single, "")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""MI-SVM with a radial kernel, by the linear one in the coordinates of few cells."""
+"""MI-SVM with a radial kernel: the linear MI-SVM in coordinates spanned by few cells."""
 
 from typing import Self
 
@@ -12,20 +12,20 @@ from lymphokit.bags.packed import Bags
 from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_max, segment_mean
 from lymphokit.models.mi_svm import alternate
-from subsample import few_of_each
+from subsample import subsample_cells
 
 Floats = NDArray[np.float64]
 
-_LEFT = 1e-8  # of a cell's squared length 1, what its coordinates may miss
-_FEW = 5  # cells of a bag that become known at once
-_HIGHER = 1e-6  # margins by which an unknown cell must be higher than the known ones
+_LEFT = 1e-8  # tolerated residual of a cell's squared norm, which is 1
+_FEW = 5  # cells of a bag that are added at once
+_HIGHER = 1e-6  # by which the margin of a cell must exceed those of the known cells of its bag
 
 
 class RadialCoordinates:
-    """Coordinates in which products are the kernel exp(-gamma |x - y|^2) of the fitted cells.
+    """Coordinates whose inner products are the kernel exp(-gamma |x - y|^2) of the fitted cells.
 
-    A pivoted Cholesky factor: there are as many coordinates as it takes until every fitted cell
-    keeps all but 1e-8 of its length; a new cell gets its projection onto the fitted ones.
+    A pivoted Cholesky factor, with as many coordinates as leave a residual of 1e-8 of the squared
+    norm of every fitted cell; a new cell gets its projection onto the fitted ones.
     Fitted: `landmarks_` (r, n_features) the pivots, `root_` (r, r) lower triangular.
     """
 
@@ -49,7 +49,7 @@ class RadialCoordinates:
         return np.ascontiguousarray(solve_triangular(self.root_, kernel, lower=True).T)
 
     def products(self, cells: NDArray[np.floating], weights: Floats) -> Floats:
-        """transform(cells) @ weights, without the coordinates of so many cells: (n_cells,)."""
+        """transform(cells) @ weights, without computing the coordinates: (n_cells,)."""
         of_landmarks = solve_triangular(self.root_, weights, lower=True, trans="T")
         products: Floats = rbf_kernel(cells, self.landmarks_, gamma=self.gamma) @ of_landmarks
         return products
@@ -58,10 +58,10 @@ class RadialCoordinates:
 class RadialMiSvm:
     """MI-SVM with the kernel exp(-gamma |x - y|^2) on standardised cells.
 
-    The linear MI-SVM in the coordinates of some cells, exact for these cells. It starts from
-    `first_cells` of each bag, drawn at random; cells that lie higher than all known ones of their
-    bag become known, and the alternation goes on, until there are none. The end is one of the
-    alternation over all cells, without the kernel of all cells by all cells.
+    The linear MI-SVM in the coordinates of a working set of known cells, exact for these cells.
+    It starts from `first_cells` of each bag, drawn at random. Cells with a higher margin than all
+    known cells of their bag are added, and the alternation goes on until there are none. The result
+    is a fixed point of the alternation over all cells, without the kernel of all pairs of cells.
 
     C: the penalty of one unit of slack. Fitted: `projection_`, `coordinates_`, `weights_`,
     `bias_`, `known_` the positions of the known cells, `witnesses_` (n_positive_bags,) the
@@ -95,7 +95,7 @@ class RadialMiSvm:
         self.projection_ = Projection(scale=True, pca=None, seed=self.seed).fit(bags.instances)
         bags = bags.with_instances(self._scaled(bags))
         drawn = np.random.default_rng(self.seed).random(len(bags.instances))
-        self.known_ = few_of_each(bags.offsets, self.first_cells, drawn)
+        self.known_ = subsample_cells(bags.offsets, self.first_cells, drawn)
         self._alternate(bags, labels, start=None)
         while len(unknown := self._unknown(bags, labels)):
             self.known_ = np.union1d(self.known_, unknown)
@@ -149,5 +149,5 @@ class RadialMiSvm:
         highest = segment_max(margins[self.known_], self._known(bags))
         matters = np.where(labels == 1, highest, np.maximum(highest, -1.0)) + _HIGHER
         is_above = margins > matters[bags.bag_of]
-        few = few_of_each(bags.offsets, _FEW, np.where(is_above, -margins, np.inf))
+        few = subsample_cells(bags.offsets, _FEW, np.where(is_above, -margins, np.inf))
         return few[is_above[few]]

@@ -1,4 +1,4 @@
-"""A few cells of each bag: drawn at random, or those that come first in an order."""
+"""Subsample the cells of each bag, at random or by the lowest keys."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,12 +7,12 @@ from lymphokit.bags.packed import Bags
 from lymphokit.bags.segments import bag_of
 
 
-def few_of_each(
+def subsample_cells(
     offsets: NDArray[np.int64], most: int, keys: NDArray[np.floating]
 ) -> NDArray[np.int64]:
-    """Positions of the cells of each bag with the lowest keys (n_cells,), at most so many a bag.
+    """Positions of the `most` cells of each bag with the lowest keys (n_cells,), ascending.
 
-    Ascending, so bag after bag. Random keys draw cells without replacement.
+    With random keys the cells are drawn without replacement.
     """
     owners = bag_of(offsets)
     order = np.lexsort((keys, owners))
@@ -20,7 +20,7 @@ def few_of_each(
     return np.sort(order[rank < most])
 
 
-def thin(bags: Bags, most: int, rng: np.random.Generator) -> Bags:
-    """The same bags with at most so many cells each, drawn at random."""
-    kept = few_of_each(bags.offsets, most, rng.random(len(bags.instances)))
+def subsample(bags: Bags, most: int, rng: np.random.Generator) -> Bags:
+    """The same bags with at most `most` cells each, drawn at random."""
+    kept = subsample_cells(bags.offsets, most, rng.random(len(bags.instances)))
     return Bags(bags.instances[kept], np.searchsorted(kept, bags.offsets), bags.ids)

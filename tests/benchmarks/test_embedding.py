@@ -1,4 +1,4 @@
-"""Embedded attention: against the same network in plain torch, alone and side by side."""
+"""Embedded attention: against the same network in plain torch, one and many stacked."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from embedding import (
-    Course,
     EmbeddedAttention,
     Embedding,
-    Reading,
-    logits_of,
+    Examples,
+    TrainingConfig,
+    predict_logits,
     train,
 )
 
@@ -22,17 +22,17 @@ LABELS = np.array([0, 1, 1, 0, 1, 0])
 FEATURES, GROUPS, SIZE = 5, 2, 2
 
 
-def reading() -> Reading:
+def examples() -> Examples:
     cells = np.random.default_rng(0).normal(size=(GROUPS, OFFSETS[-1], FEATURES))
-    return Reading(torch.from_numpy(np.float32(cells)), OFFSETS, LABELS)
+    return Examples(torch.from_numpy(np.float32(cells)), OFFSETS, LABELS)
 
 
 def network(gated: bool, members: int = GROUPS * SIZE) -> EmbeddedAttention:
-    own = [torch.Generator().manual_seed(member) for member in range(members)]
-    return EmbeddedAttention(FEATURES, Embedding((7, 4), 3, gated), own)
+    generators = [torch.Generator().manual_seed(member) for member in range(members)]
+    return EmbeddedAttention(FEATURES, Embedding((7, 4), 3, gated), generators)
 
 
-def course(**changes: object) -> Course:
+def config(**changes: object) -> TrainingConfig:
     settings = {
         "dropout": 0.0,
         "learning_rate": 0.05,
@@ -41,52 +41,52 @@ def course(**changes: object) -> Course:
         "most_cells": 100,
         "epochs": (1, 3),
     }
-    return Course(**(settings | changes))  # type: ignore[arg-type]
+    return TrainingConfig(**(settings | changes))  # type: ignore[arg-type]
 
 
-def plain(of: EmbeddedAttention, member: int, bag: Tensor) -> Tensor:
+def plain(stack: EmbeddedAttention, member: int, bag: Tensor) -> Tensor:
     """The logit of one network for the cells of one bag (n, d), as the paper writes it."""
     hidden = bag
-    for weights, bias in zip(of.layers, of.biases, strict=True):
+    for weights, bias in zip(stack.layers, stack.biases, strict=True):
         hidden = torch.relu(hidden @ weights[member].T + bias[member, :, 0])
-    units = torch.tanh(hidden @ of.V[member].T)
-    if of.U is not None:
-        units = units * torch.sigmoid(hidden @ of.U[member].T)
-    shares = torch.softmax(units @ of.w[member, 0], dim=0)
-    return (shares @ hidden) @ of.last[member, :, 0] + of.last_bias[member, 0]
+    units = torch.tanh(hidden @ stack.V[member].T)
+    if stack.U is not None:
+        units = units * torch.sigmoid(hidden @ stack.U[member].T)
+    shares = torch.softmax(units @ stack.w[member, 0], dim=0)
+    return (shares @ hidden) @ stack.last[member, :, 0] + stack.last_bias[member, 0]
 
 
-def plain_logits(of: EmbeddedAttention, given: Reading, member: int) -> Tensor:
+def plain_logits(stack: EmbeddedAttention, given: Examples, member: int) -> Tensor:
     cells = given.cells[member // SIZE]
     bags = torch.tensor_split(cells, torch.from_numpy(OFFSETS[1:-1]))
-    return torch.stack([plain(of, member, bag) for bag in bags])
+    return torch.stack([plain(stack, member, bag) for bag in bags])
 
 
 def everything() -> NDArray[np.bool_]:
     return np.ones((GROUPS, len(LABELS)), dtype=bool)
 
 
-def test_side_by_side_each_network_is_the_paper_s() -> None:
-    given = reading()
+def test_each_stacked_network_is_that_of_the_paper() -> None:
+    given = examples()
     for gated in (False, True):
         stack = network(gated)
-        said = logits_of(stack, given, everything())
+        predicted = predict_logits(stack, given, everything())
         for member in range(GROUPS * SIZE):
             expected = plain_logits(stack, given, member).detach().numpy()
-            np.testing.assert_allclose(said[member], expected, atol=1e-6)
+            np.testing.assert_allclose(predicted[member], expected, atol=1e-6)
 
 
-def test_each_network_learns_from_its_own_bags_as_if_alone() -> None:
-    given, stack, alone = reading(), network(gated=True), network(gated=True)
-    learns = np.random.default_rng(1).random((GROUPS * SIZE, len(LABELS))) < 0.6
+def test_each_network_learns_from_its_training_bags_as_if_alone() -> None:
+    given, stack, alone = examples(), network(gated=True), network(gated=True)
+    learned = np.random.default_rng(1).random((GROUPS * SIZE, len(LABELS))) < 0.6
     labels = torch.from_numpy(np.float32(LABELS))
-    list(train(stack, given, learns, course(epochs=(3,)), seed=0))
+    list(train(stack, given, learned, config(epochs=(3,)), seed=0))
     parameters = list(alone.parameters())
     velocities = [torch.zeros_like(each) for each in parameters]
     for _ in range(3):
         losses = [
-            binary_cross_entropy_with_logits(plain_logits(alone, given, member)[own], labels[own])
-            for member, own in enumerate(torch.from_numpy(learns))
+            binary_cross_entropy_with_logits(plain_logits(alone, given, member)[bags], labels[bags])
+            for member, bags in enumerate(torch.from_numpy(learned))
         ]
         gradients = torch.autograd.grad(torch.stack(losses).sum(), parameters)
         with torch.no_grad():
@@ -97,28 +97,28 @@ def test_each_network_learns_from_its_own_bags_as_if_alone() -> None:
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
-def test_nothing_is_said_of_bags_that_were_not_asked_about() -> None:
-    asked = everything()
-    asked[0, 1:] = False
-    said = logits_of(network(gated=False), reading(), asked)
-    np.testing.assert_array_equal(np.isnan(said), ~np.repeat(asked, SIZE, axis=0))
+def test_bags_that_are_not_evaluated_have_no_logit() -> None:
+    evaluated = everything()
+    evaluated[0, 1:] = False
+    predicted = predict_logits(network(gated=False), examples(), evaluated)
+    np.testing.assert_array_equal(np.isnan(predicted), ~np.repeat(evaluated, SIZE, axis=0))
 
 
-def test_dropout_thinning_and_small_steps_still_learn_the_bags() -> None:
-    given, stack = reading(), network(gated=False)
-    learns = np.ones((GROUPS * SIZE, len(LABELS)), dtype=bool)
-    gently = course(dropout=0.2, batch_bags=2, most_cells=3, epochs=(200,))
-    assert list(train(stack, given, learns, gently, seed=0)) == [200]
-    right = (logits_of(stack, given, everything()) > 0) == LABELS
+def test_dropout_subsampling_and_small_steps_still_learn_the_bags() -> None:
+    given, stack = examples(), network(gated=False)
+    learned = np.ones((GROUPS * SIZE, len(LABELS)), dtype=bool)
+    gently = config(dropout=0.2, batch_bags=2, most_cells=3, epochs=(200,))
+    assert list(train(stack, given, learned, gently, seed=0)) == [200]
+    right = (predict_logits(stack, given, everything()) > 0) == LABELS
     assert right.mean() > 0.9
 
 
-def test_a_seed_decides_all_that_is_drawn() -> None:
-    learns = np.ones((GROUPS * SIZE, len(LABELS)), dtype=bool)
-    drawing = course(dropout=0.5, batch_bags=2, most_cells=2)
+def test_all_draws_come_from_the_seed() -> None:
+    learned = np.ones((GROUPS * SIZE, len(LABELS)), dtype=bool)
+    drawing = config(dropout=0.5, batch_bags=2, most_cells=2)
     ends = []
     for seed in (3, 3, 4):
         stack = network(gated=False)
-        assert list(train(stack, reading(), learns, drawing, seed=seed)) == [1, 3]
-        ends.append(logits_of(stack, reading(), everything()))
+        assert list(train(stack, examples(), learned, drawing, seed=seed)) == [1, 3]
+        ends.append(predict_logits(stack, examples(), everything()))
     assert ends[0].tobytes() == ends[1].tobytes() != ends[2].tobytes()

@@ -59,7 +59,7 @@ def test_a_file_that_is_no_archive_is_refused(benchmark: ModuleType, tmp_path: P
 
 def test_too_few_bags_for_the_folds_are_refused(benchmark: ModuleType, tmp_path: Path) -> None:
     np.savez(tmp_path / "few.npz", **arrays(n_bags=10))
-    with pytest.raises(LymphokitError, match=r"few: 5 bags of a label .* it takes 6"):
+    with pytest.raises(LymphokitError, match=r"few: 5 bags of a label .* 6 are needed"):
         benchmark.tests_of(benchmark.load(tmp_path / "few.npz"), 2, 1)
 
 

@@ -55,20 +55,20 @@ def test_bags_of_one_cell_make_it_the_kernel_machine_of_sklearn() -> None:
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
-def test_a_few_first_cells_end_at_an_end_for_all_cells() -> None:
+def test_a_few_first_cells_lead_to_a_fixed_point_for_all_cells() -> None:
     bags, labels = rings(40, most=30)
     fitted = machine(first_cells=1).fit(bags, labels)
     cells = fitted.projection_.transform(bags.instances).astype(np.float64)
     everywhere = bags.with_instances(RadialCoordinates(GAMMA).fit(cells).transform(cells))
     negatives = everywhere.take(np.flatnonzero(labels == 0))
     margin = MaxMargin(negatives.instances, negatives.offsets, C)
-    plane = margin.separate(everywhere.instances[fitted.witnesses_])
-    highest = segment_argmax(everywhere.instances @ plane.weights, bags.offsets)[labels == 1]
+    hyperplane = margin.separate(everywhere.instances[fitted.witnesses_])
+    highest = segment_argmax(everywhere.instances @ hyperplane.weights, bags.offsets)[labels == 1]
     assert len(fitted.known_) < len(cells)
-    assert fitted.objective_ == pytest.approx(plane.objective, rel=1e-5)
+    assert fitted.objective_ == pytest.approx(hyperplane.objective, rel=1e-5)
     np.testing.assert_array_equal(fitted.witnesses_, highest)
 
 
-def test_it_asks_to_be_fitted_first() -> None:
+def test_it_predicts_only_after_fit() -> None:
     with pytest.raises(NotFittedError, match="fit RadialMiSvm"):
         machine(first_cells=1).decision_function(rings(4, most=2)[0])

@@ -74,10 +74,14 @@ def tensor_segment_max(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor
     return lowest.scatter_reduce(0, wide, cells, "amax")
 
 
-def tensor_segment_softmax(scores: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
-    """Softmax within each bag along dim 0: scores (n_cells, ...) -> the same shape."""
-    # Shifted by each bag's maximum, so large scores do not overflow. The shift cancels, so no
-    # gradient has to pass through it.
-    highest = tensor_segment_max(scores.detach(), index, n_bags)
-    weights = (scores - highest[index]).exp()
-    return weights / tensor_segment_sum(weights, index, n_bags)[index]
+def tensor_segment_rows(values: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
+    """A matrix (..., n_bags, n_cells) with a row for each bag: -inf at the cells of other bags.
+
+    values (n_cells,) or (..., 1, n_cells), or (..., n_bags, n_cells) where they differ by bag.
+    A softmax of the rows is a softmax within each bag, and its product with the cells a weighted
+    mean: one matrix product, which beats a loop over the bags up to some hundred features.
+    """
+    import torch
+
+    bags = torch.arange(n_bags, device=index.device).unsqueeze(1)
+    return torch.where(index == bags, values, -np.inf)

@@ -15,6 +15,7 @@ from torch.nn.functional import dropout, logsigmoid
 from lymphokit.bags.segments import (
     tensor_segment_max,
     tensor_segment_mean,
+    tensor_segment_rows,
     tensor_segment_std,
     tensor_segment_sum,
 )
@@ -184,7 +185,7 @@ class Attention(nn.Module):
         if self.U is not None:
             hidden = hidden * torch.sigmoid(self.U(cells))  # (n, L)
         scores = _one(self.w, hidden)  # (n,)
-        return within_bags(scores, bag_of, n_bags).softmax(dim=1)  # (B, n)
+        return tensor_segment_rows(scores, bag_of, n_bags).softmax(dim=1)  # (B, n)
 
 
 class DualStream(nn.Module):
@@ -215,10 +216,10 @@ class DualStream(nn.Module):
 
     def _streams(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> tuple[Tensor, Tensor]:
         scores = _one(self.c, cells)  # (n,)
-        highest, critical = within_bags(scores, bag_of, n_bags).max(dim=1)  # (B,), (B,)
+        highest, critical = tensor_segment_rows(scores, bag_of, n_bags).max(dim=1)  # (B,), (B,)
         queries = self.Q(cells)  # (n, L)
         likeness = queries[critical] @ queries.T / queries.shape[1] ** 0.5  # (B, n)
-        return highest, within_bags(likeness, bag_of, n_bags).softmax(dim=1)  # (B,), (B, n)
+        return highest, tensor_segment_rows(likeness, bag_of, n_bags).softmax(dim=1)  # (B,), (B, n)
 
 
 class Max(nn.Module):
@@ -280,16 +281,6 @@ def _aggregation(
             return Max(n_features)
         case "mean_std":
             return MeanStd(n_features)
-
-
-def within_bags(values: Tensor, bag_of: Tensor, n_bags: int) -> Tensor:
-    """A matrix (B, n) of values (n,) or (B, n), a row a bag; -inf at the cells of other bags.
-
-    A softmax of the rows is one within each bag, and its product with the cells the weighted mean:
-    one matrix product, which beats a loop over the bags up to some hundred features.
-    """
-    bags = torch.arange(n_bags, device=bag_of.device).unsqueeze(1)
-    return torch.where(bag_of == bags, values, -torch.inf)
 
 
 def mixture(gate: Tensor, first: Tensor, second: Tensor) -> Tensor:
