@@ -116,7 +116,7 @@ class Stacked:
             return result
 
         self.forward = vmap(logits, in_dims=(0, None, None, None))
-        # An optimizer a member: without a bag in a step a member rests, and its rate is its own.
+        # An optimizer for each member: one without a bag in a step does not move.
         self.parameters = [
             [each.detach()[row] for each in self.stack.values()]
             for row in range(len(fold.networks))

@@ -27,9 +27,9 @@ def cohort(seed: int = 0, n_bags: int = 24, features: int = 6, shift: float = 2.
     labels = (np.arange(n_bags) % 3 != 0).astype(np.int64)
     cells = []
     for label in labels:
-        own = rng.normal(size=(rng.integers(2, 8), features)).astype(np.float32)
-        own[: (len(own) + 1) // 2, 0] += shift * label
-        cells.append(own)
+        bag = rng.normal(size=(rng.integers(2, 8), features)).astype(np.float32)
+        bag[: (len(bag) + 1) // 2, 0] += shift * label
+        cells.append(bag)
     bags = Bags.pack(cells, [f"P{bag}" for bag in range(n_bags)])
     clinical = Clinical(rng.uniform(40, 90, n_bags), np.exp(rng.normal(2, 1, n_bags)))
     return bags, labels, clinical
@@ -89,8 +89,8 @@ def test_it_learns_which_bags_hold_abnormal_cells(quick: Callable[..., DMil]) ->
 
 def test_it_learns_from_the_clinical_attributes(quick: Callable[..., DMil]) -> None:
     bags, labels, clinical = cohort(n_bags=40, shift=0.0)
-    telling = Clinical(clinical.age_years + 40.0 * labels, clinical.lymphocytes_giga_per_litre)
-    model = quick(max_epochs=40).fit(bags, labels, telling)
+    informative = Clinical(clinical.age_years + 40.0 * labels, clinical.lymphocytes_giga_per_litre)
+    model = quick(max_epochs=40).fit(bags, labels, informative)
     old, young = (
         Clinical(np.full(len(bags), age), clinical.lymphocytes_giga_per_litre)
         for age in (110.0, 50.0)
@@ -145,7 +145,7 @@ AGGREGATIONS = ["attention", "gated_attention", "max", "mean_std"]
 
 
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
-def test_a_bag_is_shared_out_between_its_cells(
+def test_the_shares_of_the_cells_of_a_bag_sum_to_one(
     quick: Callable[..., DMil], aggregation: str
 ) -> None:
     bags, labels, clinical = cohort()
@@ -191,7 +191,7 @@ def test_the_normalisation_is_the_one_that_was_asked_for(
     assert any("norms" in name for name in names) == (normalisation == "layer")
 
 
-def test_a_cells_score_is_the_verdict_on_it_alone_for_an_average_patient(
+def test_a_cells_score_is_the_log_odds_of_it_alone_for_an_average_patient(
     quick: Callable[..., DMil],
 ) -> None:
     bags, labels, clinical = cohort()

@@ -111,16 +111,17 @@ class AttentionMil(nn.Module):
         bag_keep = clinical_keep = None
         if keep is not None:
             bag_keep, clinical_keep = keep.tensor_split([self.bag_mlp.n_units], dim=1)
-        bags = self.aggregation(cells, bag_of, len(clinical))  # (B, d) or as wide as it makes them
+        bags = self.aggregation(cells, bag_of, len(clinical))  # (B, aggregation.width)
         image = self.bag_mlp(bags, bag_keep)  # (B, hidden[-1])
         if self.clinical_mlp is None:
-            return _one(self.last, image)  # (B,)
-        other = self.clinical_mlp(clinical, clinical_keep)  # (B, clinical_hidden[-1])
-        both = torch.cat([image, other], dim=1)  # (B, hidden[-1] + clinical_hidden[-1])
+            return _scalar(self.last, image)  # (B,)
+        attributes = self.clinical_mlp(clinical, clinical_keep)  # (B, clinical_hidden[-1])
+        both = torch.cat([image, attributes], dim=1)  # (B, hidden[-1] + clinical_hidden[-1])
         if self.experts is None:
-            return _one(self.last, both)  # (B,)
-        image_logit, clinical_logit = _one(self.experts[0], image), _one(self.experts[1], other)
-        return mixture(_one(self.last, both), image_logit, clinical_logit)  # (B,)
+            return _scalar(self.last, both)  # (B,)
+        image_logit = _scalar(self.experts[0], image)  # (B,)
+        clinical_logit = _scalar(self.experts[1], attributes)  # (B,)
+        return mixture(_scalar(self.last, both), image_logit, clinical_logit)  # (B,)
 
 
 class Mlp(nn.Module):
@@ -184,7 +185,7 @@ class Attention(nn.Module):
         hidden = torch.tanh(self.V(cells))  # (n, L)
         if self.U is not None:
             hidden = hidden * torch.sigmoid(self.U(cells))  # (n, L)
-        scores = _one(self.w, hidden)  # (n,)
+        scores = _scalar(self.w, hidden)  # (n,)
         return tensor_segment_rows(scores, bag_of, n_bags).softmax(dim=1)  # (B, n)
 
 
@@ -215,7 +216,7 @@ class DualStream(nn.Module):
         return self._streams(cells, bag_of, n_bags)[1].sum(dim=0)
 
     def _streams(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> tuple[Tensor, Tensor]:
-        scores = _one(self.c, cells)  # (n,)
+        scores = _scalar(self.c, cells)  # (n,)
         highest, critical = tensor_segment_rows(scores, bag_of, n_bags).max(dim=1)  # (B,), (B,)
         queries = self.Q(cells)  # (n, L)
         likeness = queries[critical] @ queries.T / queries.shape[1] ** 0.5  # (B, n)
@@ -294,7 +295,7 @@ def mixture(gate: Tensor, first: Tensor, second: Tensor) -> Tensor:
     return log_one - log_zero
 
 
-def _one(linear: nn.Module, x: Tensor) -> Tensor:
+def _scalar(linear: nn.Module, x: Tensor) -> Tensor:
     """The single output of a layer: (rows, width) -> (rows,)."""
     y: Tensor = linear(x).squeeze(1)
     return y
