@@ -101,7 +101,7 @@ def test_torchvision_out_of_reach_is_an_error_that_names_its_address_and_the_way
     monkeypatch.setattr(hub, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    with pytest.raises(WeightsError, match=rf"had from {URL} .*weights: <file>.*sha256"):
+    with pytest.raises(WeightsError, match=rf"at {URL} .*weights: <file>.*sha256"):
         load_backbone("alexnet", weights="hub", sha256=None, seed=1)
     assert asked == [URL]
 

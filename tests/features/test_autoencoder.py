@@ -14,14 +14,12 @@ from lymphokit.features.autoencoder import (
     Autoencoder,
     encode,
     load_autoencoder,
-    save_autoencoder,
-    to_tensor,
-)
-from lymphokit.features.reconstruct import (
     mean_image,
     mean_image_error,
     reconstruct,
     reconstruction_error,
+    save_autoencoder,
+    to_tensor,
 )
 from lymphokit.features.train_autoencoder import History, train_autoencoder
 
@@ -73,7 +71,7 @@ class PowerCutError(Exception):
 
 
 class Interrupted:
-    """Images that are there until the `after`-th of them is asked for."""
+    """Images that can be read until `after` of them were read."""
 
     def __init__(self, pixels: NDArray[np.uint8], after: int) -> None:
         self.pixels, self.left, self.shape = pixels, after, pixels.shape
@@ -83,7 +81,7 @@ class Interrupted:
 
     def __getitem__(self, cells: Any) -> NDArray[np.uint8]:
         if not isinstance(cells, slice):  # a slice reads all images through, before training
-            self.left -= 1
+            self.left -= len(cells)
             if self.left < 0:
                 raise PowerCutError
         return np.asarray(self.pixels[cells])
@@ -121,7 +119,7 @@ def test_before_training_it_gives_its_colour_nearly_everywhere() -> None:
 
 
 @pytest.mark.trains
-def test_training_beats_giving_back_the_mean_image(
+def test_training_beats_the_mean_image(
     train: Callable[..., tuple[Autoencoder, History]],
 ) -> None:
     # Small batches: a hundred steps, after which the batch norms know their statistics.
@@ -152,7 +150,7 @@ def test_a_run_killed_in_its_second_epoch_ends_byte_for_byte_as_if_undisturbed(
     with pytest.raises(PowerCutError):
         train(Interrupted(PIXELS, after=30), threads=threads)
     resumed, resumed_history = train(threads=threads)
-    assert "goes on after epoch 1 of 3" in capsys.readouterr().err
+    assert "resumes after epoch 1 of 3" in capsys.readouterr().err
     assert weights(resumed) == weights(undisturbed)
     assert resumed_history.losses == history.losses
     files = [tmp_path / "resumed", tmp_path / "undisturbed"]
@@ -166,28 +164,28 @@ def test_a_run_killed_in_its_second_epoch_ends_byte_for_byte_as_if_undisturbed(
     [{"seed": 4}, {"learning_rate": 0.01}, {"code": "edited"}, {"latent": 128}, {"batch_size": 5}],
     ids=str,
 )
-def test_a_checkpoint_of_other_settings_is_not_gone_on_from(
+def test_a_checkpoint_of_other_settings_is_not_resumed(
     train: Callable[..., tuple[Autoencoder, History]],
     change: dict[str, Any],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     train(PIXELS[:4], epochs=1)
     train(PIXELS[:4], epochs=1, **change)
-    said = capsys.readouterr().err
-    assert "training starts anew" in said
-    assert "goes on" not in said
+    messages = capsys.readouterr().err
+    assert "starts anew" in messages
+    assert "resumes" not in messages
 
 
-def test_a_checkpoint_of_other_images_is_not_gone_on_from(
+def test_a_checkpoint_of_other_images_is_not_resumed(
     train: Callable[..., tuple[Autoencoder, History]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(PIXELS[:4], epochs=1)
     train(PIXELS[4:8], epochs=1)
-    assert "training starts anew" in capsys.readouterr().err
+    assert "starts anew" in capsys.readouterr().err
 
 
 @pytest.mark.trains
-def test_more_epochs_go_on_from_fewer_and_fewer_start_anew(
+def test_more_epochs_resume_from_fewer_and_fewer_start_anew(
     train: Callable[..., tuple[Autoencoder, History]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -202,7 +200,7 @@ def test_more_epochs_go_on_from_fewer_and_fewer_start_anew(
     assert weights(again) == before
 
 
-def test_a_damaged_checkpoint_is_not_gone_on_from(
+def test_a_damaged_checkpoint_is_not_resumed(
     train: Callable[..., tuple[Autoencoder, History]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -261,7 +259,7 @@ def test_a_file_that_is_no_autoencoder_is_refused_with_a_remedy(
 ) -> None:
     file = tmp_path / "weights.safetensors"
     file.write_bytes(content)
-    with pytest.raises(WeightsError, match="delete it and run again"):
+    with pytest.raises(WeightsError, match="delete it"):
         load_autoencoder(file)
 
 
@@ -275,7 +273,7 @@ def test_pixels_reach_the_network_in_their_place_and_colour() -> None:
     assert tensor[3, 2, 10, 70] == pytest.approx(PIXELS[3, 10, 70, 2] / 255)
 
 
-def test_what_is_given_back_is_the_networks_output_as_pixels() -> None:
+def test_a_reconstruction_is_the_networks_output_as_pixels() -> None:
     model = Autoencoder(latent=64).eval()
     with torch.no_grad():
         output = model(to_tensor(PIXELS[:2], CPU)).clamp(0, 1).permute(0, 2, 3, 1).numpy() * 255

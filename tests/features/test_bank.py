@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lymphokit.errors import BankError
-from lymphokit.features.bank import NOTHING, about_path, open_bank, write_bank
+from lymphokit.features.bank import NOTHING, metadata_path, open_bank, write_bank
 
 FEATURES = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 
@@ -70,5 +70,5 @@ def test_half_a_bank_is_none(tmp_path: Path, lacking: str) -> None:
 
 def test_the_metadata_stands_beside_the_features_for_people_to_read(tmp_path: Path) -> None:
     write(tmp_path / "drawn.npy", batches(7))
-    assert about_path(tmp_path / "drawn.npy") == tmp_path / "drawn.json"
+    assert metadata_path(tmp_path / "drawn.npy") == tmp_path / "drawn.json"
     assert json.loads((tmp_path / "drawn.json").read_text())["source"] == "drawn by hand"

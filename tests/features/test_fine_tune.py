@@ -27,17 +27,17 @@ UNSEEN, THEIRS = np.arange(16, 24), np.arange(16, 24) % 2
 
 
 class Stored:
-    """Images of cells that remember how they were asked for."""
+    """Images of cells that record the reads."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         self.images = images
-        self.asked: list[list[int]] = []
+        self.reads: list[list[int]] = []
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, cells: NDArray[np.int64], /) -> NDArray[np.uint8]:
-        self.asked.append([int(cell) for cell in cells])
+        self.reads.append([int(cell) for cell in cells])
         return self.images[cells]
 
 
@@ -162,13 +162,13 @@ def test_history_has_an_entry_an_epoch_and_the_last_is_of_the_network_that_is_le
     assert tuned.history[-1].accuracy == np.mean(called == THEIRS)
 
 
-def test_watching_validation_cells_changes_nothing(backbone: Backbone, tuned: FineTuned) -> None:
-    unwatched = fine_tune(backbone, red_and_blue(), CELLS, LABELS, settings=SETTINGS, seed=1)
+def test_validation_cells_change_nothing(backbone: Backbone, tuned: FineTuned) -> None:
+    without = fine_tune(backbone, red_and_blue(), CELLS, LABELS, settings=SETTINGS, seed=1)
     np.testing.assert_array_equal(
-        unwatched.log_odds(red_and_blue(), UNSEEN), tuned.log_odds(red_and_blue(), UNSEEN)
+        without.log_odds(red_and_blue(), UNSEEN), tuned.log_odds(red_and_blue(), UNSEEN)
     )
-    assert all(math.isnan(entry.accuracy) for entry in unwatched.history)
-    assert [entry.loss for entry in unwatched.history] == [entry.loss for entry in tuned.history]
+    assert all(math.isnan(entry.accuracy) for entry in without.history)
+    assert [entry.loss for entry in without.history] == [entry.loss for entry in tuned.history]
 
 
 def test_log_odds_are_those_of_the_networks_probabilities(tuned: FineTuned) -> None:
@@ -193,14 +193,14 @@ def test_log_odds_do_not_depend_on_the_batch_that_a_cell_is_in(tuned: FineTuned)
 def test_images_are_taken_a_batch_at_a_time(tuned: FineTuned) -> None:
     images = red_and_blue()
     tuned.log_odds(images, np.arange(10, 20))
-    assert images.asked == [[10, 11, 12, 13], [14, 15, 16, 17], [18, 19]]
+    assert images.reads == [[10, 11, 12, 13], [14, 15, 16, 17], [18, 19]]
 
 
 def test_each_epoch_sees_every_cell_once_in_an_order_of_its_own(backbone: Backbone) -> None:
     images, cells = red_and_blue(), np.array([20, 3, 8, 11, 2, 5])
     fine_tune(backbone, images, cells, LABELS[:6], settings=having(epochs=2), seed=1)
-    assert [len(batch) for batch in images.asked] == [4, 2, 4, 2]
-    epochs = [[*images.asked[step], *images.asked[step + 1]] for step in (0, 2)]
+    assert [len(batch) for batch in images.reads] == [4, 2, 4, 2]
+    epochs = [[*images.reads[step], *images.reads[step + 1]] for step in (0, 2)]
     assert [sorted(seen) for seen in epochs] == [sorted(cells)] * 2
     assert epochs[0] != epochs[1]
 
@@ -213,7 +213,7 @@ def test_a_cell_left_over_joins_the_last_batch(
 ) -> None:
     images, settings = red_and_blue(side=64), having(epochs=1, batch_size=size)
     fine_tune(backbone, images, CELLS[:n], LABELS[:n], settings=settings, seed=1)
-    assert [len(batch) for batch in images.asked] == expected
+    assert [len(batch) for batch in images.reads] == expected
 
 
 def test_a_cell_left_over_does_not_stop_a_network_with_batch_norm(backbone: Backbone) -> None:
@@ -223,7 +223,7 @@ def test_a_cell_left_over_does_not_stop_a_network_with_batch_norm(backbone: Back
     assert math.isfinite(fitted.history[0].loss)
 
 
-def test_images_are_flipped_as_often_as_is_asked_for(backbone: Backbone) -> None:
+def test_images_are_flipped_with_the_given_probability(backbone: Backbone) -> None:
     losses = {
         flips: fine_tune(
             backbone,
@@ -263,22 +263,22 @@ def test_three_kinds_are_told_apart_by_adam(backbone: Backbone) -> None:
     images[np.arange(24), ..., labels] += 50
     cells, unseen = np.arange(18), np.arange(18, 24)
     settings = Adam(10, 6, 3e-3, 0.5, "float32")
-    own = Stored(images.astype(np.uint8))
+    stored = Stored(images.astype(np.uint8))
     fitted = fine_tune(
         backbone,
-        own,
+        stored,
         cells,
         labels[:18],
         settings=settings,
         seed=1,
         validation=(unseen, labels[18:]),
     )
-    said = fitted.log_probabilities(own, unseen)
-    np.testing.assert_allclose(np.exp(said).sum(axis=1), 1.0, atol=1e-6)
-    np.testing.assert_array_equal(said.argmax(axis=1), labels[18:])
+    scores = fitted.log_probabilities(stored, unseen)
+    np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1.0, atol=1e-6)
+    np.testing.assert_array_equal(scores.argmax(axis=1), labels[18:])
     assert fitted.history[-1].accuracy == 1.0
-    with pytest.raises(ValueError, match="of a network of 3"):
-        fitted.log_odds(own, unseen)
+    with pytest.raises(ValueError, match="has 3"):
+        fitted.log_odds(stored, unseen)
 
 
 def test_the_first_step_of_adam_is_as_long_as_the_learning_rate(backbone: Backbone) -> None:

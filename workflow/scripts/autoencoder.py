@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lymphokit.features.autoencoder import save_autoencoder
+from lymphokit.features.autoencoder import (
+    mean_image_error,
+    reconstruct,
+    reconstruction_error,
+    save_autoencoder,
+)
 from lymphokit.features.compute import best_device
-from lymphokit.features.reconstruct import mean_image_error, reconstruct, reconstruction_error
 from lymphokit.features.train_autoencoder import train_autoencoder
 from lymphokit.figures.reconstruction import reconstruction_figure
 from lymphokit.files import write_json
@@ -18,11 +22,9 @@ from lymphokit.progress import say
 with job(snakemake.log[0], snakemake.threads):
     settings, variant = dict(snakemake.params.settings), snakemake.wildcards.variant
     latent = settings.pop("variants")[variant]
-    pixels, checkpoint = (
-        open_pixels(Path(snakemake.input.pixels)),
-        Path(snakemake.params.checkpoint),
-    )
-    where = {"threads": snakemake.threads, "device": best_device()}
+    pixels = open_pixels(Path(snakemake.input.pixels))
+    checkpoint = Path(snakemake.params.checkpoint)
+    compute = {"threads": snakemake.threads, "device": best_device()}
     model, history = train_autoencoder(
         pixels,
         latent=latent,
@@ -30,22 +32,22 @@ with job(snakemake.log[0], snakemake.threads):
         checkpoint=checkpoint,
         code=snakemake.params.code,
         **settings,
-        **where,
+        **compute,
     )
-    error = reconstruction_error(model, pixels, batch_size=settings["batch_size"], **where)
-    to_beat = mean_image_error(pixels)
-    say(f"{variant}: squared error {error:.5f}; giving back the mean image: {to_beat:.5f}")
+    error = reconstruction_error(model, pixels, batch_size=settings["batch_size"], **compute)
+    baseline = mean_image_error(pixels)
+    say(f"{variant}: squared error {error:.5f}; baseline, the mean image: {baseline:.5f}")
     shown = np.array(pixels[np.linspace(0, len(pixels) - 1, 8).astype(int)])
     reconstruction_figure(
         shown,
-        reconstruct(model, shown, **where),
+        reconstruct(model, shown, **compute),
         variant=variant,
         latent=latent,
         n_images=len(pixels),
         error=error,
-        mean_image_error=to_beat,
+        mean_image_error=baseline,
     ).savefig(snakemake.output.figure, dpi=150)
-    about = {**asdict(history), "error": error, "mean_image_error": to_beat}
-    write_json(Path(snakemake.output.history), about)
+    record = {**asdict(history), "error": error, "mean_image_error": baseline}
+    write_json(Path(snakemake.output.history), record)
     save_autoencoder(model, Path(snakemake.output.weights))
     checkpoint.unlink()

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.cohort.tables import read_table, write_table
-from lymphokit.features.backbone import load_backbone, save_network
+from lymphokit.features.backbone import load_backbone
+from lymphokit.features.compute import save_weights
 from lymphokit.features.fine_tune import Adam, fine_tune
 from lymphokit.figures.confusion import confusion_figure
 from lymphokit.figures.terminal_tables import share_with_interval
@@ -35,7 +36,7 @@ with job(snakemake.log[0], snakemake.threads):
         seed=snakemake.params.seed,
         validation=(held_out, labels[held_out]),
     )
-    save_network(trained.classifier.network, Path(snakemake.output.weights))
+    save_weights(trained.classifier.network, Path(snakemake.output.weights))
     write_table(pd.DataFrame(map(asdict, trained.history)), snakemake.output.history)
     called = trained.log_probabilities(images, held_out).argmax(axis=1)
     calls = cells.loc[held_out, ["file", "type"]].assign(called=np.array(types)[called])

@@ -19,8 +19,8 @@ from lymphokit.deep_mil.attention_mil import AttentionMil
 from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.deep_mil.preparation import label_weights, scale_clinical
 from lymphokit.features.autoencoder import Autoencoder
-from lymphokit.features.compute import best_device, repeatable
-from lymphokit.imaging.augment import training_transforms
+from lymphokit.features.compute import best_device, repeatable, seeded
+from lymphokit.features.training_steps import random_flips
 from lymphokit.imaging.pixels import SIDE
 
 _CHUNK_CELLS = 128  # encoded at once outside training
@@ -94,9 +94,7 @@ class EndToEndNetwork:
         self.scaler_ = StandardScaler().fit(clinical.matrix())
         self.weights_ = label_weights(labels, self.settings.weighted_loss)
         device = best_device()
-        forked = [device] if device.type == "cuda" else []
-        with repeatable(torch.get_num_threads()), torch.random.fork_rng(devices=forked):
-            torch.manual_seed(self.seed)
+        with repeatable(), seeded(self.seed, device):
             self._build(bags, device)
             optimizers = self._optimizers()
             attributes = scale_clinical(self.scaler_, clinical).to(device)
@@ -117,7 +115,7 @@ class EndToEndNetwork:
         latents = self._latents(bags)  # (n_cells, numbers)
         attributes = scale_clinical(self.scaler_, clinical).to(latents.device)  # (n_bags, 2)
         # Bag by bag, so that the sums over a bag do not depend on the other bags.
-        with repeatable(torch.get_num_threads()), torch.inference_mode():
+        with repeatable(), torch.inference_mode():
             logits = [
                 self.classifier_(cells, torch.zeros_like(cells[:, 0], dtype=torch.long), clinical)
                 for cells, clinical in zip(
@@ -176,7 +174,7 @@ class EndToEndNetwork:
     def _batches(self, epoch: int, patients: _Patients) -> Iterator[_Batch]:
         """The bags in an order, with cells and flips, drawn from the seed and the epoch."""
         rng = np.random.default_rng([self.seed, epoch])
-        transforms = training_transforms(flips=self.settings.flips, seed=self.seed, epoch=epoch)
+        flip = random_flips(self.settings.flips, seed=self.seed, epoch=epoch)
         device, size = patients.clinical.device, self.settings.batch_bags
         order = rng.permutation(len(patients.bags))
         for bags in np.split(order, range(size, len(order), size)):
@@ -185,10 +183,9 @@ class EndToEndNetwork:
                 _draw(patients.sorted_cells[bag], self.settings.cells_per_bag, rng) for bag in bags
             ]
             images = _as_images(patients.bags.instances[np.concatenate(cells)])
-            flipped = np.stack([transforms(image=image)["image"] for image in images])
             sizes = torch.tensor([len(each) for each in cells])
             yield _Batch(
-                _pixels(flipped, self.settings.side).to(device),
+                _pixels(flip(images), self.settings.side).to(device),
                 torch.arange(len(bags)).repeat_interleave(sizes).to(device),
                 patients.clinical[torch.from_numpy(bags)],
                 torch.from_numpy(labels.astype(np.float32)).to(device),
@@ -247,7 +244,7 @@ class EndToEndNetwork:
         """The latents of all cells, a few at a time: (n_cells, numbers)."""
         device = best_device()
         parts = []
-        with repeatable(torch.get_num_threads()), torch.inference_mode():
+        with repeatable(), torch.inference_mode():
             for start in range(0, len(bags.instances), _CHUNK_CELLS):
                 chunk = _pixels(bags.instances[start : start + _CHUNK_CELLS], self.settings.side)
                 parts.append(self.autoencoder_.encode(chunk.to(device)).flatten(1))

@@ -1,4 +1,4 @@
-"""AlexNet, which timm lacks, made known to timm: from here on it is a timm model like any other."""
+"""AlexNet, which timm lacks, registered with timm: importing this module makes it available."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from timm.models import (  # noqa: E402
 _CHANNELS, _WIDTH = 3, 4096
 _WEIGHTS = torchvision.models.AlexNet_Weights.IMAGENET1K_V1
 
-default_cfgs = generate_default_cfgs(  # the name under which timm looks for it
+default_cfgs = generate_default_cfgs(  # timm looks for this name in the module
     {
         "alexnet.tv_in1k": {
             "url": _WEIGHTS.url,
@@ -39,9 +39,9 @@ def alexnet(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """AlexNet of torchvision as `timm.create_model("alexnet", ...)` gives it.
 
     Images (n, 3, h, w) of at least 63 x 63, normalised by ImageNet's mean and deviation. Without
-    classes it gives its 4096 penultimate features, after their ReLU. pretrained: torchvision's own
-    weights of ImageNet, from its address or torch's cache. In training half of the units of
-    the two wide layers are dropped, as in torchvision.
+    classes it gives its 4096 penultimate features, after their ReLU. pretrained: torchvision's
+    weights of ImageNet, from its URL or torch's cache. Dropout of a half in the two wide layers,
+    as in torchvision.
     Source: report 4.3, which tries it; Krizhevsky 2014.
     """
     network: nn.Module = build_model_with_cfg(_without_weights, "alexnet", pretrained, **kwargs)
@@ -49,7 +49,7 @@ def alexnet(pretrained: bool = False, **kwargs: Any) -> nn.Module:
 
 
 def _without_weights(num_classes: int, in_chans: int) -> nn.Module:
-    """AlexNet at random; num_classes 0: without a classifier."""
+    """AlexNet with random weights; num_classes 0: without a classifier."""
     if in_chans != _CHANNELS:
         raise ValueError(f"alexnet takes RGB images, not {in_chans} channels")
     network: nn.Module = torchvision.models.AlexNet()

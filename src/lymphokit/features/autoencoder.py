@@ -1,35 +1,34 @@
-"""The autoencoder of report 3.4.1: 128 x 128 pixels to 8 x 8 x c numbers, and back."""
+"""The autoencoder of report 3.4.1: 128 x 128 pixels to a latent of 8 x 8 x c, and back."""
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
-from lymphokit.features.compute import repeatable
+from lymphokit.features.compute import autocast, pixels_to_tensor, repeatable, save_weights
 from lymphokit.imaging.pixels import SIDE
 from lymphokit.imaging.segment import Pixels
 
 GRID = 8  # the latent's side: 128 halved by four poolings
-_ENCODER = (8, 16, 32)  # channels after all blocks but the last, which gives the latent's
-_DECODER = ((64, 1), (64, 2), (32, 1), (32, 2), (16, 1), (16, 2))  # channels and stride; then RGB
-_ABOUT = "lymphokit"  # the key of our metadata in a file of weights
+_ENCODER = (8, 16, 32)  # output channels of all encoder blocks but the last
+_DECODER = ((64, 1), (64, 2), (32, 1), (32, 2), (16, 1), (16, 2))  # output channels, stride
+_METADATA_KEY = "lymphokit"
+_CHUNK = 512  # images in memory at once where statistics of all images are taken
 
 
 class Autoencoder(nn.Module):
     """Four convolutional blocks down to the latent, seven transposed ones back to the image.
 
-    latent: how many numbers describe an image, a multiple of 64: 8192 = 128 channels x 8 x 8.
+    latent: number of features per image, a multiple of 64: 8192 = 128 channels x 8 x 8.
     Source: report 3.4.1, which gives the kinds of blocks and their numbers. The channels are ours,
-    and the strides: four of the seven double the side, with the finest grid left to the last, so
-    that two cores train over a hundred images a second.
+    and the strides: four of the seven double the side, the finest grid comes last, so that two
+    cores train over a hundred images a second.
     Departs: the last block is the transposed convolution alone. Its output is a colour, which
     rectified and normalised values are not.
     Raises ValueError for another latent size.
@@ -59,10 +58,10 @@ class Autoencoder(nn.Module):
         return encoded
 
     def start_at(self, colour: Tensor) -> None:
-        """Before training, let the last block give this colour (3,) everywhere, or nearly.
+        """Initialise the last block so that its output is nearly this colour (3,) everywhere.
 
-        Its usual start is far too wide for a transposed convolution, and a bias of 0 would need
-        hundreds of steps to become the colour of the smear.
+        The default weights are far too large for a transposed convolution, and from a bias of 0
+        the colour of the smear is hundreds of steps away.
         """
         nn.init.normal_(self.to_colours.weight, std=0.02)
         self.to_colours.bias = nn.Parameter(colour.clone())
@@ -85,16 +84,10 @@ def _transposed(channels: int, to: int, stride: int) -> nn.ConvTranspose2d:
 
 
 def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
-    """Pixels (n, 128, 128, 3) uint8 as the network takes them: (n, 3, 128, 128) in [0, 1]."""
+    """Input of the network from pixels (n, 128, 128, 3) uint8: (n, 3, 128, 128) in [0, 1]."""
     if pixels.shape[1:] != (SIDE, SIDE, 3):
         raise ValueError(f"images are {pixels.shape[1:]}, not {(SIDE, SIDE, 3)}")
-    own = torch.from_numpy(np.array(pixels))  # a copy: a memory map may not be written to
-    return own.to(device).permute(0, 3, 1, 2).float().div_(255)  # channels last, as they lay
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
-    """Inside, convolutions compute in `precision`: float32 or bfloat16."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    return pixels_to_tensor(pixels, device)
 
 
 def encode(
@@ -108,35 +101,75 @@ def encode(
 ) -> Iterator[NDArray[np.float32]]:
     """The latent of every image, batch by batch: (n_cells, 128, 128, 3) uint8 -> (n, latent)."""
     model = model.to(device).eval()
-    for batch in _batches(pixels, batch_size):
+    for batch in chunks(pixels, batch_size):
         with repeatable(threads), torch.inference_mode(), autocast(precision, device):
             latent = model.encode(to_tensor(batch, device)).flatten(1).float()
         yield latent.cpu().numpy()
 
 
-def _batches(pixels: Pixels, batch_size: int) -> Iterator[Pixels]:
-    for start in range(0, len(pixels), batch_size):
-        yield pixels[start : start + batch_size]
+def reconstruct(
+    model: Autoencoder, pixels: Pixels, *, threads: int, device: torch.device
+) -> Pixels:
+    """Encode and decode a few images: (n, 128, 128, 3) uint8 -> the same."""
+    model = model.to(device).eval()
+    with repeatable(threads), torch.inference_mode():
+        colours = model(to_tensor(pixels, device)).float().clamp(0, 1)
+        levels = colours.mul(255).round().permute(0, 2, 3, 1).contiguous()
+    return np.asarray(levels.cpu().numpy().astype(np.uint8))
+
+
+def reconstruction_error(
+    model: Autoencoder, pixels: Pixels, *, batch_size: int, threads: int, device: torch.device
+) -> float:
+    """Mean squared error of colours in [0, 1] over all images: (n, 128, 128, 3) uint8."""
+    model = model.to(device).eval()
+    total = 0.0
+    with repeatable(threads), torch.inference_mode():
+        for batch in chunks(pixels, batch_size):
+            images = to_tensor(batch, device)
+            total += (model(images).clamp(0, 1) - images).square().mean().item() * len(images)
+    return total / len(pixels)
+
+
+def mean_image(pixels: Pixels) -> NDArray[np.float64]:
+    """The mean of all images in [0, 1]: (n, h, w, 3) uint8 -> (h, w, 3)."""
+    total = np.zeros(pixels.shape[1:], dtype=np.uint64)
+    for chunk in chunks(pixels):
+        total += chunk.sum(axis=0, dtype=np.uint64)
+    return total / (255.0 * len(pixels))
+
+
+def mean_image_error(pixels: Pixels) -> float:
+    """Baseline: mean squared error if the mean image is the reconstruction of every image."""
+    squares = np.zeros(pixels.shape[1:], dtype=np.uint64)
+    for chunk in chunks(pixels):
+        squares += np.square(chunk.astype(np.uint32)).sum(axis=0, dtype=np.uint64)
+    mean_square = squares / (255.0**2 * len(pixels))
+    return float((mean_square - mean_image(pixels) ** 2).mean())
+
+
+def chunks(pixels: Pixels, size: int = _CHUNK) -> Iterator[Pixels]:
+    """Consecutive parts of so many images, so that a memory map is never read whole."""
+    for start in range(0, len(pixels), size):
+        yield pixels[start : start + size]
 
 
 def save_autoencoder(model: Autoencoder, path: Path) -> None:
-    """Write the weights as a .safetensors file that says its latent size; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
-    part = path.with_name(f"{path.name}.part")
-    save_file(weights, part, metadata={_ABOUT: json.dumps({"latent": model.latent})})
-    part.replace(path)
+    """Write the weights as a .safetensors file with the latent size in its metadata."""
+    save_weights(model, path, {_METADATA_KEY: json.dumps({"latent": model.latent})})
 
 
 def load_autoencoder(path: Path) -> Autoencoder:
-    """Read what `save_autoencoder` wrote. Raises WeightsError where the file is something else."""
+    """Read a file of `save_autoencoder`. Raises WeightsError if the file is something else."""
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})[_ABOUT])
+            metadata = json.loads((file.metadata() or {})[_METADATA_KEY])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        model = Autoencoder(latent=about["latent"])
+        model = Autoencoder(latent=metadata["latent"])
         model.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        remedy = "delete it and run again, which trains it anew"
-        raise WeightsError(f"{path} holds no autoencoder of ours ({error}); {remedy}") from error
+        remedy = "delete it and run again to train it anew"
+        raise WeightsError(
+            f"{path} is not an autoencoder of this kit ({error}); {remedy}"
+        ) from error
     return model

@@ -1,4 +1,4 @@
-"""Feature banks: the features of all cells on disk, a row a cell, read through a memory map."""
+"""Feature banks: features of all cells on disk, one row per cell, read through a memory map."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ from lymphokit.errors import BankError
 from lymphokit.files import write_json
 from lymphokit.imaging.rows import RowWriter
 
-# Whatever makes features says what it was fitted on: a model may read features that were fitted
-# on no label at all, or on training patients of its fold, whose lineage is checked.
+# What the features were fitted on. A model may read features that were fitted without labels, or
+# on training patients of its fold; the audit checks the latter.
 FittedOn = Literal[
     "nothing of this cohort", "all images, without labels", "training patients of the fold"
 ]
@@ -26,8 +26,8 @@ _IMAGE_AXES = 4  # cells, rows, columns, colours
 class Bank:
     """An opened bank.
 
-    features (n_cells, n_features) float32, or uint8 of images, mapped and read-only; metadata:
-    `source` and `fitted_on`, in words, and whatever else was written with it.
+    features (n_cells, n_features) float32, or uint8 for images; a read-only memory map.
+    metadata: `source` and `fitted_on`, as text, and whatever else was written with it.
     """
 
     features: NDArray[Any]
@@ -45,9 +45,9 @@ def write_bank(
 ) -> None:
     """Stream batches of features (n, n_features) into `path` (.npy) and metadata beside it.
 
-    fitted_on: what the maker of the features learned from. The file appears when its last row is
-    in; memory does not grow with n_cells.
-    Raises BankError for a feature that is not finite and where there are not n_cells rows.
+    fitted_on: the data that the source of the features was fitted on. The file appears when it is
+    complete; memory does not grow with n_cells.
+    Raises BankError for a feature that is not finite, and unless there are n_cells rows.
     """
     with RowWriter(path, (n_cells, n_features), np.float32) as rows:
         for batch in batches:
@@ -56,33 +56,33 @@ def write_bank(
                 cell = rows.written + int(unusable[0])
                 raise BankError(f"{path}: the features of cell {cell} are not finite numbers")
             rows.append(batch)
-    about = {
+    content = {
         **metadata,
         "fitted_on": fitted_on,
         "n_cells": n_cells,
         "n_features": n_features,
     }
-    write_json(about_path(path), about)
+    write_json(metadata_path(path), content)
 
 
 def open_bank(path: Path, n_cells: int) -> Bank:
-    """Open a bank for a cohort of n_cells cells; one of images as a row of levels a cell.
+    """Open a bank of a cohort of n_cells cells; an image bank has the levels of a cell as its row.
 
-    Raises BankError where it is missing or was made for another number of cells.
+    Raises BankError if it is missing or has another number of cells.
     """
     features = np.load(path, mmap_mode="r") if path.exists() else np.empty(0)
-    of_images = features.ndim == _IMAGE_AXES
-    if not path.exists() or not (of_images or about_path(path).exists()):
+    has_images = features.ndim == _IMAGE_AXES
+    if not path.exists() or not (has_images or metadata_path(path).exists()):
         raise BankError(f"no feature bank at {path}: run the rule that makes it")
     if len(features) != n_cells:
         raise BankError(
             f"{path} holds {len(features):,} cells, the cohort has {n_cells:,}: delete the bank, "
             "and the next run makes it again"
         )
-    if of_images:
-        about = {"source": f"the images of {path.name}", "fitted_on": NOTHING}
-        return Bank(features.reshape(n_cells, -1), about)
-    return Bank(features, json.loads(about_path(path).read_text()))
+    if has_images:
+        metadata = {"source": f"the images of {path.name}", "fitted_on": NOTHING}
+        return Bank(features.reshape(n_cells, -1), metadata)
+    return Bank(features, json.loads(metadata_path(path).read_text()))
 
 
 def open_features(paths: Iterable[str | Path], n_cells: int) -> dict[str, NDArray[Any]]:
@@ -93,6 +93,6 @@ def open_features(paths: Iterable[str | Path], n_cells: int) -> dict[str, NDArra
     return {Path(path).stem: open_bank(Path(path), n_cells).features for path in paths}
 
 
-def about_path(path: Path) -> Path:
-    """Where a bank's metadata stands."""
+def metadata_path(path: Path) -> Path:
+    """The path of a bank's metadata."""
     return path.with_suffix(".json")

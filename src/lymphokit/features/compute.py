@@ -1,25 +1,61 @@
-"""Where networks run, and on how much of it."""
+"""What running a network needs: device, threads, seeds, precision, tensors of pixels, weights."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 
 def best_device() -> torch.device:
-    """The GPU where torch can use one, else the CPU."""
+    """The GPU if torch can use one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager
-def repeatable(threads: int) -> Iterator[None]:
-    """Inside, torch keeps to so many CPU threads and to algorithms that always give the same."""
+def repeatable(threads: int | None = None) -> Iterator[None]:
+    """Inside, torch uses deterministic algorithms and `threads` CPU threads; None: as many as now.
+
+    The number of threads matters because it decides the order of sums.
+    """
     before = torch.get_num_threads()
     before_cudnn = torch.backends.cudnn.deterministic
-    torch.set_num_threads(threads)
+    torch.set_num_threads(before if threads is None else threads)
     torch.backends.cudnn.deterministic = True
     try:
         yield
     finally:
         torch.set_num_threads(before)
         torch.backends.cudnn.deterministic = before_cudnn
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Inside, torch's random numbers follow from the seed; afterwards its state is as before."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
+    """Inside, convolutions and matrix products compute in `precision`: float32 or bfloat16."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def pixels_to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Images (n, h, w, 3) uint8 as (n, 3, h, w) float32 in [0, 1], channels last in memory."""
+    copy = torch.from_numpy(np.array(images))  # torch must not write to a read-only memory map
+    return copy.to(device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the weights as a .safetensors file; `path` appears when the file is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
+    part = path.with_name(f"{path.name}.part")
+    save_file(weights, part, metadata=None if metadata is None else dict(metadata))
+    part.replace(path)

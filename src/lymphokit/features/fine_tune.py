@@ -1,4 +1,4 @@
-"""A pretrained network trained whole to tell kinds of cells; its last layer is a new one."""
+"""Fine-tune a pretrained network: all layers, and a new last one, on cells of several classes."""
 
 import copy
 import math
@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lymphokit.errors import LymphokitError
-from lymphokit.features.autoencoder import autocast
 from lymphokit.features.backbone import Backbone, as_input
-from lymphokit.features.compute import best_device, repeatable
-from lymphokit.imaging.augment import training_transforms
+from lymphokit.features.compute import autocast, best_device, repeatable, seeded
+from lymphokit.features.training_steps import draw_batches, gradient_step, random_flips
 from lymphokit.progress import note
 
 
 class CellImages(Protocol):
-    """The images of all cells, read when they are asked for."""
+    """The images of all cells, read on access."""
 
     def __len__(self) -> int:
-        """How many cells there are."""
+        """Number of cells."""
         ...
 
     def __getitem__(self, cells: NDArray[np.int64], /) -> NDArray[np.uint8]:
@@ -34,11 +33,11 @@ class CellImages(Protocol):
 
 @dataclass(frozen=True)
 class Training(ABC):
-    """How a network is trained.
+    """Training settings, whatever the optimizer.
 
-    flips: probability of each of a horizontal and a vertical flip of an image in training;
-    precision: float32, or bfloat16 for the network's layers but the last, weights staying float32;
-    auto is bfloat16 on a GPU and float32 elsewhere, where bfloat16 was seven times slower.
+    flips: probability of each of a horizontal and a vertical flip of an image in training.
+    precision: float32, or bfloat16 for all layers but the last; weights stay float32. auto is
+    bfloat16 on a GPU and float32 elsewhere, where bfloat16 took seven times as long.
     """
 
     epochs: int
@@ -49,12 +48,12 @@ class Training(ABC):
 
     @abstractmethod
     def optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """What moves these weights."""
+        """An optimizer of these weights."""
 
 
 @dataclass(frozen=True)
 class Sgd(Training):
-    """Training by stochastic gradient descent."""
+    """Training by stochastic gradient descent with momentum."""
 
     momentum: float
     weight_decay: float
@@ -68,7 +67,7 @@ class Sgd(Training):
 
 @dataclass(frozen=True)
 class Adam(Training):
-    """Training by Adam, its other numbers torch's own."""
+    """Training by Adam with the other defaults of torch."""
 
     def optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Adam without weight decay."""
@@ -77,10 +76,10 @@ class Adam(Training):
 
 @dataclass(frozen=True)
 class Epoch:
-    """How training went.
+    """Training history of one epoch.
 
-    epoch counts from 1; loss: mean negative log-likelihood of the training cells while it ran,
-    flips, dropout and all; accuracy on the validation cells after it, in [0, 1], nan without any.
+    epoch counts from 1; loss: mean negative log-likelihood of the training cells during the epoch,
+    with flips and dropout; accuracy: on the validation cells after it, in [0, 1], nan without any.
     """
 
     epoch: int
@@ -89,7 +88,7 @@ class Epoch:
 
 
 class Classifier(nn.Module):
-    """A backbone's network, copied and trainable, then a linear layer and log-softmax."""
+    """A trainable copy of a backbone's network, then a linear layer and log-softmax."""
 
     def __init__(self, backbone: Backbone, n_classes: int, precision: str) -> None:
         super().__init__()
@@ -99,21 +98,19 @@ class Classifier(nn.Module):
         self.log_softmax = nn.LogSoftmax(dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities of the classes: (n, 3, h, w) -> (n, n_classes) float32.
-
-        The last layer computes in float32: in bfloat16, confident cells would tie by the hundred.
-        """
-        on_gpu = images.device.type == "cuda"
-        wanted = {"auto": "bfloat16" if on_gpu else "float32"}
-        with autocast(wanted.get(self.precision, self.precision), images.device):
+        """Log-probabilities of the classes: (n, 3, h, w) -> (n, n_classes) float32."""
+        automatic = "bfloat16" if images.device.type == "cuda" else "float32"
+        precision = automatic if self.precision == "auto" else self.precision
+        with autocast(precision, images.device):
             features = self.network(images)
+        # float32: in bfloat16 the scores of confident cells would tie by the hundred.
         log_probabilities: Tensor = self.log_softmax(self.last(features.float()))
         return log_probabilities
 
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A trained classifier of cells, and the history of its training, an entry an epoch."""
+    """A trained classifier of cells and its history, one entry per epoch."""
 
     classifier: Classifier
     backbone: Backbone
@@ -125,27 +122,27 @@ class FineTuned:
     ) -> NDArray[np.float64]:
         """Log-probability of each class for these cells: (n, n_classes).
 
-        Images are taken a batch at a time, and the batch that a cell is in does not matter.
-        Raises LymphokitError where the network was trained so badly that some are no numbers.
+        Images are read batch by batch; the result does not depend on the batches.
+        Raises LymphokitError where a diverged network gives values that are not finite.
         """
         return _log_probabilities(self.classifier, self.backbone, images, cells, self.batch_size)
 
     def log_odds(self, images: CellImages, cells: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Log-odds log P(1) - log P(0) of these cells: (n,), above 0 for a cell called 1.
+        """Log-odds log P(1) - log P(0) of these cells: (n,).
 
-        Raises ValueError for a network that tells more than two classes, LymphokitError as
+        Raises ValueError for a network of more than two classes, LymphokitError as
         `log_probabilities` does.
         """
         n_classes = self.classifier.last.out_features
         if n_classes != 2:
-            raise ValueError(f"log-odds of two classes were asked of a network of {n_classes}")
-        of_0, of_1 = self.log_probabilities(images, cells).T
-        return np.asarray(of_1 - of_0)
+            raise ValueError(f"log-odds need two classes; the network has {n_classes}")
+        class_0, class_1 = self.log_probabilities(images, cells).T
+        return np.asarray(class_1 - class_0)
 
 
 @dataclass(frozen=True)
-class _Lesson:
-    """What is learned: cells (n,) and their labels (n,), each in 0, 1, ..., and how."""
+class _TrainingCells:
+    """Cells (n,) and their labels (n,), each in 0, 1, ..., with all that an epoch needs."""
 
     backbone: Backbone
     images: CellImages
@@ -168,35 +165,32 @@ def fine_tune(
 ) -> FineTuned:
     """Train a copy of a backbone, all its layers, on cells (n,) with labels (n,) in 0, 1, ...
 
-    The loss is the negative log-likelihood; there is nothing to stop the training early.
-    A new last layer, the order of the cells, flips and dropout follow from the seed alone.
-    validation: other cells and their labels, on which each epoch is scored; nothing is chosen by
-    them. The backbone is left as it was, for the next one to start from.
+    The loss is the negative log-likelihood; there is no early stopping.
+    The initial last layer, the order of cells, flips and dropout follow from the seed alone.
+    validation: other cells and their labels, to score each epoch; nothing is selected by them.
+    The backbone is not changed.
     Fitted on: `cells` alone.
-    Raises ValueError unless every label from 0 to the highest occurs, two at least, and there is
-    one for each cell; LymphokitError where the loss, or what is said of the validation cells, is
-    no longer a number.
+    Raises ValueError unless every label from 0 to the highest occurs, at least two, and each cell
+    has one; LymphokitError where the loss or a score of a validation cell is not finite.
     Source: report 3.4.2 (Adam, eight classes) and 4.3 (SGD, two). Departs: settings of SGD, which
-    the report does not give, and flips. timm's VGG19, unlike torchvision's, drops no units unless
-    told to.
+    the report does not give, and flips. The dropout of torchvision's VGG19 is off by default in
+    timm's.
     """
     n_classes = _count_classes(labels)
     if len(cells) != len(labels):
         raise ValueError(f"{len(cells)} cells have {len(labels)} labels")
     device = best_device()
-    lesson = _Lesson(backbone, images, cells, labels, settings, seed, device)
-    forked = [device] if device.type == "cuda" else []
+    training = _TrainingCells(backbone, images, cells, labels, settings, seed, device)
     history: list[Epoch] = []
-    with repeatable(torch.get_num_threads()), torch.random.fork_rng(devices=forked):
-        torch.manual_seed(seed)
-        classifier = _on(device, Classifier(backbone, n_classes, settings.precision))
+    with repeatable(), seeded(seed, device):
+        classifier = _to_device(Classifier(backbone, n_classes, settings.precision), device)
         optimizer = settings.optimizer(classifier.parameters())
         for epoch in range(settings.epochs):
-            loss = _run_epoch(classifier, optimizer, lesson, epoch)
-            accuracy = _accuracy(classifier, lesson, validation)
+            loss = _run_epoch(classifier, optimizer, training, epoch)
+            accuracy = _accuracy(classifier, training, validation)
             history.append(Epoch(epoch + 1, loss, accuracy))
             note(f"epoch {epoch + 1} of {settings.epochs}: loss {loss:.4f}")
-    optimizer.zero_grad()  # lets go of the gradients, as many numbers as weights
+    optimizer.zero_grad()  # frees the gradients, as large as the weights
     trained = classifier.eval().requires_grad_(False)
     return FineTuned(trained, backbone, settings.batch_size, tuple(history))
 
@@ -206,69 +200,58 @@ def _count_classes(labels: NDArray[np.int64]) -> int:
     if len(found) < 2 or not np.array_equal(found, np.arange(len(found))):
         raise ValueError(
             f"the labels of the training cells are {found.tolist() or 'none'}: "
-            "a network learns from both 0 and 1, and from every label up to the highest"
+            "training needs both 0 and 1, and every label up to the highest"
         )
     return len(found)
 
 
-def _on(device: torch.device, classifier: Classifier) -> Classifier:
+def _to_device(classifier: Classifier, device: torch.device) -> Classifier:
     return classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def _run_epoch(
-    classifier: Classifier, optimizer: torch.optim.Optimizer, lesson: _Lesson, epoch: int
+    classifier: Classifier, optimizer: torch.optim.Optimizer, training: _TrainingCells, epoch: int
 ) -> float:
-    """One pass over all cells in an order, and with flips, that seed and epoch alone decide."""
+    """One pass over all cells; the mean loss."""
     classifier.train()
-    settings, n_cells = lesson.settings, len(lesson.cells)
-    transforms = training_transforms(flips=settings.flips, seed=lesson.seed, epoch=epoch)
-    order = np.random.default_rng([lesson.seed, epoch]).permutation(n_cells)
-    total = torch.zeros((), device=lesson.device)  # read once: each look would wait for the GPU
-    for chosen in _batches(order, settings.batch_size):
-        images = lesson.images[lesson.cells[chosen]]
-        flipped = np.stack([transforms(image=image)["image"] for image in images])
-        pixels = as_input(lesson.backbone, flipped, lesson.device)
-        labels = torch.from_numpy(lesson.labels[chosen]).to(lesson.device)
-        total += _step(classifier, optimizer, pixels, labels) * len(chosen)
-    loss = total.item() / n_cells
-    if not math.isfinite(loss):
+    settings, n_cells = training.settings, len(training.cells)
+    flip = random_flips(settings.flips, seed=training.seed, epoch=epoch)
+    batches = draw_batches(n_cells, settings.batch_size, seed=training.seed, epoch=epoch)
+    total = torch.zeros((), device=training.device)  # read once: each read waits for the GPU
+    for batch in _without_single(batches, settings.batch_size):
+        images = flip(training.images[training.cells[batch]])
+        labels = torch.from_numpy(training.labels[batch]).to(training.device)
+        scores = classifier(as_input(training.backbone, images, training.device))
+        loss = nn.functional.nll_loss(scores, labels)
+        total += gradient_step(optimizer, loss) * len(batch)
+    loss_of_epoch = total.item() / n_cells
+    if not math.isfinite(loss_of_epoch):
         raise LymphokitError(
-            f"fine-tuning: the loss of epoch {epoch + 1} is {loss}; "
+            f"fine-tuning: the loss of epoch {epoch + 1} is {loss_of_epoch}; "
             f"lower the learning rate, which is {settings.learning_rate}"
         )
-    return loss
+    return loss_of_epoch
 
 
-def _batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Parts of so many; one left over joins the last, as batch norm learns nothing from one."""
-    edges = list(range(size, len(order), size))
-    if edges and size > 1 and len(order) - edges[-1] == 1:
-        edges.pop()
-    return np.split(order, edges)
-
-
-def _step(
-    classifier: Classifier, optimizer: torch.optim.Optimizer, pixels: Tensor, labels: Tensor
-) -> Tensor:
-    """One step of the optimizer; the batch's loss before it."""
-    loss = nn.functional.nll_loss(classifier(pixels), labels)
-    optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    optimizer.step()
-    return loss.detach()
+def _without_single(batches: list[NDArray[np.int64]], size: int) -> list[NDArray[np.int64]]:
+    """Join a last batch of one cell to the one before: batch norm has no deviation of one."""
+    if size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+        return [*batches[:-2], np.concatenate(batches[-2:])]
+    return batches
 
 
 def _accuracy(
     classifier: Classifier,
-    lesson: _Lesson,
+    training: _TrainingCells,
     validation: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
 ) -> float:
     if validation is None:
         return math.nan
     cells, labels = validation
-    batch_size = lesson.settings.batch_size
-    said = _log_probabilities(classifier, lesson.backbone, lesson.images, cells, batch_size)
-    return float(np.mean(said.argmax(axis=1) == labels))
+    scores = _log_probabilities(
+        classifier, training.backbone, training.images, cells, training.settings.batch_size
+    )
+    return float(np.mean(scores.argmax(axis=1) == labels))
 
 
 def _log_probabilities(
@@ -281,12 +264,12 @@ def _log_probabilities(
     classifier.eval()
     device = classifier.last.weight.device
     shape = (len(cells), classifier.last.out_features)
-    said = torch.empty(shape, dtype=torch.float64, device=device)
-    with repeatable(torch.get_num_threads()), torch.inference_mode():
+    scores = torch.empty(shape, dtype=torch.float64, device=device)
+    with repeatable(), torch.inference_mode():
         for start in range(0, len(cells), batch_size):
             batch = slice(start, start + batch_size)
-            said[batch] = classifier(as_input(backbone, images[cells[batch]], device))
-    result: NDArray[np.float64] = said.cpu().numpy()
-    if not np.isfinite(result).all():  # they would rank above every number, or below
-        raise LymphokitError("a fine-tuned network gives no numbers; lower the learning rate")
+            scores[batch] = classifier(as_input(backbone, images[cells[batch]], device))
+    result: NDArray[np.float64] = scores.cpu().numpy()
+    if not np.isfinite(result).all():  # else they would rank above or below every number
+        raise LymphokitError("a fine-tuned network gives no finite scores; lower the learning rate")
     return result

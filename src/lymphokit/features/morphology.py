@@ -1,7 +1,7 @@
-"""What a haematologist would measure of a cell: its size and shape, its colours, its chromatin.
+"""Morphology of a cell as a haematologist assesses it: size, shape, colours, chromatin texture.
 
-Few features with names beside the thousands of a network: on a hundred patients they overfit
-less, and a person can read them.
+A few named features beside the thousands of a network: with a hundred patients they overfit less,
+and they are interpretable.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,10 +38,11 @@ NAMES: tuple[str, ...] = (
 def measure(image: Pixels, mask: Mask) -> NDArray[np.float32]:
     """The measurements of one cell, in the order of `NAMES`: (len(NAMES),).
 
-    image (h, w, 3) RGB, mask (h, w) true on the cell. Areas are logarithms of pixels, shapes are
-    ratios from 0 to 1, colours are RGB and CIELAB in levels from 0 to 255, chromatin is the size
-    of the Laplacian of the green channel, in which a stained nucleus is darkest, at three scales.
-    Nothing outside the mask is measured, so that the ground's stain cannot speak for the patient.
+    image (h, w, 3) RGB; mask (h, w), true on the cell.
+    Areas are logarithms of pixels, shapes are ratios from 0 to 1, colours are RGB and CIELAB in
+    levels from 0 to 255, chromatin is the magnitude of the Laplacian of the green channel, in which
+    a stained nucleus is darkest, at three scales.
+    Nothing outside the mask is measured: the stain of the background would be a confounder.
     """
     nucleus = _nucleus(image, mask)
     cytoplasm = mask & ~nucleus
@@ -56,7 +57,7 @@ def measure_cells(
 ) -> Iterator[NDArray[np.float32]]:
     """The measurements of each cell as a batch of one, for a feature bank.
 
-    rim_px: what segmentation added to its masks on each side, which is not cell and is taken off.
+    rim_px: width of the dilation of the masks by segmentation, which is removed again.
     """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim_px + 1, 2 * rim_px + 1))
     for image, mask in zip(images, masks, strict=True):
@@ -65,9 +66,9 @@ def measure_cells(
 
 
 def _nucleus(image: Pixels, mask: Mask) -> Mask:
-    """The darker of the two classes of green inside the cell, by Otsu's threshold.
+    """The darker of two classes of green inside the cell, by Otsu's threshold.
 
-    The whole cell where it has a single colour.
+    The whole cell if it has a single colour.
     """
     green = np.ascontiguousarray(image[..., 1])
     threshold, _ = cv2.threshold(green[mask], 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -79,7 +80,7 @@ def _shape(part: Mask) -> list[float]:
     outlines, _ = cv2.findContours(part.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(outlines, key=cv2.contourArea)
     area = float(part.sum())
-    # A pixel's own extent is added to what is measured between the centres of pixels.
+    # OpenCV measures between the centres of pixels: half a pixel per side is missing.
     perimeter = cv2.arcLength(outline, closed=True) + 4.0
     hull = cv2.contourArea(cv2.convexHull(outline)) + perimeter / 2
     (_, sides, _) = cv2.minAreaRect(outline)

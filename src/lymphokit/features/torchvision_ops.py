@@ -1,10 +1,9 @@
 """Makes `import torchvision` possible where its compiled operators do not fit the torch there.
 
 The usual torchvision wheel is built for CUDA. Beside a CPU build of torch its extension cannot be
-loaded, which torchvision itself takes in its stride; but it then describes the results of two of
-those operators, `nms` and `qnms`, and dies with `operator torchvision::nms does not exist`. timm
-imports torchvision for other things and dies with it. Declaring the two is enough: none of the
-models used here calls them.
+loaded. torchvision tolerates that, but then registers shape functions for two of the operators,
+`nms` and `qnms`, and fails with `operator torchvision::nms does not exist`; so does timm, which
+imports torchvision. Declaring the two is enough: no model used here calls them.
 """
 
 import importlib.util
@@ -20,10 +19,10 @@ _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 @cache
 def declare_missing_operators() -> bool:
-    """Declare `nms` and `qnms` if torchvision cannot load its own; whether that was needed.
+    """Declare `nms` and `qnms` if torchvision cannot load them; returns whether it was needed.
 
-    To be called before anything imports torchvision; later calls change nothing. On a machine
-    whose builds fit, the extension is loaded as torchvision would load it, and nothing declared.
+    Call it before anything imports torchvision; later calls change nothing. Where the builds fit,
+    the extension is loaded as torchvision would load it, and nothing is declared.
     """
     if "torchvision" in sys.modules or not _is_installed() or _extension_loads():
         return False
@@ -42,7 +41,7 @@ def _is_installed() -> bool:
 
 
 def _extension_loads() -> bool:
-    """Whether torch accepts torchvision's compiled operators. Loading them twice is harmless."""
+    """Whether torch can load torchvision's compiled operators. Loading them twice is harmless."""
     spec = importlib.util.find_spec("torchvision")
     folders = (spec.submodule_search_locations or []) if spec else []
     files = [file for folder in folders for file in Path(folder).glob("_C*") if _is_library(file)]

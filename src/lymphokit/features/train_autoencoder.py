@@ -1,4 +1,4 @@
-"""Trains the autoencoder on all images, epoch by epoch, so that a killed run can go on."""
+"""Train the autoencoder on all images, with a checkpoint after each epoch to resume from."""
 
 import hashlib
 import time
@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lymphokit.features.autoencoder import Autoencoder, autocast, to_tensor
-from lymphokit.features.compute import repeatable
-from lymphokit.features.reconstruct import CHUNK, mean_image
-from lymphokit.imaging.augment import training_transforms
+from lymphokit.features.autoencoder import Autoencoder, chunks, mean_image, to_tensor
+from lymphokit.features.compute import autocast, repeatable, seeded
+from lymphokit.features.training_steps import draw_batches, gradient_step, random_flips
 from lymphokit.imaging.segment import Pixels
 from lymphokit.progress import say
 from lymphokit.provenance import settings_digest
@@ -22,10 +21,10 @@ from lymphokit.provenance import settings_digest
 
 @dataclass(frozen=True)
 class History:
-    """How training went, an entry an epoch.
+    """Training history, one entry per epoch.
 
-    losses: mean squared error of colours in [0, 1] while the epoch ran, flipped images and all;
-    images_per_second; n_images that each epoch saw.
+    n_images: images per epoch; losses: mean squared error of colours in [0, 1] during the epoch,
+    on flipped images; images_per_second.
     """
 
     n_images: int
@@ -34,8 +33,8 @@ class History:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """How every epoch is run."""
+class _EpochSettings:
+    """Settings of an epoch; see `train_autoencoder`."""
 
     batch_size: int
     flips: float
@@ -46,7 +45,7 @@ class _Plan:
 
 @dataclass
 class _State:
-    """All that the next epoch needs to know of those before."""
+    """State after an epoch: all that the next one depends on."""
 
     model: Autoencoder
     optimizer: torch.optim.Adam
@@ -70,13 +69,14 @@ def train_autoencoder(
 ) -> tuple[Autoencoder, History]:
     """Train on all images without labels: (n_cells, 128, 128, 3) uint8, memory-mapped.
 
-    checkpoint: where the state is kept after each epoch. What is found there is gone on from if it
-    has the same settings, the same images and the same `code` (a digest of the code that trains);
-    the result is then, byte for byte, that of a run which was never stopped. The caller removes it
-    once the weights are safe.
-    Fitted on: every image of the cohort, those of test patients too, as in the report.
-    Source: report 3.4.1: Adam, 5 epochs, 1e-3. The loss is not named there; it is the mean squared
-    error, the error by which reconstructions are judged.
+    flips: probability of each of a horizontal and a vertical flip of an image.
+    precision: float32 or bfloat16 for the layers; weights stay float32.
+    checkpoint: file with the state after each epoch. Training resumes from it if it has the same
+    settings, images and `code` (a digest of the training code); the weights then equal, byte for
+    byte, those of an uninterrupted run. The caller deletes it once the weights are saved.
+    Fitted on: every image of the cohort, including those of test patients, as in the report.
+    Source: report 3.4.1: Adam, 5 epochs, 1e-3. The report does not name the loss; it is the mean
+    squared error, by which reconstructions are assessed.
     """
     settings = {
         "latent": latent,
@@ -88,24 +88,23 @@ def train_autoencoder(
         "code": code,
         "images": _digest(pixels),
     }
-    purpose = settings_digest(settings)
-    plan = _Plan(batch_size, flips, precision, seed, device)
+    run_digest = settings_digest(settings)
+    epoch_settings = _EpochSettings(batch_size, flips, precision, seed, device)
     with repeatable(threads):
-        state = _start(pixels, latent, learning_rate, seed, device)
-        _go_on_from(checkpoint, purpose, epochs, state)
+        state = _initial_state(pixels, latent, learning_rate, seed, device)
+        _resume(checkpoint, run_digest, epochs, state)
         for epoch in range(len(state.history.losses), epochs):
-            _run_epoch(state, pixels, epoch, plan)
-            _keep(checkpoint, purpose, state)
+            _run_epoch(state, pixels, epoch, epoch_settings)
+            _save(checkpoint, run_digest, state)
             loss, speed = state.history.losses[-1], state.history.images_per_second[-1]
             say(f"epoch {epoch + 1} of {epochs}: squared error {loss:.5f}, {speed:.0f} images/s")
     return state.model.eval(), state.history
 
 
-def _start(
+def _initial_state(
     pixels: Pixels, latent: int, learning_rate: float, seed: int, device: torch.device
 ) -> _State:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed, device):
         model = Autoencoder(latent=latent)
         model.start_at(torch.from_numpy(mean_image(pixels).mean(axis=(0, 1))).float())
     model = model.to(device)
@@ -113,76 +112,72 @@ def _start(
     return _State(model, optimizer, History(len(pixels)))
 
 
-def _run_epoch(state: _State, pixels: Pixels, epoch: int, plan: _Plan) -> None:
-    """One pass over all images in an order, and with flips, that seed and epoch alone decide."""
+def _run_epoch(state: _State, pixels: Pixels, epoch: int, settings: _EpochSettings) -> None:
+    """One pass over all images; their order and flips follow from seed and epoch alone."""
     state.model.train()
     began, total = time.perf_counter(), 0.0
-    transforms = training_transforms(flips=plan.flips, seed=plan.seed, epoch=epoch)
-    order = np.random.default_rng([plan.seed, epoch]).permutation(len(pixels))
-    for start in range(0, len(order), plan.batch_size):
-        cells = order[start : start + plan.batch_size]
-        batch = np.stack([transforms(image=np.array(pixels[cell]))["image"] for cell in cells])
-        total += _step(state, to_tensor(batch, plan.device), plan.precision).item() * len(cells)
+    flip = random_flips(settings.flips, seed=settings.seed, epoch=epoch)
+    batches = draw_batches(len(pixels), settings.batch_size, seed=settings.seed, epoch=epoch)
+    for batch in batches:
+        images = to_tensor(flip(pixels[batch]), settings.device)
+        loss = _loss(state.model, images, settings.precision)
+        total += gradient_step(state.optimizer, loss).item() * len(batch)
     speed = len(pixels) / (time.perf_counter() - began)
     before = state.history
     losses, speeds = (*before.losses, total / len(pixels)), (*before.images_per_second, speed)
     state.history = History(len(pixels), losses, speeds)
 
 
-def _step(state: _State, images: Tensor, precision: str) -> Tensor:
-    """One step of Adam; the batch's loss before it."""
+def _loss(model: Autoencoder, images: Tensor, precision: str) -> Tensor:
+    """Mean squared error of the reconstruction, in float32 whatever the precision."""
     with autocast(precision, images.device):
-        reconstructed = state.model(images)
-    loss = nn.functional.mse_loss(reconstructed.float(), images)
-    state.optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    state.optimizer.step()
-    return loss.detach()
+        reconstructed = model(images)
+    return nn.functional.mse_loss(reconstructed.float(), images)
 
 
-def _keep(checkpoint: Path, purpose: str, state: _State) -> None:
+def _save(checkpoint: Path, run_digest: str, state: _State) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     part = checkpoint.with_name(f"{checkpoint.name}.part")
-    kept = {
-        "purpose": purpose,
+    content = {
+        "run_digest": run_digest,
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "history": asdict(state.history),
     }
-    torch.save(kept, part)
+    torch.save(content, part)
     part.replace(checkpoint)
 
 
-def _go_on_from(checkpoint: Path, purpose: str, epochs: int, state: _State) -> None:
-    """Put the state back that a stopped run of the same purpose left, if there is one."""
+def _resume(checkpoint: Path, run_digest: str, epochs: int, state: _State) -> None:
+    """Restore the state of an interrupted run with the same digest, if there is one."""
     if not checkpoint.exists():
         return
-    kept = _read(checkpoint)
-    if kept.get("purpose") != purpose:
-        say(f"{checkpoint} is of other settings, images or code: training starts anew")
+    content = _load(checkpoint)
+    if content.get("run_digest") != run_digest:
+        say(f"{checkpoint} has other settings, images or code: training starts anew")
         return
-    history = History(**kept["history"])
+    history = History(**content["history"])
     if len(history.losses) > epochs:
         say(f"{checkpoint} has {len(history.losses)} epochs, not {epochs}: training starts anew")
         return
-    state.model.load_state_dict(kept["model"])
-    state.optimizer.load_state_dict(kept["optimizer"])
+    state.model.load_state_dict(content["model"])
+    state.optimizer.load_state_dict(content["optimizer"])
     state.history = history
-    say(f"training goes on after epoch {len(history.losses)} of {epochs}")
+    say(f"training resumes after epoch {len(history.losses)} of {epochs}")
 
 
-def _read(checkpoint: Path) -> dict[str, Any]:
-    """What a checkpoint holds; nothing if it cannot be read."""
+def _load(checkpoint: Path) -> dict[str, Any]:
+    """The content of a checkpoint; nothing if it cannot be read."""
     try:
-        kept: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
         say(f"{checkpoint} cannot be read ({error})")
         return {}
-    return kept
+    return content
 
 
 def _digest(pixels: Pixels) -> str:
     digest = hashlib.sha256(str(pixels.shape).encode())
-    for start in range(0, len(pixels), CHUNK):
-        digest.update(np.ascontiguousarray(pixels[start : start + CHUNK]).data)
+    for chunk in chunks(pixels):
+        digest.update(np.ascontiguousarray(chunk).data)
     return digest.hexdigest()
