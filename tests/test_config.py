@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from lymphokit import config
 from lymphokit.errors import ConfigError
@@ -97,4 +98,6 @@ def test_conda_users_get_the_pins_of_the_constraints() -> None:
     assert named <= pins
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    assert {name.lower() for name in wanted} == {line.partition("==")[0] for line in named}
+    assert {Requirement(text).name.lower() for text in wanted} == {
+        line.partition("==")[0] for line in named
+    }

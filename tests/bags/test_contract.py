@@ -134,7 +134,7 @@ def cells_shuffled(of: Patients) -> Patients:
 
 def test_it_learns_an_easy_problem(make: Make, toy: Callable[[int, int], Patients]) -> None:
     model, fresh = fitted(make(), toy(80, 0)), toy(40, 1)
-    assert roc_auc_score(fresh.labels, predicted(model, fresh)) > 0.9
+    assert roc_auc_score(fresh.labels, predicted(model, fresh)) > 0.8
 
 
 def test_the_same_seed_gives_the_same_scores(

@@ -43,8 +43,8 @@ def kill_when(checkout: Checkout, is_time: Callable[[], bool], target: str = "su
     )
     jobs: list[psutil.Process] = []
     for _ in range(PATIENCE_SECONDS * 20):
-        if is_time():
-            jobs = psutil.Process(process.pid).children(recursive=True)
+        # Between two jobs there is nobody who could outlive the run: wait for the next.
+        if is_time() and (jobs := psutil.Process(process.pid).children(recursive=True)):
             break
         assert process.poll() is None, "the run ended before the moment came"
         time.sleep(0.05)

@@ -1,6 +1,7 @@
 """What reruns after which change: nothing more than the change touches, and nothing less."""
 
 import csv
+import os
 
 import pytest
 
@@ -14,6 +15,12 @@ AFTER_THE_SCORES |= {"leaks", "submit", "audit"}
 AFTER_A_MODEL = {"blend", "out_of_fold", *AFTER_THE_SCORES}
 BLENDS = ["vote", "mean", "stack", "chosen_model", "chosen_pooling", "chosen_round"]
 BLENDS += ["chosen_counts"]  # not chosen_c: one of its two models rests
+
+
+def test_one_worker_runs_all_tests_of_the_workflow(request: pytest.FixtureRequest) -> None:
+    # Else each worker would make the finished checkout for itself, without a word.
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        assert request.node.nodeid.endswith("@workflow")
 
 
 def test_the_main_job_ends_with_a_csv_of_exactly_the_test_patients(finished: Checkout) -> None:
