@@ -9,8 +9,7 @@ from lymphokit.features.bank import open_features
 from lymphokit.job import job
 from lymphokit.models.registry import settings_of
 from lymphokit.studies.ablation import AblationCohort, ablate, learning_curves, summarise
-from lymphokit.studies.ablation_figure import learning_curve_figure
-from lymphokit.studies.ablation_table import ablation_table
+from lymphokit.studies.ablation_figure import ablation_terminal_table, learning_curve_figure
 
 with job(snakemake.log[0], snakemake.threads):
     settings, model = snakemake.params.settings, settings_of(snakemake.params.model)
@@ -43,5 +42,5 @@ with job(snakemake.log[0], snakemake.threads):
     for metric in ("balanced_accuracy", "loss"):
         figure = learning_curve_figure(curves, metric, executions=drawn)
         figure.savefig(snakemake.output[metric], dpi=150)
-    table = ablation_table(summary, executions=executions, n_patients=len(known))
+    table = ablation_terminal_table(summary, executions=executions, n_patients=len(known))
     Console(width=160).print(table)

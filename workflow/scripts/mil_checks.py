@@ -2,13 +2,14 @@
 
 from functools import partial
 
+import pandas as pd
 from rich.console import Console
 
 from lymphokit.cohort.tables import write_table
 from lymphokit.job import job
 from lymphokit.models.registry import create
 from lymphokit.progress import track
-from lymphokit.studies.mil_checks import mil_checks_table, mil_checks_terminal_table, run_mil_checks
+from lymphokit.studies.mil_checks import mil_checks_terminal_table, run_mil_checks
 
 TRAINING_BAGS, TEST_BAGS = 200, 400
 
@@ -21,6 +22,6 @@ with job(snakemake.log[0], snakemake.threads):
             n_train=TRAINING_BAGS,
             n_test=TEST_BAGS,
         )
-    table = mil_checks_table(results)
+    table = pd.concat(results, names=["model"]).reset_index("model")
     write_table(table, snakemake.output.checks)
     Console(width=120).print(mil_checks_terminal_table(table))

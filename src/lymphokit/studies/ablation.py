@@ -6,7 +6,7 @@ training patients that it holds out, and the threshold is chosen on these as wel
 Source: report 5.2.3, table 1, and figures 9 and 10.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -33,7 +33,15 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "(Mean,Std) as aggregation": {"aggregation": "mean_std"},
     }
 )
-METRICS = ("balanced_accuracy", "f1", "recall", "precision", "loss")
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "balanced_accuracy": "balanced_accuracy",
+        "f1": "f1",
+        "recall": "recall",
+        "precision": "precision",
+        "loss": "log_loss",
+    }
+)
 NAIVE = "naive_balanced_accuracy"
 
 # Mean, standard deviation and best of 7 executions, in the order of METRICS.
@@ -95,16 +103,15 @@ class AblationCohort:
     clinical: Clinical
 
     def train(
-        self, settings: DMilSettings, divisions: Sequence[Division], executions: int, seed: int
+        self, settings: DMilSettings, divisions: Iterable[Division], executions: int, seed: int
     ) -> list[list[Run]]:
         """Train D-MIL with these settings several times on each division."""
-        bags = self.bags[settings.features]
         return train_replicas(
             settings,
-            bags,
+            self.bags[settings.features],
             self.labels,
             self.clinical,
-            divisions,
+            list(divisions),
             executions=executions,
             seed=seed,
         )
@@ -129,19 +136,17 @@ def ablate(
     `naive_balanced_accuracy`, that of the best epoch at probability 0.5, which is optimistic: its
     epoch is chosen on the scored patients.
     """
-    tables = []
+    rows: list[dict[str, Any]] = []
     for name, changes in track(VARIANTS.items(), "variants of D-MIL", total=len(VARIANTS)):
         features = {"features": segmented_features} if "features" in changes else {}
         settings = model.model_copy(update={**changes, **features})
-        places, divisions = _divisions(schemes, cohort.bags[settings.features].ids)
-        runs = cohort.train(settings, divisions, executions, seed)
-        table = _scores(runs, cohort.labels, divisions, rule)
-        table.insert(0, "variant", name)
-        scheme, fold = zip(*(places[place] for place in table.pop("division")), strict=True)
-        table.insert(1, "scheme", scheme)
-        table.insert(3, "fold", fold)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        divisions = _divisions(schemes, cohort.bags[settings.features].ids)
+        runs = cohort.train(settings, divisions.values(), executions, seed)
+        for ((scheme, fold), division), replicas in zip(divisions.items(), runs, strict=True):
+            for execution, run in enumerate(replicas, start=1):
+                row = {"variant": name, "scheme": scheme, "execution": execution, "fold": fold}
+                rows.append(row | _scores(run, cohort.labels, division, rule))
+    return pd.DataFrame(rows)
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
@@ -173,70 +178,50 @@ def learning_curves(
     Source: report, figures 9 and 10.
     """
     settings = model.model_copy(update={"early_stopping": model.max_epochs})
-    _, divisions = _divisions({"split": split}, cohort.bags[settings.features].ids)
-    (runs,) = cohort.train(settings, divisions, executions, seed)
-    n_scored, n_training = divisions[0].scored.sum(), divisions[0].training.sum()
+    (division,) = _divisions({"split": split}, cohort.bags[settings.features].ids).values()
+    (runs,) = cohort.train(settings, [division], executions, seed)
     # Every network holds out another part of the training patients, of about the same size.
-    n_learned = n_training - np.isfinite(runs[0].held_out).sum() // settings.members
+    n_held_out = np.isfinite(runs[0].held_out).sum() // settings.members
+    n_learned, n_scored = division.training.sum() - n_held_out, division.scored.sum()
     history = pd.concat([run.history for run in runs])
-    tables = []
+    curves = []
     for name, part, n in (("learned", "training", n_learned), ("scored", "validation", n_scored)):
-        epochs = history[history["part"] == name].groupby("epoch")
-        for metric in ("loss", "balanced_accuracy"):
-            mean = epochs[metric].mean()
-            columns = {
-                "epoch": mean.index,
-                "part": part,
-                "n_patients": n,
-                "metric": metric,
-                "mean": mean.to_numpy(),
-                "std": epochs[metric].std().to_numpy(),
-            }
-            tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
+        rows = history[history["part"] == name]
+        long = rows.melt("epoch", ["loss", "balanced_accuracy"], var_name="metric")
+        by_epoch = long.groupby(["metric", "epoch"], sort=False)["value"]
+        curve = by_epoch.agg(["mean", "std"]).reset_index()
+        curves.append(curve.assign(part=part, n_patients=n))
+    columns = ["epoch", "part", "n_patients", "metric", "mean", "std"]
+    return pd.concat(curves, ignore_index=True)[columns]
 
 
 def _divisions(
     schemes: Mapping[str, pd.DataFrame], patients: Sequence[str]
-) -> tuple[list[tuple[str, int]], list[Division]]:
-    """Scheme and number of every fold, and its division of the patients."""
-    places, divisions = [], []
+) -> dict[tuple[str, int], Division]:
+    """The division of the patients in every fold, by scheme and number of the fold."""
+    divisions = {}
     for scheme, folds in schemes.items():
         for fold, rows in folds.groupby("fold"):
             part_of = rows.set_index("patient")["part"].reindex(list(patients))
-            places.append((scheme, int(str(fold))))
             training, scored = ((part_of == part).to_numpy() for part in ("train", "validation"))
-            divisions.append(Division(training, scored))
-    return places, divisions
+            divisions[scheme, int(str(fold))] = Division(training, scored)
+    return divisions
 
 
 def _scores(
-    runs: Sequence[Sequence[Run]],
-    labels: NDArray[np.int64],
-    divisions: Sequence[Division],
-    rule: Rule,
-) -> pd.DataFrame:
-    """A row for each execution and division, the division by its position."""
-    rows = []
-    for place, division in enumerate(divisions):
-        for execution, run in enumerate(runs[place], start=1):
-            known = np.isfinite(run.held_out)
-            threshold = thresholds.choose(rule, labels[known], run.held_out[known])
-            scores = _score(labels[division.scored], run.scored[division.scored], threshold)
-            row = {"execution": execution, "division": place, "threshold": threshold}
-            of_members = run.history[run.history["part"] == "scored"].groupby("member")
-            naive = of_members["balanced_accuracy"].max().mean()
-            rows.append({**row, "epoch": run.epochs.mean(), **scores, NAIVE: naive})
-    return pd.DataFrame(rows)
-
-
-def _score(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float
+    run: Run, labels: NDArray[np.int64], division: Division, rule: Rule
 ) -> dict[str, float]:
+    """Threshold, epoch and scores of a run on the scored patients of its division."""
+    known, truth = np.isfinite(run.held_out), labels[division.scored]
+    threshold = thresholds.choose(rule, labels[known], run.held_out[known])
+    probabilities = run.scored[division.scored]
     decisions = thresholds.decide(probabilities, threshold)
-    names: tuple[Metric, ...] = ("balanced_accuracy", "f1", "recall", "precision", "log_loss")
-    scores = [score(name, labels, decisions, probabilities) for name in names]
-    return dict(zip(METRICS, scores, strict=True))
+    scores = {
+        name: score(metric, truth, decisions, probabilities) for name, metric in METRICS.items()
+    }
+    of_members = run.history[run.history["part"] == "scored"].groupby("member")
+    naive = of_members["balanced_accuracy"].max().mean()
+    return {"threshold": threshold, "epoch": run.epochs.mean(), **scores, NAIVE: naive}
 
 
 def _report_rows() -> pd.DataFrame:

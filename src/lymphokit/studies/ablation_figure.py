@@ -1,16 +1,28 @@
-"""Learning curves of D-MIL (report, figures 9 and 10)."""
+"""The ablation shown: learning curves of D-MIL, terminal table of the variants."""
+
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from rich.table import Column, Table
 
 from lymphokit.figures.style import BLUE, REFERENCE, VERMILION, clean_axes
+from lymphokit.figures.terminal_tables import number_columns
 
 NAMES = {
     "balanced_accuracy": ("Balanced accuracy", "at probability 0.5"),
     "loss": ("Binary cross-entropy", "weighted by label, as in training"),
 }
 STYLES = {"training": (BLUE, "--"), "validation": (VERMILION, "-")}
+HEADINGS = {
+    "balanced_accuracy": "balanced acc.",
+    "f1": "F1",
+    "recall": "recall",
+    "precision": "precision",
+    "loss": "loss",
+    "naive_balanced_accuracy": "naive bal. acc.",
+}
 
 
 def learning_curve_figure(curves: pd.DataFrame, metric: str, *, executions: int) -> Figure:
@@ -38,3 +50,37 @@ def learning_curve_figure(curves: pd.DataFrame, metric: str, *, executions: int)
     clean_axes(axes, grid="y")
     axes.legend(frameon=False)
     return figure
+
+
+def ablation_terminal_table(summary: pd.DataFrame, *, executions: int, n_patients: int) -> Table:
+    """Mean, standard deviation and best of every variant, the best mean of each source in bold.
+
+    summary: as of `ablation.summarise`; executions: the number of ours.
+    """
+    table = Table(
+        Column("variant", max_width=17),
+        Column("source", no_wrap=True),
+        *number_columns(*HEADINGS.values()),
+        title=f"Ablation of D-MIL: mean ± deviation (best) of {executions} executions, "
+        f"n = {n_patients} patients",
+        caption="report: its table 1, 7 executions, other patients. Bold: best mean of a source. "
+        "naive: epoch chosen on the scored patients.",
+    )
+    merit = summary["mean"].where(summary["metric"] != "loss", -summary["mean"])
+    best = merit.groupby([summary["source"], summary["metric"]]).transform("max")
+    texts = [_cell(row) for row in summary.assign(bold=merit == best).to_dict("records")]
+    for variant, variant_rows in summary.assign(text=texts).groupby("variant", sort=False):
+        table.add_section()
+        for place, (source, rows) in enumerate(variant_rows.groupby("source", sort=False)):
+            cells = rows.set_index("metric")["text"].reindex(list(HEADINGS), fill_value="")
+            table.add_row("" if place else str(variant), str(source), *cells)
+    return table
+
+
+def _cell(row: Mapping[Hashable, float]) -> str:
+    # Three decimals, without the 0 before the point.
+    mean, deviation, best = (
+        f"{row[name]:.3f}".removeprefix("0") for name in ("mean", "std", "best")
+    )
+    text = f"{mean} ± {deviation} ({best})"
+    return f"[bold]{text}[/]" if row["bold"] else text

@@ -25,14 +25,13 @@ not solve it, and `false_frequency` has one concept and misleads by the number o
 paper requires an AUC on one side of 0.5; here it has to be three standard errors from it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.table import Table
+from rich.table import Column, Table
 
 from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import Bags, Clinical
@@ -50,26 +49,6 @@ DEVIATIONS: dict[Kind, float] = {"a": 1.0, "b": 1.0, "poison": 0.1}
 STANDARD_ERRORS = 3.0  # of the AUC of random scores
 STYLES = {"passed": "green", "failed": "bold red", "undecided": "yellow"}
 AGE_YEARS, LYMPHOCYTES_GIGA_PER_LITRE = 70.0, 8.0  # of every patient, so without information
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """The result of a model on one problem: AUC on the training bags and on the test bags.
-
-    `passed`: above chance in testing; `failed`: above chance in training and below in testing;
-    `undecided`: neither, as where nothing was learned. Above and below are by three standard
-    errors.
-    """
-
-    name: str
-    train_auc: float
-    test_auc: float
-    verdict: Verdict
-
-    @property
-    def passed(self) -> bool:
-        """Whether the AUC on the test bags is above chance."""
-        return self.verdict == "passed"
 
 
 def single_concept(rng: np.random.Generator, positive: bool, testing: bool) -> Counts:
@@ -106,24 +85,25 @@ PROBLEMS: tuple[Callable[[np.random.Generator, bool, bool], Counts], ...] = (
 
 def run_mil_checks(
     make: Callable[..., AnyModel], *, seed: int, n_train: int, n_test: int
-) -> list[CheckResult]:
+) -> pd.DataFrame:
     """Fit and test an unfitted model of `make(seed=...)` on each of the three problems.
 
     n_train, n_test: bags, half of them positive. The clinical attributes are the same for all.
     The problems depend on `seed` alone, so that models can be compared.
+    Returns a row for each problem: `check, train_auc, test_auc, verdict`; the AUCs are those on
+    the training bags and on the test bags, the verdict is that of `verdict_on`.
     """
-    results = []
+    rows = []
     for number, problem in enumerate(PROBLEMS):
         training, labels = draw_bags(number, n_train, seed=seed, testing=False)
         test, test_labels = draw_bags(number, n_test, seed=seed, testing=True)
-        model = make(seed=derive_seed(seed, number)).fit(
-            training, labels, _constant_clinical(n_train)
-        )
+        model = make(seed=derive_seed(seed, number))
+        model = model.fit(training, labels, _constant_clinical(n_train))
         train_auc = _auc(model, training, labels)
         test_auc = _auc(model, test, test_labels)
         verdict = verdict_on(train_auc, test_auc, chance_margin(labels), chance_margin(test_labels))
-        results.append(CheckResult(problem.__name__, train_auc, test_auc, verdict))
-    return results
+        rows.append((problem.__name__, train_auc, test_auc, verdict))
+    return pd.DataFrame(rows, columns=["check", "train_auc", "test_auc", "verdict"])
 
 
 def draw_bags(number: int, n: int, *, seed: int, testing: bool) -> tuple[Bags, NDArray[np.int64]]:
@@ -148,7 +128,11 @@ def concept_means(seed: int) -> dict[Kind, NDArray[np.float64]]:
 def verdict_on(
     train_auc: float, test_auc: float, train_margin: float, test_margin: float
 ) -> Verdict:
-    """The verdict on two AUCs, given how far from 0.5 each has to be to differ from chance."""
+    """The verdict on two AUCs, given how far from 0.5 each has to be to differ from chance.
+
+    `passed`: above chance in testing; `failed`: above chance in training and below in testing;
+    `undecided`: neither, as where nothing was learned.
+    """
     if test_auc > 0.5 + test_margin:
         return "passed"
     if train_auc > 0.5 + train_margin and test_auc < 0.5 - test_margin:
@@ -165,28 +149,17 @@ def chance_margin(labels: NDArray[np.int64]) -> float:
     return STANDARD_ERRORS * float(np.sqrt((n + 1) / (12 * n_positive * (n - n_positive))))
 
 
-def mil_checks_table(results: Mapping[str, Sequence[CheckResult]]) -> pd.DataFrame:
-    """A row for each model and check: `model, check, train_auc, test_auc, verdict`."""
-    rows = [
-        (model, check.name, check.train_auc, check.test_auc, check.verdict)
-        for model, checks in results.items()
-        for check in checks
-    ]
-    return pd.DataFrame(rows, columns=["model", "check", "train_auc", "test_auc", "verdict"])
-
-
 def mil_checks_terminal_table(checks: pd.DataFrame) -> Table:
     """The checks for a terminal, a row for each model and a column for each check.
 
-    checks: as of `mil_checks_table`.
+    checks: a column `model`, and the rows of `run_mil_checks` for each.
     """
+    names = [str(check).replace("_", " ") for check in checks["check"].unique()]
     table = Table(
+        *(Column(heading, no_wrap=True) for heading in ("model", *names)),
         title="Multiple-instance checks on synthetic bags: verdict, AUC in training > in testing",
         caption="passed: test AUC above chance; failed: below; undecided: neither",
     )
-    table.add_column("model", no_wrap=True)
-    for check in checks["check"].unique():
-        table.add_column(str(check).replace("_", " "), no_wrap=True)
     for model, rows in checks.groupby("model", sort=False):
         cells = [
             f"[{STYLES[row['verdict']]}]{row['verdict']:9}[/] "
