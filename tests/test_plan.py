@@ -9,6 +9,7 @@ from lymphokit import config
 from lymphokit.cohort.raw import RawChoice
 from lymphokit.errors import ConfigError
 from lymphokit.plan import Plan, make_plan, require_checkout
+from lymphokit.studies.permutation import SHUFFLES
 
 ROOT = Path(__file__).parents[1]
 SIMULATED = RawChoice("demo", None, False, "because a test asks")
@@ -130,3 +131,12 @@ def test_a_package_of_another_checkout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="make env"):
         require_checkout(tmp_path)
     require_checkout(ROOT)
+
+
+def test_the_shuffles_are_those_that_test_something_about_the_permuted_models() -> None:
+    assert plan_for({}).shuffles == SHUFFLES
+    clinical, pooled = (
+        plan_for({"permutation": {"models": [name]}}) for name in ("clinical", "pooled")
+    )
+    assert clinical.shuffles == ("labels",)
+    assert pooled.shuffles == ("labels", "images", "images_of_size")

@@ -16,7 +16,6 @@ from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.errors import ConfigError
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
-from lymphokit.studies.permutation_shuffles import shuffles_for
 
 # Settings that no submission depends on: another value of these writes no new CSV.
 NOT_IN_SUBMISSION = (
@@ -254,9 +253,15 @@ class Plan:
 
     @property
     def shuffles(self) -> tuple[str, ...]:
-        """The shuffles of the permutation test that apply to its models."""
-        names = self.settings["permutation"]["models"]
-        return shuffles_for([self.block(name)["kind"] for name in names])
+        """The shuffles of the permutation test that test something about its models.
+
+        Shuffled images need a model of images; risk by age and count needs a clinical model.
+        """
+        kinds = {self.block(name)["kind"] for name in self.settings["permutation"]["models"]}
+        if "pooled_logistic" not in kinds:
+            return ("labels",)
+        of_risk = ("images_of_risk",) if "clinical_logistic" in kinds else ()
+        return ("labels", "images", "images_of_size", *of_risk)
 
     @property
     def submission_settings(self) -> dict[str, Any]:

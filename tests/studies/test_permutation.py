@@ -6,11 +6,11 @@ import pytest
 
 from lymphokit.cohort.folds import make_folds
 from lymphokit.studies.permutation import (
+    SHUFFLES,
     permutation_scores,
     permutation_table,
     shuffle_similar,
 )
-from lymphokit.studies.permutation_shuffles import SHUFFLES, shuffles_for
 from lymphokit.studies.refit import Batch, refit
 from lymphokit.studies.refit_scores import (
     RefitCohort,
@@ -161,12 +161,6 @@ def test_ties_of_similarity_are_grouped_at_random():
         for seed in range(200)
     }
     assert partners == set(range(8))  # of the first patient: all, the last two by way of a tie
-
-
-def test_kinds_of_models_say_which_shuffles_make_sense():
-    assert shuffles_for(["clinical_logistic"]) == ("labels",)
-    assert "images_of_risk" not in shuffles_for(["pooled_logistic"])
-    assert shuffles_for(["pooled_logistic", "clinical_logistic"]) == SHUFFLES
 
 
 def test_risk_needs_a_clinical_model():

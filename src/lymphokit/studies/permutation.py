@@ -20,7 +20,7 @@ A p-value is about what the pipeline does, not about settings that a person chos
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,11 @@ from lymphokit.cohort.folds import make_folds
 from lymphokit.evaluation.metrics import Floats
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.progress import track
-from lymphokit.studies.permutation_shuffles import SHUFFLES, Shuffle
 from lymphokit.studies.refit import Batch, ClinicalRefit, FoldPlan, Positions, StackRefit, refit
 from lymphokit.studies.refit_scores import SCORES, RefitCohort, decide
 
+Shuffle = Literal["labels", "images", "images_of_size", "images_of_risk"]
+SHUFFLES: tuple[Shuffle, ...] = get_args(Shuffle)
 _BATCH = 25  # shuffles refitted together
 _TIE = 1e-12  # scores nearer than this are equal but for rounding
 
