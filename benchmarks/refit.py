@@ -25,8 +25,14 @@ from lymphokit.bags.packed import Bags, Clinical, bags_of, clinical_of
 from lymphokit.cohort.folds import make_folds
 from lymphokit.ensemble.blend import Stack
 from lymphokit.models.registry import create
-from lymphokit.studies.refit import TOLERANCE, Batch, ClinicalRefit, refit
-from lymphokit.studies.refit_scores import RefitCohort, stack_name
+from lymphokit.studies.refit import (
+    TOLERANCE,
+    Batch,
+    ClinicalRefit,
+    RefitCohort,
+    refit,
+    stack_name,
+)
 
 PATIENTS, TUMORAL, BATCH, STACK_C = 121, 84, 25, 0.1
 SHUFFLES = {"labels": 1000, "bags": 3000}  # in a permutation test

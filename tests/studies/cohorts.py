@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.cohort.folds import make_folds
-from lymphokit.studies.refit_scores import RefitCohort
+from lymphokit.studies.refit import RefitCohort
 
 FOLD_SETTINGS = {
     "scheme": "kfold",

@@ -7,16 +7,17 @@ import pytest
 from lymphokit.cohort.folds import make_folds
 from lymphokit.studies.permutation import (
     SHUFFLES,
+    observed_scores,
     permutation_scores,
     permutation_table,
     shuffle_similar,
 )
-from lymphokit.studies.refit import Batch, refit
-from lymphokit.studies.refit_scores import (
+from lymphokit.studies.refit import (
+    Batch,
     RefitCohort,
     RefitError,
-    decide,
-    observed_scores,
+    batch_scores,
+    refit,
     stack_name,
 )
 from tests.studies.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
@@ -118,8 +119,7 @@ def test_shuffled_labels_on_old_folds_look_worse_than_chance():
         np.stack(draws), np.tile(np.arange(n), (n_shuffles, 1)), np.tile(plan.inner, (200, 1, 1))
     )
     probabilities = refit({"clinical": cohort.models["clinical"]}, batch)["clinical"]
-    decided = decide(batch, probabilities, RULE)
-    old = np.mean([each.scores(plan.repeat)["auc"] for each in decided])
+    old = batch_scores(batch, probabilities, plan.repeat, RULE)["auc"].mean()
     drawn = null(cohort, folds, "labels", range(1, 61))
     new = drawn.loc[drawn["model"] == "clinical", "auc"].mean()
     assert old < 0.47

@@ -10,13 +10,15 @@ from lymphokit.ensemble.blend import Stack
 from lymphokit.evaluation.out_of_fold import cross_predict, decision_table
 from lymphokit.evaluation.uncertainty import score_table
 from lymphokit.models.registry import create
-from lymphokit.studies.refit import TOLERANCE, Batch, principal_components, refit
-from lymphokit.studies.refit_scores import (
+from lymphokit.studies.permutation import observed_scores, require_agreement
+from lymphokit.studies.refit import (
+    TOLERANCE,
+    Batch,
     RefitCohort,
     RefitError,
-    decide,
-    observed_scores,
-    require_agreement,
+    choose_thresholds,
+    principal_components,
+    refit,
 )
 from tests.studies.cohorts import CHOSEN, FOLD_SETTINGS, labelled, patients_and_bank
 
@@ -126,8 +128,8 @@ def test_thresholds_do_not_depend_on_validation_patients():
     batch = Batch.unshuffled(cohort.labels, plan)
     found = refit(cohort.models, batch)["pooled"]
     other = np.where(plan.inner < 0, 0.5, found)
-    before, after = decide(batch, found, RULE)[0], decide(batch, other, RULE)[0]
-    np.testing.assert_array_equal(before.thresholds, after.thresholds)
+    before, after = (choose_thresholds(batch, each, RULE) for each in (found, other))
+    np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize("width", [3, 300])

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binom
 
 from lymphokit.evaluation.uncertainty import score_table
-from lymphokit.studies.refit_scores import observed_scores
+from lymphokit.studies.permutation import observed_scores
 from lymphokit.studies.spread import (
     scores_by_size_alone,
     split_scores,

@@ -8,9 +8,9 @@ from rich.console import Console
 from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
 from lymphokit.features.bank import open_features
 from lymphokit.job import job
-from lymphokit.studies.permutation import permutation_table
+from lymphokit.studies.permutation import observed_scores, permutation_table, require_agreement
 from lymphokit.studies.permutation_figure import permutation_figure, permutation_terminal_table
-from lymphokit.studies.refit_scores import RefitCohort, observed_scores, require_agreement
+from lymphokit.studies.refit import RefitCohort
 
 with job(snakemake.log[0], snakemake.threads):
     patients = read_patients(snakemake.input.patients)

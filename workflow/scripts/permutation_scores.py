@@ -4,7 +4,7 @@ from lymphokit.cohort.tables import read_folds, read_patients, write_table
 from lymphokit.features.bank import open_features
 from lymphokit.job import job
 from lymphokit.studies.permutation import permutation_scores
-from lymphokit.studies.refit_scores import RefitCohort
+from lymphokit.studies.refit import RefitCohort
 
 with job(snakemake.log[0], snakemake.threads):
     settings = snakemake.params.settings

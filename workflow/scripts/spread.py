@@ -5,7 +5,7 @@ from rich.console import Console
 from lymphokit.cohort.tables import read_patients, write_table
 from lymphokit.features.bank import open_features
 from lymphokit.job import job
-from lymphokit.studies.refit_scores import RefitCohort
+from lymphokit.studies.refit import RefitCohort
 from lymphokit.studies.spread import split_scores, spread_decisions, spread_table
 from lymphokit.studies.spread_figure import spread_figure, spread_terminal_table
 

@@ -29,8 +29,19 @@ from lymphokit.cohort.folds import make_folds
 from lymphokit.evaluation.metrics import Floats
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.progress import track
-from lymphokit.studies.refit import Batch, ClinicalRefit, FoldPlan, Positions, StackRefit, refit
-from lymphokit.studies.refit_scores import SCORES, RefitCohort, decide
+from lymphokit.studies.refit import (
+    SCORES,
+    TOLERANCE,
+    Batch,
+    ClinicalRefit,
+    FoldPlan,
+    Positions,
+    RefitCohort,
+    RefitError,
+    StackRefit,
+    batch_scores,
+    refit,
+)
 
 Shuffle = Literal["labels", "images", "images_of_size", "images_of_risk"]
 SHUFFLES: tuple[Shuffle, ...] = get_args(Shuffle)
@@ -119,13 +130,61 @@ def permutation_table(observed: pd.DataFrame, null: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
+def observed_scores(cohort: RefitCohort, plan: FoldPlan, rule: Rule) -> pd.DataFrame:
+    """The scores without a shuffle: `model` and a column for each of `SCORES`."""
+    batch = Batch.unshuffled(cohort.labels, plan)
+    scores = {
+        name: batch_scores(batch, probabilities, plan.repeat, rule)
+        for name, probabilities in refit(cohort.models, batch).items()
+    }
+    return pd.concat(scores, names=["model"]).reset_index("model")
+
+
+def require_agreement(
+    cohort: RefitCohort, plan: FoldPlan, predictions: Mapping[str, Sequence[pd.DataFrame]]
+) -> None:
+    """Raise RefitError where a refit differs from the run's model.
+
+    predictions: for each model to be compared its predictions.csv in every fold.
+    """
+    refitted = refit(cohort.models, Batch.unshuffled(cohort.labels, plan))
+    for name, folds in predictions.items():
+        for place, table in enumerate(folds):
+            run = table.set_index("patient")["probability"].reindex(cohort.patients["patient"])
+            difference = np.abs(run.to_numpy(np.float64) - refitted[name][0, place]).max()
+            if not difference <= TOLERANCE:
+                raise RefitError(
+                    f"{name}: in fold {place + 1} the refit differs by {difference:.1g} from the "
+                    "run's probabilities: its model was fitted with other settings or features; "
+                    "delete its folder and run again"
+                )
+
+
 def _similarity(cohort: RefitCohort, plan: FoldPlan, shuffle: Shuffle) -> Floats:
     """What patients who exchange bags must have in common: (n,), all equal where nothing."""
     if shuffle == "images_of_size":
-        return cohort.sizes.astype(np.float64)
+        return cohort.patients["n_cells"].to_numpy(np.float64)
     if shuffle == "images_of_risk":
-        return cohort.clinical_risk(plan)
+        return _clinical_risk(cohort, plan)
     return np.zeros(len(cohort.labels))
+
+
+def _clinical_risk(cohort: RefitCohort, plan: FoldPlan) -> Floats:
+    """Out-of-fold probability of the clinical model, averaged over repeats: (n,).
+
+    Patients that are in no validation part get the average of their inner predictions.
+    """
+    name = cohort.clinical_model
+    if name is None:
+        raise RefitError(
+            "no model of kind clinical_logistic predicts the risk by age and count: "
+            "add one to permutation.models"
+        )
+    batch = Batch.unshuffled(cohort.labels, plan)
+    probabilities = refit({name: cohort.models[name]}, batch)[name][0]
+    validated = plan.inner < 0
+    weights = np.where(validated.any(axis=0), validated, 1.0)
+    return np.asarray(np.average(probabilities, axis=0, weights=weights))
 
 
 def _labels_shuffled(
@@ -158,7 +217,7 @@ def _scores(
     if shuffle != "labels":  # a clinical model does not change, a pooled one says nothing new
         models = {name: m for name, m in models.items() if not isinstance(m, ClinicalRefit)}
     return {
-        name: pd.DataFrame([each.scores(repeat) for each in decide(batch, probabilities, rule)])
+        name: batch_scores(batch, probabilities, repeat, rule)
         for name, probabilities in refit(models, batch).items()
         if shuffle == "labels" or isinstance(models[name], StackRefit)
     }

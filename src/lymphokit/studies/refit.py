@@ -12,23 +12,36 @@ joblib over the models' classes, 2 minutes instead of 20 (`benchmarks/refit.py` 
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from lymphokit.evaluation.metrics import Floats, Labels
+from lymphokit.bags.packed import bags_of, clinical_of, labels_of
+from lymphokit.errors import LymphokitError
+from lymphokit.evaluation import metrics
+from lymphokit.evaluation import threshold as thresholds
+from lymphokit.evaluation.metrics import Floats, Labels, Metric
+from lymphokit.evaluation.threshold import Rule
+from lymphokit.models.clinical import ClinicalLogisticSettings
+from lymphokit.models.pooled_logistic import PooledLogisticSettings, pooled
+from lymphokit.models.registry import settings_of
 from lymphokit.solvers.logistic import fit_stack, log_odds
 
 Booleans = NDArray[np.bool_]
 Positions = NDArray[np.int64]
 
+SCORES: tuple[Metric, ...] = ("balanced_accuracy", "auc")
 TOLERANCE = 1e-5  # of a probability
 _RANK_TOLERANCE = 1e-12  # share of the leading component's variance
 # The weight of the image model is not negative, as in Stack; age and log count have no bound.
 _STACK_BOUNDS = np.array([0.0, -np.inf, -np.inf])
+
+
+class RefitError(LymphokitError):
+    """A refit is impossible, or differs from the run's model."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +53,6 @@ class FoldPlan:
 
     inner: Positions
     repeat: Positions
-
-    @classmethod
-    def from_table(cls, folds: pd.DataFrame, patients: tuple[str, ...]) -> Self:
-        """From the rows of folds.csv, for these patients in this order."""
-        inner = folds.pivot(index="fold", columns="patient", values="inner")[list(patients)]
-        repeat = folds.groupby("fold")["repeat"].first()
-        return cls(inner.to_numpy(np.int64), repeat.to_numpy(np.int64))
 
 
 @dataclass(frozen=True)
@@ -78,20 +84,6 @@ class Batch:
         yield inner >= 0, inner < 0
 
 
-class Refit(Protocol):
-    """A model that is fitted on all cohorts of a batch at once."""
-
-    def fit_predict(
-        self, batch: Batch, fitted: Booleans, earlier: Mapping[str, Floats], /
-    ) -> Floats:
-        """Probabilities (n_cohorts, n) of all patients after a fit on those in `fitted`.
-
-        fitted (n_cohorts, n); earlier: out-of-fold probabilities (n_cohorts, n) of the models
-        before this one, in the same fold.
-        """
-        ...
-
-
 @dataclass(frozen=True)
 class ClinicalRefit:
     """ClinicalLogistic: clinical (n, 2) age and log count; C inverse ridge strength."""
@@ -99,10 +91,12 @@ class ClinicalRefit:
     clinical: Floats
     C: float
 
-    def fit_predict(self, batch: Batch, fitted: Booleans, _: Mapping[str, Floats], /) -> Floats:
-        """As `Refit.fit_predict`."""
-        rows = _standardised(_for_each_cohort(self.clinical, batch), fitted)
-        return expit(_log_odds(rows, batch.labels, np.where(fitted, self.C, 0.0)))
+    def fit_predict(self, batch: Batch, fitted: Booleans, _: Mapping[str, Floats]) -> Floats:
+        """Probabilities (n_cohorts, n) of all patients after a fit on those in `fitted`."""
+        rows = np.broadcast_to(self.clinical, (*fitted.shape, 2))
+        return expit(
+            _log_odds(_standardised(rows, fitted), batch.labels, np.where(fitted, self.C, 0.0))
+        )
 
 
 @dataclass(frozen=True)
@@ -116,8 +110,8 @@ class PooledRefit:
     components: int
     C: float
 
-    def fit_predict(self, batch: Batch, fitted: Booleans, _: Mapping[str, Floats], /) -> Floats:
-        """As `Refit.fit_predict`."""
+    def fit_predict(self, batch: Batch, fitted: Booleans, _: Mapping[str, Floats]) -> Floats:
+        """Probabilities (n_cohorts, n) of all patients after a fit on those in `fitted`."""
         rows = np.stack(
             [
                 principal_components(self.pooled, bags[members], self.components)[bags]
@@ -140,11 +134,14 @@ class StackRefit:
     C: float
 
     def fit_predict(self, batch: Batch, fitted: Booleans, earlier: Mapping[str, Floats]) -> Floats:
-        """As `Refit.fit_predict`."""
+        """Probabilities (n_cohorts, n) of all patients after a fit on those in `fitted`.
+
+        earlier: out-of-fold probabilities (n_cohorts, n) of the models before, in the same fold.
+        """
         labels, n = batch.labels, fitted.sum(axis=1, keepdims=True)
         least = 1 / (n + 2)  # Laplace's rule of succession, as in Stack
         odds = logit(np.clip(earlier[self.image_model], least, 1 - least))
-        clinical = _for_each_cohort(self.clinical, batch)
+        clinical = np.broadcast_to(self.clinical, (*fitted.shape, 2))
         rows = _standardised(np.concatenate([odds[:, :, None], clinical], axis=2), fitted)
         n_tumoral = (fitted & (labels == 1)).sum(axis=1, keepdims=True)
         # Classes weigh the same; log odds of the prevalence are added to the intercept afterwards.
@@ -153,7 +150,69 @@ class StackRefit:
         return np.asarray(expit(log_odds_balanced + logit(n_tumoral / n)))
 
 
+Refit = ClinicalRefit | PooledRefit | StackRefit
 Models = Mapping[str, Refit]
+
+
+@dataclass(frozen=True)
+class RefitCohort:
+    """The training patients and the models that are refitted on them.
+
+    patients: their rows of patients.csv; labels (n,); models: by name, and by `stack_name` the
+    stack of each image model with age and count.
+    """
+
+    patients: pd.DataFrame
+    labels: Labels
+    models: Models
+
+    @classmethod
+    def from_tables(
+        cls,
+        patients: pd.DataFrame,
+        chosen: Mapping[str, Mapping[str, Any]],
+        banks: Mapping[str, NDArray[np.floating]],
+        *,
+        stack_C: float,
+    ) -> Self:
+        """From the table of all patients and the models' blocks of config.yaml.
+
+        chosen: of kind clinical_logistic or pooled_logistic, by name; banks: features of all cells
+        (n_cells, d), by name; stack_C: inverse ridge strength of the stacks.
+        """
+        training = np.flatnonzero(patients["part"] == "train")
+        clinical = clinical_of(patients).take(training).matrix()
+        models: dict[str, Refit] = {}
+        for name, block in chosen.items():
+            settings = settings_of(block)
+            if isinstance(settings, ClinicalLogisticSettings):
+                models[name] = ClinicalRefit(clinical, settings.C)
+            elif isinstance(settings, PooledLogisticSettings):
+                rows = pooled(bags_of(patients, banks[settings.features]))[training]
+                models[name] = PooledRefit(rows, settings.pca, settings.C)
+                models[stack_name(name)] = StackRefit(name, clinical, stack_C)
+            else:
+                raise RefitError(f"{name} is of kind {settings.kind}, which cannot be refitted")
+        known = patients.iloc[training].reset_index(drop=True)
+        return cls(known, labels_of(known), models)
+
+    def plan(self, folds: pd.DataFrame) -> FoldPlan:
+        """The rows of folds.csv as arrays, the patients in the order of the cohort."""
+        inner = folds.pivot(index="fold", columns="patient", values="inner")
+        repeat = folds.groupby("fold")["repeat"].first()
+        in_order = inner[self.patients["patient"].tolist()]
+        return FoldPlan(in_order.to_numpy(np.int64), repeat.to_numpy(np.int64))
+
+    @property
+    def clinical_model(self) -> str | None:
+        """The name of the first clinical model, if there is one."""
+        names = (name for name, model in self.models.items() if isinstance(model, ClinicalRefit))
+        return next(names, None)
+
+
+def stack_name(image_model: str) -> str:
+    """The name of the stack of an image model with age and count."""
+    return f"{image_model}+clinical"
 
 
 def refit(models: Models, batch: Batch) -> dict[str, Floats]:
@@ -172,6 +231,45 @@ def refit(models: Models, batch: Batch) -> dict[str, Floats]:
                 probabilities[:, fold][predicted] = everyone[predicted]
         found[name] = probabilities
     return found
+
+
+def choose_thresholds(batch: Batch, probabilities: Floats, rule: Rule) -> Floats:
+    """The thresholds (n_cohorts, n_folds) of a model, chosen on inner predictions alone.
+
+    probabilities (n_cohorts, n_folds, n): as of `refit`.
+    """
+    return np.array(
+        [
+            [
+                thresholds.choose(rule, labels[training], fold[training])
+                for training, fold in zip(inner >= 0, predicted, strict=True)
+            ]
+            for labels, inner, predicted in zip(
+                batch.labels, batch.inner, probabilities, strict=True
+            )
+        ]
+    )
+
+
+def batch_scores(
+    batch: Batch, probabilities: Floats, repeat: Positions, rule: Rule
+) -> pd.DataFrame:
+    """`SCORES` of a model in each cohort, a row each, averaged over repeats of the folds.
+
+    probabilities: as of `refit`; repeat (n_folds,). The validation patients of a repeat are pooled.
+    """
+    cuts = choose_thresholds(batch, probabilities, rule)
+    decisions = thresholds.decide(probabilities, cuts[:, :, None])
+    rows = []
+    for cohort, labels in enumerate(batch.labels):
+        scores = []
+        for number in np.unique(repeat):
+            scored = (batch.inner[cohort] < 0) & (repeat == number)[:, None]  # (n_folds, n)
+            truth = labels[np.nonzero(scored)[1]]
+            outcome = truth, decisions[cohort, scored], probabilities[cohort, scored]
+            scores.append([metrics.score(metric, *outcome) for metric in SCORES])
+        rows.append(np.mean(scores, axis=0))
+    return pd.DataFrame(rows, columns=list(SCORES))
 
 
 def principal_components(rows: Floats, fitted: Positions, components: int) -> Floats:
@@ -213,8 +311,3 @@ def _standardised(rows: Floats, fitted: Booleans) -> Floats:
     centred = rows - weights @ rows
     spread = np.sqrt(weights @ centred**2)
     return np.asarray(centred / np.where(spread > 0, spread, 1.0))
-
-
-def _for_each_cohort(rows: Floats, batch: Batch) -> Floats:
-    """The same rows (n, d) in every cohort: (n_cohorts, n, d)."""
-    return np.broadcast_to(rows, (len(batch.labels), *rows.shape))

@@ -14,12 +14,12 @@ import pandas as pd
 
 from lymphokit.cohort.folds import make_folds
 from lymphokit.evaluation import metrics, uncertainty
+from lymphokit.evaluation import threshold as thresholds
 from lymphokit.evaluation.intervals import percentile_interval
 from lymphokit.evaluation.metrics import Floats, Labels, Metric
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.evaluation.uncertainty import Outcomes
-from lymphokit.studies.refit import Batch, refit
-from lymphokit.studies.refit_scores import SCORES, RefitCohort, decide
+from lymphokit.studies.refit import SCORES, Batch, RefitCohort, choose_thresholds, refit
 
 
 def spread_decisions(
@@ -41,7 +41,8 @@ def spread_decisions(
     folds, patients = np.nonzero(plan.inner < 0)
     tables = []
     for model, probabilities in refit(cohort.models, batch).items():
-        (decided,) = decide(batch, probabilities, rule)
+        cuts = choose_thresholds(batch, probabilities, rule)[0, folds]
+        predicted = probabilities[0, folds, patients]
         columns = {
             "fold": folds + 1,
             "repeat": plan.repeat[folds],
@@ -50,9 +51,9 @@ def spread_decisions(
             "label": cohort.labels[patients],
             "model": model,
             "n_fitted": (plan.inner[folds] >= 0).sum(axis=1),
-            "probability": decided.probabilities[folds, patients],
-            "threshold": decided.thresholds[folds],
-            "decision": decided.decisions[folds, patients],
+            "probability": predicted,
+            "threshold": cuts,
+            "decision": thresholds.decide(predicted, cuts),
         }
         tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
