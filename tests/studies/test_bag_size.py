@@ -2,10 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.metrics import roc_auc_score
 
 from lymphokit.studies.bag_size import (
     bag_size_scores,
+    bag_size_sentences,
     twins_without_bag_size,
     users_of_bag_size,
 )
@@ -79,3 +81,24 @@ def test_without_a_user_the_table_is_empty_and_has_its_columns() -> None:
     )
     assert rows.empty
     assert "difference" in rows
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.01, 0.05, "depends on"), (-0.05, -0.01, "worse"), (-0.01, 0.05, "no difference")],
+)
+def test_a_difference_is_claimed_only_where_its_interval_excludes_0(
+    low: float, high: float, words: str
+) -> None:
+    row = {"model": "a", "twin": "b", "metric": "auc", "difference": (low + high) / 2}
+    sentences = bag_size_sentences(pd.DataFrame([row | {"low": low, "high": high}]), ["a"], 3)
+    assert "used by a, and by none of the 3 other" in sentences[0]
+    assert words in sentences[1]
+
+
+def test_models_without_bag_size_and_models_without_a_twin_are_named() -> None:
+    nothing = pd.DataFrame(columns=["model", "twin", "metric", "difference", "low", "high"])
+    (sentence,) = bag_size_sentences(nothing, [], 4)
+    assert "None of 4 models" in sentence
+    alone = pd.concat([nothing, pd.DataFrame([{"model": "a"}])])
+    assert "no twin" in bag_size_sentences(alone, ["a"], 4)[1]

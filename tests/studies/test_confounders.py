@@ -10,7 +10,7 @@ from lymphokit.studies.confounders import (
     train_or_test_folds,
     train_or_test_scores,
 )
-from lymphokit.studies.confounders_text import significant_artefacts
+from lymphokit.studies.confounders_figure import significant_artefacts
 from lymphokit.studies.nuisance_columns import (
     CONFOUNDERS,
     column_differences,

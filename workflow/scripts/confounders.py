@@ -6,12 +6,11 @@ from rich.console import Console
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.job import job
 from lymphokit.progress import say
-from lymphokit.studies.bag_size import bag_size_scores, users_of_bag_size
+from lymphokit.studies.bag_size import bag_size_scores, bag_size_sentences, users_of_bag_size
 from lymphokit.studies.confounders import ConfounderStudy, label_scores, train_or_test_scores
-from lymphokit.studies.confounders_figure import confounder_forest
-from lymphokit.studies.confounders_text import (
-    bag_size_sentences,
-    confounder_table,
+from lymphokit.studies.confounders_figure import (
+    confounder_forest,
+    confounder_terminal_table,
     label_sentence,
     shift_sentence,
 )
@@ -39,7 +38,7 @@ with job(snakemake.log[0], snakemake.threads):
     write_table(sizes, snakemake.output.bag_size)
     figure = confounder_forest(labels, shift, resamples=study.resamples, level=level)
     figure.savefig(snakemake.output.figure, dpi=150)
-    Console(width=140).print(confounder_table(labels, shift, level=level))
+    Console(width=140).print(confounder_terminal_table(labels, shift, level=level))
     users = users_of_bag_size(models)
     say(label_sentence(labels, level))
     say(shift_sentence(shift, columns, level))

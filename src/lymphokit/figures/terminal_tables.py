@@ -1,6 +1,6 @@
 """Scores as text: the score table for a terminal, and the parts of such tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,3 +71,8 @@ def share_with_interval(share: float, n: int) -> str:
     """Format a share of n cells with its Wilson interval: `0.98 (0.94 to 0.99)`."""
     interval = wilson_interval(round(share * n), n, LEVEL)
     return f"{share:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names for a sentence: `a, b and c`."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

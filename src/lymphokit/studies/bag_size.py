@@ -1,12 +1,13 @@
 """Which models use the number of a patient's images, and how much their scores depend on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lymphokit.evaluation.uncertainty import Outcomes, difference, patient_draws
+from lymphokit.figures.terminal_tables import listed, with_interval
 from lymphokit.models.registry import kind_of
 
 Models = Mapping[str, Mapping[str, Any]]
@@ -52,6 +53,32 @@ def bag_size_scores(
     without_twin = [name for name in users_of_bag_size(models) if name not in dict(pairs)]
     rows += [{"model": name} for name in without_twin]
     return pd.DataFrame(rows, columns=["model", "twin", "metric", "difference", "low", "high"])
+
+
+def bag_size_sentences(sizes: pd.DataFrame, users: Sequence[str], others: int) -> list[str]:
+    """Which models use the number of images, and how much their scores depend on it.
+
+    sizes: of `bag_size_scores`; others: how many models do not use it.
+    """
+    if not users:
+        return [f"None of {others} models uses the number of a patient's images."]
+    sentences = [
+        f"The number of a patient's images is used by {listed(users)}, and by none of the "
+        f"{others} other models."
+    ]
+    for row in sizes[sizes["metric"] != "balanced_accuracy"].to_dict("records"):
+        if pd.isna(row["difference"]):
+            sentences.append(f"{row['model']} has no twin without it to be compared with.")
+            continue
+        gain = with_interval(row["difference"], row["low"], row["high"], sign="+")
+        if row["low"] > 0:
+            conclusion = "so its score depends on the number of images"
+        else:
+            conclusion = "so it is worse with it" if row["high"] < 0 else "no difference is shown"
+        sentences.append(
+            f"{row['model']} against {row['twin']}, the same without it: AUC {gain}, {conclusion}."
+        )
+    return sentences
 
 
 def _uses_bag_size(block: Mapping[str, Any]) -> bool:

@@ -77,29 +77,23 @@ class ConfounderStudy:
     ) -> pd.DataFrame:
         """A row for each confounder, in their order; without a result, that of a constant one."""
         draws = self.draws(outcomes)
-        p_values = {}
-        rows: dict[Confounder, dict[str, object]] = {}
+        rows = []
         for each in confounders:
-            rows[each] = {"confounder": each.name, "family": each.family, **CONSTANT}
-            rows[each]["n_patients"] = int(outcomes.scored.any(axis=0).sum())
-            if each not in results:
-                continue
-            auc = interval(outcomes, each.name, "auc", draws, self.level)
-            chance_low, chance_high = percentile_interval(results[each].null_aucs, self.level)
-            p_values[each] = results[each].p_value(auc.estimate)
-            rows[each] |= {
-                "varies": True,
-                "auc": auc.estimate,
-                "low": auc.low,
-                "high": auc.high,
-                "balanced_accuracy": outcomes.score(each.name, "balanced_accuracy"),
-                "chance_low": chance_low,
-                "chance_high": chance_high,
-            }
-        adjusted = false_discovery_control(list(p_values.values()))
-        for each, p_value in zip(p_values, adjusted, strict=True):
-            rows[each]["adjusted_p"] = p_value
-        return pd.DataFrame(list(rows.values()))
+            row = {"confounder": each.name, "family": each.family, **CONSTANT}
+            row["n_patients"] = int(outcomes.scored.any(axis=0).sum())
+            if each in results:
+                auc = interval(outcomes, each.name, "auc", draws, self.level)
+                low, high = percentile_interval(results[each].null_aucs, self.level)
+                row |= {"varies": True, "auc": auc.estimate, "low": auc.low, "high": auc.high}
+                row["balanced_accuracy"] = outcomes.score(each.name, "balanced_accuracy")
+                row |= {"chance_low": low, "chance_high": high}
+                row["adjusted_p"] = results[each].p_value(auc.estimate)
+            rows.append(row)
+        scores = pd.DataFrame(rows)
+        varies = scores["varies"]
+        adjusted = false_discovery_control(scores.loc[varies, "adjusted_p"])
+        scores.loc[varies, "adjusted_p"] = adjusted
+        return scores
 
     def draws(self, outcomes: Outcomes) -> Floats:
         """The resampled patients, the same for all confounders: (resamples, n)."""
@@ -129,13 +123,11 @@ def label_scores(table: pd.DataFrame, folds: pd.DataFrame, study: ConfounderStud
     outcomes = _outcomes(target, results | joined_results)
     scores = study.scores(CONFOUNDERS, outcomes, results)
     draws = study.draws(outcomes)
-    added = {}
+    scores[["added", "added_low", "added_high"]] = np.nan
     for name, both in joined.items():
         gain = difference(outcomes, both.name, AGE_AND_COUNT.name, "auc", draws, study.level)
-        added[name] = (gain.estimate, gain.low, gain.high)
-    scores[["added", "added_low", "added_high"]] = [
-        added.get(name, (np.nan,) * 3) for name in scores["confounder"]
-    ]
+        row = scores["confounder"] == name
+        scores.loc[row, ["added", "added_low", "added_high"]] = [gain.estimate, gain.low, gain.high]
     return scores
 
 

@@ -1,6 +1,7 @@
-"""The figure of the confounder study: a forest plot of linear probes."""
+"""The confounder study shown: forest plot of linear probes, terminal table, findings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from rich.table import Column, Table
 
 from lymphokit.figures.style import (
     BLUE,
@@ -19,9 +21,12 @@ from lymphokit.figures.style import (
     clean_axes,
     draw_interval,
 )
-from lymphokit.studies.confounders_text import INTERVALS, MEANINGS, headline
+from lymphokit.figures.terminal_tables import listed, number_columns, with_interval
 
 COLOURS = {"medicine": BLUE, "mixed": PURPLE, "artefact": VERMILION}
+STYLES = {"medicine": "cyan", "mixed": "magenta", "artefact": None}  # on a terminal
+MEANINGS = {"medicine": "clinical", "mixed": "depends on cells too", "artefact": "nuisance"}
+INTERVALS = "percentile intervals over resampled patients, widened"
 AUC = ("auc", "low", "high")
 ADDED = ("added", "added_low", "added_high")
 _HEADINGS = (
@@ -30,6 +35,8 @@ _HEADINGS = (
     ("Separates test from train patients", "AUC"),
 )
 GAP = 0.6  # between two families, in rows
+NO_PROBE = {"varies": False, "added": np.nan}  # of the label: the last row has none
+Row = Mapping[Any, Any]
 
 
 def confounder_forest(
@@ -75,6 +82,118 @@ def confounder_forest(
     return figure
 
 
+def confounder_terminal_table(
+    labels: pd.DataFrame, train_or_test: pd.DataFrame, *, level: float
+) -> Table:
+    """A row for each confounder, with its findings.
+
+    labels, train_or_test: of `studies.confounders`; level: of intervals and of shuffles.
+    """
+    n_labelled, n_all = labels["n_patients"].max(), train_or_test["n_patients"].max()
+    legend = "; ".join(f"{style}: {MEANINGS[family]}" for family, style in STYLES.items() if style)
+    table = Table(
+        Column("confounder", no_wrap=True),
+        *number_columns("label", "by chance", "added to age, count", "train or test"),
+        "finding",
+        title=f"Linear probes: label, n = {n_labelled} patients; train or test, n = {n_all}",
+        caption=f"AUC out of fold; brackets: {level:.0%} {INTERVALS}; by chance: AUC on shuffled "
+        f"labels. {legend.capitalize()}",
+    )
+    label_rows = labels.set_index("confounder").to_dict("index")
+    for family, rows in train_or_test.groupby("family", sort=False):
+        table.add_section()
+        for row in rows.to_dict("records"):
+            label = label_rows.get(row["confounder"], NO_PROBE)
+            table.add_row(
+                str(row["confounder"]),
+                *_label_cells(label),
+                _auc(row) if row["varies"] else "",
+                _finding(label, row, level),
+                style=STYLES[str(family)],
+            )
+    return table
+
+
+def headline(labels: pd.DataFrame, level: float) -> str:
+    """The strongest nuisance confounder in a line."""
+    significant = significant_artefacts(labels, level)
+    if significant.empty:
+        return "No nuisance column predicts the label better than chance"
+    strongest = significant.iloc[0].to_dict()
+    return f"A nuisance column predicts the label: {strongest['confounder']}, AUC {_auc(strongest)}"
+
+
+def significant_artefacts(scores: pd.DataFrame, level: float) -> pd.DataFrame:
+    """The artefacts that predict better than on shuffled labels, the best first.
+
+    level: 1 minus the false discovery rate.
+    """
+    significant = (scores["adjusted_p"] < 1 - level) & (scores["family"] == "artefact")
+    return scores[significant].sort_values("auc", ascending=False)
+
+
+def label_sentence(labels: pd.DataFrame, level: float) -> str:
+    """Which artefacts predict the label, how well age and count do, and what artefacts add."""
+    significant = significant_artefacts(labels, level)
+    known = f"Age and count predict it with AUC {_auc(labels.iloc[0].to_dict())}."
+    if significant.empty:
+        return f"{headline(labels, level)}. {known}"
+    adding = significant.loc[significant["added_low"] > 0, "confounder"].tolist()
+    more = (
+        f"Joined to these, {listed(adding)} would raise it: check whether a model uses that."
+        if adding
+        else "No nuisance column is shown to add to them."
+    )
+    return f"Nuisance columns that predict the label: {_with_auc(significant)}. {known} {more}"
+
+
+def shift_sentence(train_or_test: pd.DataFrame, columns: pd.DataFrame, level: float) -> str:
+    """Whether test patients differ from training patients, and in which columns."""
+    significant = train_or_test[train_or_test["adjusted_p"] < 1 - level]
+    differing = columns.loc[columns["adjusted_p"] < 1 - level, "column"].tolist()
+    joined = train_or_test.iloc[-1].to_dict()
+    first = (
+        "No shift between training and test patients is shown"
+        if significant.empty
+        else f"Test patients differ from training patients by {_with_auc(significant)}"
+    )
+    second = f"Columns that differ, of {len(columns)}: {listed(differing) or 'none'}."
+    return f"{first}; {joined['confounder']} together: AUC {_auc(joined)}. {second}"
+
+
+def _label_cells(label: Row) -> tuple[str, str, str]:
+    """What predicts the label: the AUC, that by chance, the gain over age and count."""
+    if not label["varies"]:
+        return "", "", ""
+    chance = f"{label['chance_low']:.2f} to {label['chance_high']:.2f}"
+    no_gain = np.isnan(label["added"])
+    gain = "" if no_gain else with_interval(*(label[name] for name in ADDED), sign="+")
+    return _auc(label), chance, gain
+
+
+def _finding(label: Row, shift: Row, level: float) -> str:
+    """The significant results of a confounder in a few words."""
+    if not shift["varies"]:
+        return "constant"
+    found = []
+    if label["varies"] and label["adjusted_p"] < 1 - level:
+        found.append("predicts the label")
+    if label["added"] > 0 and label["added_low"] > 0:
+        found.append("adds to age and count")
+    if shift["adjusted_p"] < 1 - level:
+        found.append("separates test from train")
+    return ", ".join(found) or "no better than chance"
+
+
+def _with_auc(scores: pd.DataFrame) -> str:
+    """The names of confounders with their AUCs."""
+    return listed([f"{row['confounder']} ({row['auc']:.2f})" for row in scores.to_dict("records")])
+
+
+def _auc(row: Row) -> str:
+    return with_interval(row["auc"], row["low"], row["high"])
+
+
 def _share_limits(panels: Sequence[Axes]) -> None:
     """The same limits for all axes of AUCs."""
     least = min(panel.get_xlim()[0] for panel in panels)
@@ -97,7 +216,7 @@ def _forest(
         if columns == AUC:
             width = row["chance_high"] - row["chance_low"]
             axes.barh(place, width, left=row["chance_low"], height=0.72, color=PALE, zorder=0)
-        text = f"{round(estimate, 2) + 0.0:{sign}.2f}"
+        text = f"{round(estimate, 2) + 0.0:{sign}.2f}"  # adding 0.0 turns -0.0 into 0.0
         draw_interval(axes, place, (estimate, low, high), text, colour)
     axes.set_axisbelow(True)
     clean_axes(axes, categories=True)

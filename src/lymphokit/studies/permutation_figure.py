@@ -1,4 +1,4 @@
-"""The figure and the terminal table of the permutation test."""
+"""The permutation test shown: histograms of shuffles, findings, terminal table."""
 
 from collections.abc import Hashable
 from math import ceil, log10
@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from rich.table import Table
+from rich.table import Column, Table
 
 from lymphokit.figures.scores import PANELS
 from lymphokit.figures.style import BLUE, CAPTION, VERMILION, clean_axes
+from lymphokit.figures.terminal_tables import number_columns
 
 SHUFFLED = {
     "labels": "labels",
@@ -44,22 +45,20 @@ def permutation_figure(
     table, null: as of `studies.permutation`; clinical: the model of age and count, whose scores
     are drawn where images are shuffled.
     """
-    kinds = table.drop_duplicates(["model", "shuffle"])
-    tests = list(zip(kinds["model"].astype(str), kinds["shuffle"].astype(str), strict=True))
+    tests = table.groupby(["model", "shuffle"], sort=False)
     size = (9.5, INCHES_PER_ROW * len(tests) + INCHES_OF_TEXT)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(tests), len(PANELS), sharex="col", squeeze=False)
     clinical_rows = table[(table["model"] == clinical) & (table["shuffle"] == "labels")]
     clinical_scores = clinical_rows.set_index("metric")["observed"]
-    for panels, (model, shuffle) in zip(axes, tests, strict=True):
+    for panels, ((model, shuffle), rows) in zip(axes, tests, strict=True):
         scores = null[(null["model"] == model) & (null["shuffle"] == shuffle)]
-        found = table[(table["model"] == model) & (table["shuffle"] == shuffle)]
+        found = {row["metric"]: row for row in rows.to_dict("records")}
         panels[0].set_ylabel(
-            f"{model}\nshuffled: {SHUFFLED[shuffle]}", rotation=0, ha="right", va="center"
+            f"{model}\nshuffled: {SHUFFLED[str(shuffle)]}", rotation=0, ha="right", va="center"
         )
         for panel, (metric, *_) in zip(panels, PANELS, strict=True):
-            row = found[found["metric"] == metric].iloc[0]
-            _draw(panel, scores[metric].to_numpy(np.float64), row)
+            _draw(panel, scores[metric].to_numpy(np.float64), found[metric])
             if shuffle != "labels" and metric in clinical_scores:
                 panel.axvline(clinical_scores[metric], color=BLUE, linestyle=":", linewidth=1.6)
     for panel, (metric, _, _, name) in zip(axes[-1], PANELS, strict=True):
@@ -103,15 +102,13 @@ def findings(table: pd.DataFrame) -> list[str]:
 def permutation_terminal_table(table: pd.DataFrame, *, n_patients: int) -> Table:
     """The tests for a terminal, a row for each model and shuffle; table: `permutation_table`."""
     shown = Table(
+        Column("model", no_wrap=True),
+        "shuffled",
+        *number_columns("balanced accuracy", "p", "AUC", "p"),
         title=f"Permutation test, n = {n_patients} patients, {table['shuffles'].max():,} shuffles "
         "of each kind",
         caption=f"score vs median of the shuffles (exceeded by 1 of 20). {METHOD}",
     )
-    shown.add_column("model", no_wrap=True)
-    shown.add_column("shuffled")
-    for name in ("balanced accuracy", "AUC"):
-        shown.add_column(name, justify="right", no_wrap=True)
-        shown.add_column("p", justify="right", no_wrap=True)
     for (model, shuffle), rows in table.groupby(["model", "shuffle"], sort=False):
         cells = [cell for row in rows.to_dict("records") for cell in _cells(row)]
         shown.add_row(str(model), SHUFFLED[str(shuffle)].replace("\n", " "), *cells)
@@ -137,12 +134,12 @@ def _p(value: float, shuffles: int) -> str:
     return f"{value:.{decimals if value < 0.1 else 2}f}"
 
 
-def _draw(panel: Axes, null: NDArray[np.float64], row: "pd.Series[float]") -> None:
+def _draw(panel: Axes, null: NDArray[np.float64], row: dict[Hashable, Any]) -> None:
     """One test of one score."""
     panel.hist(null, BINS, range=(0.0, 1.0), color="#9a9a9a")
     panel.axvline(row["observed"], color=VERMILION, linewidth=2.4)
     panel.annotate(
-        f"{row['observed']:.2f}\np = {_p(row['p'], int(row['shuffles']))}",
+        f"{row['observed']:.2f}\np = {_p(row['p'], row['shuffles'])}",
         (0.02, 0.95),
         xycoords="axes fraction",
         va="top",

@@ -1,13 +1,14 @@
-"""The figure and the terminal table of the spread of single splits."""
+"""The spread of single splits shown: figure, finding, terminal table."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.table import Table
+from rich.table import Column, Table
 
 from lymphokit.figures.scores import PANELS
 from lymphokit.figures.style import BLUE, CAPTION, PALE, REFERENCE, SKY, VERMILION, clean_axes
+from lymphokit.figures.terminal_tables import number_columns, with_interval
 
 OFFSETS = {"part": 0.22, "repeat": 0.0, "pooled": -0.22}
 SIZE_ALONE = "where parts of that size lie if only the choice of patients differs"
@@ -77,35 +78,33 @@ def spread_terminal_table(table: pd.DataFrame, *, n_patients: int, level: float)
     """
     first = table.iloc[0]
     shown = Table(
+        Column("model", no_wrap=True),
+        Column("score", no_wrap=True),
+        *number_columns("all patients"),
+        Column(f"{first['n_repeats']} drawings of the folds", justify="right"),
+        Column(f"{first['n_parts']} single parts of {first['part_patients']}", justify="right"),
+        Column("parts by size alone", justify="right"),
         title=f"Spread of single splits, n = {n_patients} patients",
         caption=f"brackets: {level:.0%} interval over resampled patients, widened. "
         f"Parentheses: standard deviation. By size alone: {SIZE_ALONE}. "
         "Drawings share all patients: they are no independent samples.",
     )
-    shown.add_column("model", no_wrap=True)
-    shown.add_column("score", no_wrap=True)
-    shown.add_column("all patients", justify="right", no_wrap=True)
-    shown.add_column(f"{first['n_repeats']} drawings of the folds", justify="right")
-    shown.add_column(
-        f"{first['n_parts']} single parts of {first['part_patients']}", justify="right"
-    )
-    shown.add_column("parts by size alone", justify="right")
-    for row in table.to_dict("records"):
-        shown.add_row(
-            str(row["model"]) if row["metric"] == "balanced_accuracy" else "",
-            str(row["metric"]).replace("_", " ").replace("auc", "AUC"),
-            f"{row['pooled']:.2f} \\[{row['low']:.2f}, {row['high']:.2f}]",
-            *(
-                f"{row[f'{what}_{low}']:.2f} to {row[f'{what}_{high}']:.2f} "
-                f"({row[f'{what}_sd']:.2f})"
-                for what, low, high in (
-                    ("repeats", "min", "max"),
-                    ("parts", "min", "max"),
-                    ("by_n", "low", "high"),
-                )
-            ),
-            end_section=row["metric"] == "auc",
-        )
+    for model, rows in table.groupby("model", sort=False):
+        shown.add_section()
+        for place, row in enumerate(rows.to_dict("records")):
+            shown.add_row(
+                "" if place else str(model),
+                str(row["metric"]).replace("_", " ").replace("auc", "AUC"),
+                with_interval(row["pooled"], row["low"], row["high"]),
+                *(
+                    f"{row[low]:.2f} to {row[high]:.2f} ({row[deviation]:.2f})"
+                    for low, high, deviation in (
+                        ("repeats_min", "repeats_max", "repeats_sd"),
+                        ("parts_min", "parts_max", "parts_sd"),
+                        ("by_n_low", "by_n_high", "by_n_sd"),
+                    )
+                ),
+            )
     return shown
 
 
