@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lymphokit.config import Config
-    from lymphokit.leaderboard.records import Options
 
-OUT = Console()
+OUT = Console(width=None if sys.stdout.isatty() else 120)  # in a pipe, wide enough for tables
 ERR = Console(stderr=True)
 
 
@@ -70,16 +69,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument("files", type=Path, nargs="+", metavar="CSV", help="two or more files")
-    for name, score in {
-        "oof": "balanced accuracy (recall and specificity taken as equal)",
-        "sensitivity": "recall of tumoral patients",
-        "specificity": "recall of reactive patients",
-    }.items():
-        compare.add_argument(
-            f"--{name}", type=_share, nargs="+", default=[], metavar="SHARE",
-            help=f"out-of-fold {score}, one per file or one for all; default: from the ledger",
-        )  # fmt: skip
-    compare.add_argument("--ledger", type=Path, help="default: ledger.csv beside the files")
+    rest = "balanced accuracy out of fold of files that no ledger holds; default: as the others"
+    compare.add_argument("--oof", type=_share, metavar="SHARE", help=rest)
     _add_common(compare, figure="compare.png beside the first file")
     compare.set_defaults(run=_compare)
 
@@ -87,44 +78,21 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
 def _add_board(board: argparse.ArgumentParser) -> None:
     default = Path("submissions") / "ledger.csv"
     board.add_argument("ledger", type=Path, nargs="?", default=default, help=f"default: {default}")
-    board.add_argument(
-        "--test-patients", type=int, metavar="N", help="default: from a file beside the ledger"
-    )
     _add_common(board, figure="board.png beside the ledger")
     board.set_defaults(run=_board)
 
 
 def _add_common(command: argparse.ArgumentParser, *, figure: str) -> None:
     """Add the options that `compare` and `board` share."""
-    command.add_argument(
-        "--public", type=_share, default=0.5, metavar="SHARE",
-        help="share of the test patients on the public board, see the competition's page; "
-        "default: 0.5",
-    )  # fmt: skip
-    command.add_argument(
-        "--oof-patients", type=_positive, metavar="N",
-        help="effective sample size behind the out-of-fold scores; default: from the ledger",
-    )  # fmt: skip
-    command.add_argument(
-        "--tumoral-share", type=_share, metavar="SHARE",
-        help="share of tumoral patients in training; default: from the ledger",
-    )  # fmt: skip
-    output = command.add_mutually_exclusive_group()
-    output.add_argument("--figure", type=Path, metavar="PNG", help=f"default: {figure}")
-    output.add_argument("--no-figure", action="store_true", help="print text only")
+    part = "public part of the test patients, see the competition's page; default: 0.5"
+    command.add_argument("--public", type=_share, default=0.5, metavar="SHARE", help=part)
+    command.add_argument("--figure", type=Path, metavar="PNG", help=f"default: {figure}")
 
 
 def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share: give a number from 0 to 1")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of patients above 0")
     return value
 
 
@@ -145,11 +113,7 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
     table.add_row("python", platform.python_version())
     for package in ("snakemake", "torch", "timm", "lightgbm", "xgboost", "scikit-learn"):
         table.add_row(package, importlib.metadata.version(package))
-    gpu = (
-        torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else "none; everything runs on the CPU"
-    )
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none, the CPU is used"
     table.add_row("GPU", gpu)
     table.add_row("cores", str(os.cpu_count()))
     table.add_row("data", locate("auto", Path()).sentence())
@@ -192,58 +156,31 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from lymphokit.leaderboard.compare import compare
-    from lymphokit.leaderboard.records import LEDGER
-    from lymphokit.leaderboard.text import report
+    from lymphokit.leaderboard.compare import LEDGER, compare
+    from lymphokit.leaderboard.compare_figure import comparison_figure
+    from lymphokit.leaderboard.compare_text import report
 
-    if options.oof and (options.sensitivity or options.specificity):
-        raise LymphokitError("give either --oof, or --sensitivity and --specificity")
     # `submissions/*.csv` matches the ledger as well.
     files = [path for path in options.files if path.name != LEDGER]
-    comparison = compare(files, _leaderboard_options(options))
+    comparison = compare(files, options.public, options.oof)
     for part in report(comparison):
-        _console().print(part, highlight=False)
-    if not options.no_figure:
-        from lymphokit.leaderboard.compare_figure import comparison_figure
-
-        default = files[0].parent / "compare.png"
-        _save(comparison_figure(comparison), options.figure or default)
+        OUT.print(part, highlight=False)
+    _save(comparison_figure(comparison), options.figure or files[0].parent / "compare.png")
     return 0
 
 
 def _board(options: argparse.Namespace) -> int:
-    from lymphokit.leaderboard.board import boards
+    from lymphokit.leaderboard.board import board_summary, board_table, boards
     from lymphokit.leaderboard.board_figure import board_figure
-    from lymphokit.leaderboard.text import board_summary, board_table
 
-    found = boards(
-        options.ledger, _leaderboard_options(options), test_patients=options.test_patients
-    )
+    found = boards(options.ledger, options.public)
     for board in found:
         summary = f"[bold]{board_summary(board)}[/]\n"
-        _console().print(board_table(board), summary, sep="\n", highlight=False)
-    if any(board.scored for board in found) and not options.no_figure:
-        _save(board_figure(found), options.figure or options.ledger.parent / "board.png")
+        OUT.print(board_table(board), summary, sep="\n", highlight=False)
+    scored = [board for board in found if len(board.scored)]
+    if scored:
+        _save(board_figure(scored), options.figure or options.ledger.parent / "board.png")
     return 0
-
-
-def _leaderboard_options(options: argparse.Namespace) -> "Options":
-    from lymphokit.leaderboard.records import Options
-
-    rates = vars(options)
-    return Options(
-        public=options.public,
-        recall=tuple(rates.get("oof") or rates.get("sensitivity", ())),
-        specificity=tuple(rates.get("oof") or rates.get("specificity", ())),
-        effective_size=options.oof_patients,
-        tumoral_share=options.tumoral_share,
-        ledger=options.ledger,
-    )
-
-
-def _console() -> Console:
-    """The terminal; in a pipe, a console wide enough for a table."""
-    return OUT if OUT.is_terminal else Console(width=120)
 
 
 def _save(figure: "Figure", path: Path) -> None:
@@ -254,9 +191,7 @@ def _save(figure: "Figure", path: Path) -> None:
     try:
         figure.savefig(path, dpi=110)
     except (OSError, ValueError) as error:  # a missing folder; a suffix that is not an image's
-        raise LymphokitError(
-            f"cannot write the figure {path}: {error}; give --figure or --no-figure"
-        ) from error
+        raise LymphokitError(f"cannot write the figure {path}: {error}; give --figure") from error
     OUT.print(f"figure: {path}", highlight=False, markup=False, soft_wrap=True)
 
 

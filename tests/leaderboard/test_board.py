@@ -1,49 +1,58 @@
 """Board scores against out-of-fold scores: coverage of the bands, points outside."""
 
+import math
+
 import numpy as np
 import pytest
 
-from lymphokit.leaderboard.board import GRID, BoardError, boards, score_interval
-from lymphokit.leaderboard.records import Options
+from lymphokit.leaderboard.board import GRID, boards, expected_score
+from lymphokit.leaderboard.distributions import Distribution, Group, LeaderboardError, distribution
+from lymphokit.leaderboard.oof_expectation import OutOfFold
 from lymphokit.submission.ledger import LedgerError
 from tests.leaderboard.test_compare import HALF, entered, submission
 
 
 def test_an_empty_or_missing_ledger_says_what_to_do(tmp_path):
-    with pytest.raises(BoardError, match="snakemake submission"):
+    with pytest.raises(LeaderboardError, match="snakemake submission"):
         boards(tmp_path / "ledger.csv", HALF)
 
 
 def test_a_score_far_off_is_outside_and_one_near_is_not(tmp_path):
     entered(submission(tmp_path / "a.csv"), boards=("0.82", "0.45"))
     entered(submission(tmp_path / "b.csv", {4}), boards=("0.9", ""))
-    (found,) = boards(tmp_path / "ledger.csv", HALF)
-    assert (found.cohort, found.n_patients) == ("dlmi", 42)
-    assert found.rows["board_public_outside"].tolist() == [False, False]
-    assert found.rows["board_private_outside"].tolist() == [True, False]
-    assert found.bands["board_public"].n_drawn == 21
-    assert found.bands["board_public"].full.shape == (len(GRID), 2)
+    public, private = boards(tmp_path / "ledger.csv", HALF)
+    assert (public.cohort, public.name, private.name) == ("dlmi", "public", "private")
+    assert (public.n_patients, private.n_patients) == (21, 21)
+    assert public.rows["outside"].tolist() == [False, False]
+    assert private.rows["outside"].tolist() == [True, False]
+    assert len(private.scored) == 1
+    assert public.band.shape == (len(GRID), 2)
 
 
-def test_the_test_size_is_an_option_where_no_unchanged_file_has_it(tmp_path):
-    file = submission(tmp_path / "a.csv")
-    entered(file)
-    submission(file, {1})
-    with pytest.raises(BoardError, match="--test-patients"):
+def test_the_test_size_is_that_of_any_file_beside_the_ledger(tmp_path):
+    files = [submission(tmp_path / "a.csv"), submission(tmp_path / "b.csv")]
+    for file in files:
+        entered(file)
+    files[0].unlink()
+    assert [board.n_patients for board in boards(tmp_path / "ledger.csv", 0.3)] == [13, 29]
+    files[1].unlink()
+    with pytest.raises(LeaderboardError, match=r"a\.csv, b\.csv"):
         boards(tmp_path / "ledger.csv", HALF)
-    (found,) = boards(tmp_path / "ledger.csv", HALF, test_patients=30)
-    assert found.n_patients == 30
 
 
-def test_a_ledger_without_sample_size_needs_an_option(tmp_path):
+def test_a_larger_sample_narrows_the_interval(tmp_path):
     entered(submission(tmp_path / "a.csv"))
-    ledger = tmp_path / "ledger.csv"
-    ledger.write_text(ledger.read_text().replace("60.000000", ""))
-    with pytest.raises(BoardError, match="--oof-patients"):
-        boards(ledger, HALF)
-    (narrow,) = boards(ledger, Options(0.5, effective_size=600.0))
-    (wide,) = boards(ledger, Options(0.5, effective_size=60.0))
-    assert narrow.rows["board_public_low"][0] > wide.rows["board_public_low"][0]
+    ledger, low = tmp_path / "ledger.csv", []
+    for size in ("60.000000", "600.000000"):
+        ledger.write_text(ledger.read_text().replace("60.000000", size))
+        low.append(boards(ledger, HALF)[0].rows["low"][0])
+    assert low[0] < low[1]
+
+
+def test_a_submission_without_an_out_of_fold_score_is_left_out(tmp_path):
+    entered(submission(tmp_path / "a.csv"))
+    entered(submission(tmp_path / "b.csv", {4}), math.nan)
+    assert boards(tmp_path / "ledger.csv", HALF)[0].rows["file"].tolist() == ["a.csv"]
 
 
 def test_a_board_score_in_percent_is_refused(tmp_path):
@@ -54,7 +63,7 @@ def test_a_board_score_in_percent_is_refused(tmp_path):
 
 def test_the_band_has_its_coverage_of_simulated_boards():
     """The truth is drawn from its posterior after 121 patients with recall = specificity."""
-    low, high = score_interval(0.85, 0.69, 121, 21, exact=False)
+    low, high = expected_score(0.85, 0.69, 121, 21).interval()
     rng, inside, total = np.random.default_rng(5), 0, 3000
     seen = 121 * np.array([0.69 * 0.85, 0.69 * 0.15, 0.31 * 0.15, 0.31 * 0.85]) + 0.5
     for _ in range(total):
@@ -64,9 +73,22 @@ def test_the_band_has_its_coverage_of_simulated_boards():
     assert 0.94 < inside / total < 0.99  # at least 95%, more because scores are discrete
 
 
-def test_a_band_is_wider_for_fewer_patients_and_for_uncertain_figures():
-    def width(n_drawn: int, exact: bool) -> float:
-        low, high = score_interval(0.85, 0.69, 60, n_drawn, exact=exact)
+def test_a_band_is_wider_for_fewer_patients():
+    def width(n_patients: int, effective_size: float) -> float:
+        low, high = expected_score(0.85, 0.69, effective_size, n_patients).interval()
         return high - low
 
-    assert width(21, False) > width(42, False) > width(42, True)
+    assert width(21, 60) > width(42, 60) > width(42, 1e6)
+
+
+def test_an_unseen_file_is_the_mixture_of_all_files():
+    figures = OutOfFold(0.8, 0.8, 0.7, 30)
+    tumoral = figures.tumoral_given_prediction()
+    files = [distribution(list(map(Group, (n, 6 - n), tumoral)), 6, (1, 0)) for n in range(7)]
+    mixed = Distribution.from_outcomes(
+        (file.values, p * file.probabilities)
+        for file, p in zip(files, figures.positive_rate().count_pmf(6), strict=True)
+    )
+    found = expected_score(0.8, 0.7, 30, 6)
+    np.testing.assert_array_equal(found.values, mixed.values)
+    np.testing.assert_allclose(found.probabilities, mixed.probabilities, atol=1e-12)

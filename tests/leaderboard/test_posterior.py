@@ -3,22 +3,20 @@
 import math
 from itertools import combinations, product
 
+import numpy as np
 import pytest
 from scipy.special import betaln
 
-from lymphokit.leaderboard.distributions import Beta, FileGroups, Group, PairGroups
-from lymphokit.leaderboard.posterior import (
-    ImpossibleScoreError,
-    private_lead,
-    private_score,
-    tolerance,
-)
+from lymphokit.leaderboard.distributions import Group, LeaderboardError, distribution
+from lymphokit.leaderboard.posterior import private_distribution, tolerance
+from tests.leaderboard.test_distributions import beta
 
+FILE, PAIR = ((1, 0),), ((1, 1, 0, 0), (1, 0, 1, 0))
 A, B = (1, 1, 1, 1, 0, 0, 0, 0), (1, 1, 0, 0, 1, 0, 0, 0)
 ORDER = [(1, 1), (1, 0), (0, 1), (0, 0)]
 SIZES = [list(zip(A, B, strict=True)).count(key) for key in ORDER]
-SHARES = [Beta(0.8, 9.0), Beta(0.55, 3.0), Beta(0.5, 2.5), Beta(0.2, 11.0)]
-PAIR = PairGroups(*(Group(n, share) for n, share in zip(SIZES, SHARES, strict=True)))
+SHARES = [beta(0.8, 9.0), beta(0.55, 3.0), beta(0.5, 2.5), beta(0.2, 11.0)]
+GROUPS = list(map(Group, SIZES, SHARES))
 PUBLIC = 4
 
 
@@ -33,9 +31,9 @@ def chance_of(labels, groups) -> float:
     """Of a labelling whose groups have uncertain shares: a ratio of beta functions a group."""
     total = 0.0
     for members, share in groups:
-        a, b = share.mean * share.concentration, (1 - share.mean) * share.concentration
         tumoral = sum(labels[i] for i in members)
-        total += betaln(a + tumoral, b + len(members) - tumoral) - betaln(a, b)
+        seen = share.a + tumoral, share.b + len(members) - tumoral
+        total += betaln(*seen) - betaln(share.a, share.b)
     return math.exp(total)
 
 
@@ -59,20 +57,20 @@ def on(decisions, part, labels) -> float:
 def check(found, expected) -> None:
     seen = dict(zip(found.values.round(9).tolist(), found.probabilities.tolist(), strict=True))
     assert all(
-        seen.get(value, 0.0) == pytest.approx(expected[value], abs=2e-4) for value in expected
+        seen.get(value, 0.0) == pytest.approx(expected[value], abs=1e-12) for value in expected
     )
     assert set(seen) <= set(expected)
 
 
 def test_a_private_score_is_that_of_the_labellings_that_fit():
-    positive, negative = Beta(0.8, 6.0), Beta(0.3, 5.0)
+    positive, negative = beta(0.8, 6.0), beta(0.3, 5.0)
     groups = [(range(4), positive), (range(4, 8), negative)]
     expected = enumerated(
         groups,
         lambda part, labels: abs(on(A, part, labels) - 0.75) < 1e-6,
         lambda rest, labels: on(A, rest, labels),
     )
-    found = private_score(FileGroups(Group(4, positive), Group(4, negative)), PUBLIC, 0.75)
+    found = private_distribution([Group(4, positive), Group(4, negative)], PUBLIC, FILE, [0.75])
     check(found, expected)
 
 
@@ -87,27 +85,29 @@ def test_a_private_lead_is_that_of_the_labellings_that_fit(scores):
         ),
         lambda rest, labels: on(A, rest, labels) - on(B, rest, labels),
     )
-    found = private_lead(PAIR, PUBLIC, scores)
+    found = private_distribution(GROUPS, PUBLIC, PAIR, scores)
     check(found, expected)
 
 
 def test_scores_that_no_labels_give_are_refused():
-    with pytest.raises(ImpossibleScoreError) as caught:
-        private_score(FileGroups(PAIR.both, PAIR.neither), PUBLIC, 0.43)
-    assert caught.value.scores == (0.43,)
-    with pytest.raises(ImpossibleScoreError):
-        private_lead(PAIR, PUBLIC, (0.75, 0.43))
+    with pytest.raises(LeaderboardError, match=r"4 public .*0\.43.*--public"):
+        private_distribution([GROUPS[0], GROUPS[3]], PUBLIC, FILE, [0.43])
+    with pytest.raises(LeaderboardError, match=r"0\.75 and 0\.43"):
+        private_distribution(GROUPS, PUBLIC, PAIR, [0.75, 0.43])
+
+
+def test_without_a_public_score_the_private_part_is_any_part():
+    found = private_distribution(GROUPS, 3, PAIR, [0.75, math.nan])
+    expected = distribution(GROUPS, 5, *PAIR)
+    np.testing.assert_array_equal(found.values, expected.values)
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
 
 
 def test_winning_in_public_makes_winning_in_private_likelier_but_not_sure():
-    groups = PairGroups(
-        Group(15, Beta(0.9, 60.0)),
-        Group(5, Beta(0.7, 3.0)),
-        Group(4, Beta(0.7, 3.0)),
-        Group(6, Beta(0.2, 20.0)),
-    )
-    wins = private_lead(groups, 15, (1.0, 0.75))
-    loses = private_lead(groups, 15, (0.75, 1.0))
+    shares = beta(0.9, 60.0), beta(0.7, 3.0), beta(0.7, 3.0), beta(0.2, 20.0)
+    groups = list(map(Group, (15, 5, 4, 6), shares))
+    wins = private_distribution(groups, 15, PAIR, (1.0, 0.75))
+    loses = private_distribution(groups, 15, PAIR, (0.75, 1.0))
     assert loses.p_positive < wins.p_positive < 1
 
 

@@ -12,8 +12,8 @@ from lymphokit.figures.terminal_tables import score_terminal_table
 from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.provenance import commit, file_sha256, settings_digest
+from lymphokit.submission.csv_files import submission_name, utc_stamp, write_submission
 from lymphokit.submission.ledger import Entry, append, oof_figures
-from lymphokit.submission.write import submission_name, utc_stamp, write_submission
 
 with job(snakemake.log[0], snakemake.threads):
     blend, cohort = snakemake.params.blend, snakemake.wildcards.cohort

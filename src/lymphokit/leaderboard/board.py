@@ -1,151 +1,139 @@
 """Set out-of-fold scores against board scores: which differ by more than chance?"""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
 
-from lymphokit.errors import LymphokitError
-from lymphokit.leaderboard.distributions import unseen_score_distribution
-from lymphokit.leaderboard.out_of_fold import OutOfFold
-from lymphokit.leaderboard.records import Options, public_size
-from lymphokit.provenance import file_sha256
+from lymphokit.leaderboard.compare import SCORE, SHARE, SIZE, public_size
+from lymphokit.leaderboard.distributions import (
+    LEVEL,
+    Distribution,
+    Group,
+    LeaderboardError,
+    outcomes,
+)
+from lymphokit.leaderboard.oof_expectation import OutOfFold
+from lymphokit.submission.csv_files import read_submission
 from lymphokit.submission.ledger import BOARD, read_ledger
-from lymphokit.submission.read import read_submission
 
 GRID = np.linspace(0.5, 1.0, 26)  # out-of-fold scores at which a band is computed
 _ROUNDING = 0.005  # a score with two decimals may be rounded out of the interval
 
 
-class BoardError(LymphokitError):
-    """The ledger lacks what a comparison with the board needs."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """Intervals at LEVEL of the board score, on n_drawn patients, at each score of GRID.
-
-    sampling, full (len(GRID), 2): low and high ends, with the out-of-fold score exact, and with
-    its uncertainty.
-    """
-
-    n_drawn: int
-    sampling: NDArray[np.float64]
-    full: NDArray[np.float64]
-
-
 @dataclass(frozen=True)
 class Board:
-    """Submissions of one cohort and their board scores.
+    """Scores of the submissions of one cohort on one board, `public` or `private`.
 
-    rows: `file, blend, oof`, the board scores `board_public, board_private` (NaN where not
-    entered), and for each of these `_low, _high, _outside`. bands: by column of the board.
+    rows: one per submission, `file, blend, oof`, board `score` (NaN where not entered), ends
+    `low, high` of the interval at LEVEL in which it is expected, and whether it is `outside`.
+    band: these ends at each score of GRID, (len(GRID), 2).
     """
 
     cohort: str
+    name: str
     n_patients: int
     rows: pd.DataFrame
-    bands: dict[str, Band]
+    band: NDArray[np.float64]
 
     @property
-    def scored(self) -> list[str]:
-        """Columns of the board in which a score was entered."""
-        return [column for column in BOARD if self.rows[column].notna().any()]
-
-    def scored_rows(self, column: str) -> pd.DataFrame:
-        """Rows with a score in this column and an out-of-fold score."""
-        return self.rows.dropna(subset=[column, "oof"])
+    def scored(self) -> pd.DataFrame:
+        """Rows with a board score."""
+        return self.rows.dropna(subset="score")
 
 
-def boards(ledger: Path, options: Options, *, test_patients: int | None = None) -> list[Board]:
-    """Compare each cohort of the ledger, cohorts with most board scores first.
+def boards(ledger: Path, public: float) -> list[Board]:
+    """Compare the out-of-fold scores in a ledger with both boards of each cohort.
 
-    The class mix and the effective sample size are those of the options or else the ledger's;
-    recall and specificity are taken as equal. test_patients: size of the test set, by default
-    that of a submission of the cohort beside the ledger.
-    Raises BoardError for an empty ledger, or one that lacks any of these.
+    public: share of the test patients on the public board. The class mix and the effective sample
+    size are the medians of the cohort, and recall and specificity are taken as equal.
+    Raises LeaderboardError for a ledger without scored submissions, or without any file of theirs.
     """
-    table = read_ledger(ledger)
+    table = read_ledger(ledger).dropna(subset=[SCORE, SHARE, SIZE])
     if table.empty:
-        raise BoardError(f"no submission in {ledger}: run `snakemake submission`, or name a ledger")
-    found = [
-        _board(str(cohort), rows, ledger.parent, options, test_patients)
-        for cohort, rows in table.groupby("cohort", sort=False)
-    ]
-    return sorted(found, key=lambda board: -int(board.rows[list(BOARD)].notna().to_numpy().sum()))
-
-
-def score_interval(
-    score: float, tumoral_share: float, effective_size: float, n_drawn: int, *, exact: bool
-) -> tuple[float, float]:
-    """Interval at LEVEL of the board score on n_drawn patients, given the out-of-fold score.
-
-    exact: ignore the uncertainty of the out-of-fold score.
-    """
-    figures = OutOfFold(score, score, tumoral_share, effective_size)
-    rate, (positive, negative) = figures.positive_rate(), figures.tumoral_given_prediction()
-    if exact:
-        rate, positive, negative = (share.as_known() for share in (rate, positive, negative))
-    return unseen_score_distribution(rate, (positive, negative), n_drawn).interval()
-
-
-def _board(
-    cohort: str, table: pd.DataFrame, folder: Path, options: Options, test_patients: int | None
-) -> Board:
-    n = test_patients or _test_size(cohort, table, folder)
-    n_public = public_size(n, options.public)
-    share = options.tumoral_share
-    if share is None:
-        share = _median(cohort, table, "oof_tumoral_share", "--tumoral-share")
-    size = options.effective_size
-    if size is None:
-        size = _median(cohort, table, "oof_effective_sample_size", "--oof-patients")
-    rows = table[["file", "blend", *BOARD]].assign(oof=table["oof_balanced_accuracy"])
-    bands = {}
-    for column, n_drawn in zip(BOARD, (n_public, n - n_public), strict=True):
-        sampling, full = (
-            _intervals(GRID, share, size, n_drawn, exact=exact) for exact in (True, False)
+        raise LeaderboardError(
+            f"no submission in {ledger}: run `snakemake submission`, or name a ledger"
         )
-        bands[column] = Band(n_drawn, sampling, full)
-        low, high = _intervals(rows["oof"].to_numpy(), share, size, n_drawn, exact=False).T
-        rows[f"{column}_low"], rows[f"{column}_high"] = low, high
-        outside = (rows[column] < low - _ROUNDING) | (rows[column] > high + _ROUNDING)
-        rows[f"{column}_outside"] = outside
-    return Board(cohort, n, rows.reset_index(drop=True), bands)
+    found = []
+    for cohort, rows in table.groupby("cohort", sort=False):
+        n = _test_size(rows, ledger)
+        n_public = public_size(n, public)
+        for column, n_patients in zip(BOARD, (n_public, n - n_public), strict=True):
+            found.append(_board(str(cohort), rows, column, n_patients))
+    return found
 
 
-def _intervals(
-    scores: NDArray[np.float64], share: float, size: float, n_drawn: int, *, exact: bool
-) -> NDArray[np.float64]:
-    """Low and high ends for each score, (n, 2); NaN for an unknown score."""
-    return np.array(
-        [
-            (math.nan, math.nan)
-            if math.isnan(score)
-            else score_interval(score, share, size, n_drawn, exact=exact)
-            for score in scores.tolist()
-        ]
+def expected_score(
+    score: float, tumoral_share: float, effective_size: float, n_patients: int
+) -> Distribution:
+    """Distribution of the board score on n_patients, given the out-of-fold score."""
+    figures = OutOfFold(score, score, tumoral_share, effective_size)
+    positive, negative = figures.tumoral_given_prediction()
+    return Distribution.from_outcomes(
+        (found.score((1, 0)), p * found.probabilities)
+        for n, p in enumerate(figures.positive_rate().count_pmf(n_patients))
+        for found in outcomes((Group(n, positive), Group(n_patients - n, negative)), n_patients)
     )
 
 
-def _median(cohort: str, table: pd.DataFrame, column: str, option: str) -> float:
-    """Median of a column of the ledger, which rows of older versions lack."""
-    median = float(table[column].median())
-    if math.isnan(median):
-        raise BoardError(f"the ledger has no {column} of {cohort}: give {option}")
-    return median
+def board_summary(board: Board) -> str:
+    """Conclude in one sentence whether the board scores lie within chance."""
+    scored, name = board.scored, f"{board.cohort}, {board.name} board"
+    if scored.empty:
+        return (
+            f"{name}: no score yet. Enter them in the ledger's column board_{board.name}, with a "
+            "decimal point; the table shows what to expect."
+        )
+    n_outside = int(scored["outside"].sum())
+    difference = float((scored["score"] - scored["oof"]).mean())
+    shared = "; all have the same patients, so several outside are one event"
+    return (
+        f"{name}: {len(scored) - n_outside} of {len(scored)} scores lie within chance, on average "
+        f"{abs(difference):.2f} {'below' if difference < 0 else 'above'} out of fold"
+        f"{shared if n_outside > 1 else ''}."
+    )
 
 
-def _test_size(cohort: str, table: pd.DataFrame, folder: Path) -> int:
-    """Number of patients of a file beside the ledger that still has the recorded SHA-256."""
-    for name, sha256 in zip(table["file"], table["sha256"], strict=True):
-        path = folder / str(name)
-        if path.is_file() and file_sha256(path) == sha256:
-            return len(read_submission(path).patients)
-    raise BoardError(
-        f"no unchanged submission of {cohort} is beside the ledger, so the size of the test set "
-        "is unknown: give --test-patients"
+def board_table(board: Board) -> Table:
+    """Tabulate out-of-fold score, expected interval and board score of each submission."""
+    table = Table("submission", "out of fold", f"{LEVEL:.0%} interval", "score", "")
+    table.title = f"{board.cohort}, {board.name} board of {board.n_patients} patients"
+    for row in board.rows.to_dict("records"):
+        table.add_row(
+            escape(str(row["file"])),
+            f"{row['oof']:.2f}",
+            f"{row['low']:.2f} to {row['high']:.2f}",
+            "" if pd.isna(row["score"]) else f"{row['score']:.2f}",
+            "[bold red]outside[/]" if row["outside"] else "",
+        )
+    return table
+
+
+def _board(cohort: str, table: pd.DataFrame, column: str, n_patients: int) -> Board:
+    share = float(table[SHARE].median())
+    size = float(table[SIZE].median())
+
+    def intervals(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = (expected_score(float(score), share, size, n_patients) for score in scores)
+        return np.array([one.interval() for one in found])
+
+    rows = table[["file", "blend"]].assign(oof=table[SCORE], score=table[column])
+    rows["low"], rows["high"] = intervals(rows["oof"].to_numpy()).T
+    low, high = rows["low"] - _ROUNDING, rows["high"] + _ROUNDING
+    rows["outside"] = (rows["score"] < low) | (rows["score"] > high)
+    return Board(cohort, column.removeprefix("board_"), n_patients, rows, intervals(GRID))
+
+
+def _test_size(table: pd.DataFrame, ledger: Path) -> int:
+    """Number of patients of a submission of the cohort that is beside the ledger."""
+    for name in table["file"]:
+        if (ledger.parent / name).is_file():
+            return len(read_submission(ledger.parent / name).patients)
+    raise LeaderboardError(
+        f"no file of {', '.join(table['file'])} is beside {ledger}, so the size of the test set is "
+        "unknown: put one back"
     )

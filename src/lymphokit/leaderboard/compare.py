@@ -1,102 +1,88 @@
 """Compare submissions: where they differ, which is likely better, which two to keep."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from lymphokit.leaderboard.distributions import (
-    Distribution,
-    FileGroups,
-    Group,
-    PairGroups,
-    lead_distribution,
-    score_distribution,
-)
-from lymphokit.leaderboard.out_of_fold import OutOfFold, pair_shares
-from lymphokit.leaderboard.posterior import ImpossibleScoreError, private_lead, private_score
-from lymphokit.leaderboard.records import Note, Options, gather, letter, public_size
-from lymphokit.submission.read import Submission, read_submissions
+from lymphokit.leaderboard.distributions import Distribution, Group, LeaderboardError, distribution
+from lymphokit.leaderboard.oof_expectation import OutOfFold, pair_shares
+from lymphokit.leaderboard.posterior import private_distribution
+from lymphokit.submission.csv_files import Submission, read_submissions
+from lymphokit.submission.ledger import NUMBERS, read_ledger
 
-PARTS = ("all", "public", "private")
-# Least probability of leading that is called almost sure, and likely.
-ALMOST_SURE, LIKELY = 0.95, 0.8
-NEGLIGIBLE_GAIN = 0.01  # of a second file over the first alone; less is invisible in a score
+LEDGER = "ledger.csv"
+SCORE, RECALL = "oof_balanced_accuracy", "oof_recall"
+SHARE, SIZE = "oof_tumoral_share", "oof_effective_sample_size"
+DEFAULT = 0.75  # recall and specificity where they are known of no file
+# Predictions in the groups of one file; and of A and B in the groups of two: both, A, B, neither.
+FILE = ((1, 0),)
+PAIR = ((1, 1, 0, 0), (1, 0, 1, 0))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One compared file, with its out-of-fold figures (None if unknown) and board scores (NaN).
+    """One compared file, with its out-of-fold figures and its score on the public board, or NaN.
 
-    scores: distribution of its score on each of PARTS; scores_if_exact: the same with the
-    out-of-fold figures taken as exact, so that only labels and sampling vary. Both are empty
-    where no file has out-of-fold figures.
+    public, private: distributions of its score on each part; lead: of the private score of the
+    best file minus that of this file.
     """
 
     letter: str
     file: Submission
-    figures: OutOfFold | None
-    public: float
-    private: float
-    scores: dict[str, Distribution]
-    scores_if_exact: dict[str, Distribution]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two candidates by position, a before b, and the lead of a on each of PARTS.
-
-    only_a, only_b: numbers of patients predicted tumoral by one alone.
-    """
-
-    a: int
-    b: int
-    only_a: int
-    only_b: int
-    leads: dict[str, Distribution]
-
-    @property
-    def n_different(self) -> int:
-        """Number of patients with different predictions."""
-        return self.only_a + self.only_b
-
-
-@dataclass(frozen=True)
-class Advice:
-    """Two files to keep, by position, and the expected private score of the first alone and of
-    the better of the two.
-    """
-
-    first: int
-    second: int
-    mean_of_first: float
-    mean_of_better: float
+    figures: OutOfFold
+    public_score: float
+    public: Distribution
+    private: Distribution
+    lead: Distribution
 
     @property
     def gain(self) -> float:
-        """Gain from the second file."""
-        return self.mean_of_better - self.mean_of_first
+        """Expected private score of the better of the best file and this, minus that of the best.
+
+        E[max(best, this)] = E[best] + E[max(this - best, 0)].
+        """
+        return float(np.maximum(-self.lead.values, 0) @ self.lead.probabilities)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Result of a comparison.
 
-    given_public: the distributions on the private part are conditional on the public scores.
+    best: the candidate with the highest expected private score; given_public: the distributions on
+    the private part are conditional on the public scores; notes: assumptions.
     """
 
-    patients: tuple[str, ...]
     n_public: int
-    tumoral_share: float
-    candidates: tuple[Candidate, ...]
-    pairs: tuple[Pair, ...]
-    advice: Advice | None
+    candidates: list[Candidate]
+    best: Candidate
     given_public: bool
-    notes: tuple[Note, ...]
+    notes: list[str]
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Test patients."""
+        return self.best.file.patients
+
+    @property
+    def n_private(self) -> int:
+        """Number of patients on the private board."""
+        return len(self.patients) - self.n_public
+
+    @property
+    def others(self) -> list[Candidate]:
+        """All candidates but the best."""
+        return [one for one in self.candidates if one is not self.best]
+
+    @property
+    def second(self) -> Candidate:
+        """The candidate to keep beside the best, for the highest expected better of the two."""
+        return max(self.others, key=lambda one: one.gain)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -108,151 +94,117 @@ class Comparison:
         """Positions of the patients on whom the predictions differ."""
         return np.flatnonzero(np.ptp(self.labels, axis=0))
 
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Number of patients of each of PARTS."""
-        return _sizes(len(self.patients), self.n_public)
 
-    @property
-    def n_tumoral(self) -> int:
-        """Expected number of tumoral test patients; at least one of each label is left."""
-        n = len(self.patients)
-        return min(max(round(n * self.tumoral_share), 1), n - 1)
-
-    def pair(self, a: int, b: int) -> Pair:
-        """Pair of these two positions, in any order."""
-        return next(pair for pair in self.pairs if {pair.a, pair.b} == {a, b})
-
-    def deciding_lead(self, pair: Pair) -> Distribution:
-        """Lead on all patients or, once public scores are known, on the private part."""
-        return pair.leads["private" if self.given_public else "all"]
-
-
-def compare(paths: Sequence[Path], options: Options) -> Comparison:
+def compare(paths: Sequence[Path], public: float, oof: float | None = None) -> Comparison:
     """Read submissions and compute the exact distributions of their scores and leads.
 
+    public: share of the test patients on the public board; oof: out-of-fold balanced accuracy of
+    the files that the ledgers beside them lack, by default that of the others.
     Raises SubmissionError for files that cannot be compared, LedgerError for a damaged ledger and
-    CompareError for options that do not match the files.
+    LeaderboardError for a public share that leaves a board empty.
     """
     files = read_submissions(paths)
-    n_public = public_size(len(files[0].patients), options.public)
-    evidence = gather(files, options)
-    known = evidence.table["recall"].notna()
-    groups = [_file_groups(*one) for one in zip(files, evidence.figures, strict=True)]
-    pair_groups = {
-        (a, b): _pair_groups(files[a], files[b], evidence.figures[a], evidence.figures[b])
-        for a, b in combinations(range(len(files)), 2)
-    }
-    public = evidence.table["public"].tolist()
-    private_scores, private_leads, notes = _given_public(groups, pair_groups, n_public, public)
-    sizes = _sizes(len(files[0].patients), n_public)
+    n_public = public_size(len(files[0].patients), public)
+    figures, scores, notes = _gather(files, oof)
+    # A single public score would favour or penalise its file.
+    given_public = not np.isnan(scores).any()
+    if not given_public and not np.isnan(scores).all():
+        notes.append("the public scores are used once every file has one")
+    known = scores if given_public else [math.nan] * len(files)
+    groups = list(map(_file_groups, files, figures))
+    private = [
+        private_distribution(one, n_public, FILE, [score])
+        for one, score in zip(groups, known, strict=True)
+    ]
+    best = int(np.argmax([scores.mean for scores in private]))
     candidates = []
-    for place, row in enumerate(evidence.table.to_dict("records")):
-        scores, exact = _score_distributions(groups[place], sizes) if known.any() else ({}, {})
-        if scores and place in private_scores:
-            scores["private"] = private_scores[place]
-        figures = evidence.figures[place] if known.iloc[place] else None
-        boards = row["public"], row["private"]
-        candidates.append(Candidate(letter(place), files[place], figures, *boards, scores, exact))
-    pairs = []
-    for (a, b), pair in pair_groups.items():
-        leads = {part: lead_distribution(pair, size) for part, size in sizes.items()}
-        if (a, b) in private_leads:
-            leads["private"] = private_leads[a, b]
-        pairs.append(Pair(a, b, pair.only_a.size, pair.only_b.size, leads))
-    return Comparison(
-        patients=files[0].patients,
-        n_public=n_public,
-        tumoral_share=evidence.tumoral_share,
-        candidates=tuple(candidates),
-        pairs=tuple(pairs),
-        advice=_advice(candidates, pairs) if known.any() else None,
-        given_public=bool(private_leads),
-        notes=(*evidence.notes, *notes),
-    )
+    for place, file in enumerate(files):
+        pair = _pair_groups(files[best], file, figures[best], figures[place])
+        candidates.append(
+            Candidate(
+                letter=letter(place),
+                file=file,
+                figures=figures[place],
+                public_score=scores[place],
+                public=distribution(groups[place], n_public, *FILE),
+                private=private[place],
+                lead=private_distribution(pair, n_public, PAIR, [known[best], known[place]]),
+            )
+        )
+    return Comparison(n_public, candidates, candidates[best], given_public, notes)
 
 
-def lead_bounds(only_a: int, only_b: int, n_tumoral: int, n_reactive: int) -> tuple[float, float]:
-    """Largest and smallest possible lead of A: A right, or wrong, wherever the files differ.
+def letter(place: int) -> str:
+    """Name a file in tables and figures: A to Z, then A2 to Z2 and so on."""
+    turn, which = divmod(place, 26)
+    return chr(ord("A") + which) + (str(turn + 1) if turn else "")
 
-    only_a, only_b: numbers of patients predicted tumoral by one alone; no more of them than there
-    are patients of a label can have that label.
+
+def public_size(n: int, share: float) -> int:
+    """Number of patients on the public board.
+
+    Raises LeaderboardError where either board has no patient.
     """
-    largest = min(only_a, n_tumoral) / n_tumoral + min(only_b, n_reactive) / n_reactive
-    smallest = min(only_b, n_tumoral) / n_tumoral + min(only_a, n_reactive) / n_reactive
-    return largest / 2, -smallest / 2
+    n_public = round(n * share)
+    if not 0 < n_public < n:
+        raise LeaderboardError(
+            f"a public part of {share:g} of {n} patients leaves a board empty; give --public, a "
+            "share between 0 and 1, as on the competition's page"
+        )
+    return n_public
 
 
-def _sizes(n: int, n_public: int) -> dict[str, int]:
-    return dict(zip(PARTS, (n, n_public, n - n_public), strict=True))
+def _gather(
+    files: Sequence[Submission], oof: float | None
+) -> tuple[list[OutOfFold], list[float], list[str]]:
+    """Out-of-fold figures and public scores (NaN if unknown) of the files, and notes."""
+    n = len(files[0].patients)
+    rows = pd.DataFrame(list(map(_ledger_row, files)), columns=list(NUMBERS), dtype=float)
+    public, unknown = rows.pop("board_public").tolist(), rows[SCORE].isna()
+    if oof is not None:
+        rows.loc[unknown, [SCORE, RECALL]] = oof
+    # A file without figures: as good as the others on average, as uncertain as the most uncertain.
+    rows = rows.fillna({**rows.mean(), SIZE: rows[SIZE].min()})
+    predicted = float(np.mean([file.labels for file in files]))
+    rows = rows.fillna({SCORE: DEFAULT, RECALL: DEFAULT, SHARE: predicted, SIZE: n})
+    # Never a share of 0 or 1, which would exclude one of the labels.
+    share = min(max(rows[SHARE].mean(), 0.5 / n), 1 - 0.5 / n)
+    # Balanced accuracy is the mean of recall and specificity; six decimals may leave [0, 1].
+    specificity = (2 * rows[SCORE] - rows[RECALL]).clip(0, 1)
+    figures = [
+        OutOfFold(recall, other, share, size)
+        for recall, other, size in zip(rows[RECALL], specificity, rows[SIZE], strict=True)
+    ]
+    notes = [
+        f"{letter(place)} is not in the ledger of its folder, or was changed since: it is taken to "
+        f"have {figures[place].balanced_accuracy:.2f} out of fold (--oof)"
+        for place in range(len(files))
+        if unknown[place]
+    ]
+    return figures, public, [*notes, f"{share:.0%} of the test patients are taken to be tumoral"]
 
 
-def _file_groups(file: Submission, figures: OutOfFold) -> FileGroups:
-    positive, negative = figures.tumoral_given_prediction()
+def _ledger_row(file: Submission) -> dict[Hashable, Any]:
+    """Last row of the ledger beside a file with its content, of its name where there are several.
+
+    Two blends may write the same content. Empty without such a row.
+    """
+    ledger = read_ledger(file.path.parent / LEDGER)
+    same = ledger[ledger["sha256"] == file.sha256]
+    named = same[same["file"] == file.path.name]
+    rows = (named if len(named) else same).to_dict("records")
+    return rows[-1] if rows else {}
+
+
+def _file_groups(file: Submission, figures: OutOfFold) -> list[Group]:
     n_positive = int(file.labels.sum())
-    n_negative = len(file.labels) - n_positive
-    return FileGroups(Group(n_positive, positive), Group(n_negative, negative))
+    sizes = n_positive, len(file.labels) - n_positive
+    return list(map(Group, sizes, figures.tumoral_given_prediction()))
 
 
-def _pair_groups(a: Submission, b: Submission, of_a: OutOfFold, of_b: OutOfFold) -> PairGroups:
-    order = ((1, 1), (1, 0), (0, 1), (0, 0))  # predictions of A and B, as in PairGroups
-    sizes = [int(np.sum((a.labels == i) & (b.labels == j))) for i, j in order]
-    shares = pair_shares(of_a, of_b, disagreement=float(np.mean(a.labels != b.labels)))
-    return PairGroups(*(Group(*one) for one in zip(sizes, shares, strict=True)))
-
-
-def _score_distributions(
-    groups: FileGroups, sizes: dict[str, int]
-) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
-    """Scores on each of PARTS, with uncertain and with exact shares of tumoral patients."""
-    exact = FileGroups(groups.positive.as_known(), groups.negative.as_known())
-    scores = {part: score_distribution(groups, n) for part, n in sizes.items()}
-    return scores, {part: score_distribution(exact, n) for part, n in sizes.items()}
-
-
-def _given_public(
-    groups: Sequence[FileGroups],
-    pair_groups: dict[tuple[int, int], PairGroups],
-    n_public: int,
-    public: Sequence[float],
-) -> tuple[dict[int, Distribution], dict[tuple[int, int], Distribution], list[Note]]:
-    """Private scores by file and private leads by pair, given the public scores.
-
-    Empty, with a note, unless all public scores are known (one alone would favour or penalise its
-    file) and possible.
-    """
-    known = [not math.isnan(score) for score in public]
-    if not all(known):
-        return {}, {}, [Note("public_incomplete", {})] if any(known) else []
-    try:
-        scores = {
-            place: private_score(one, n_public, public[place]) for place, one in enumerate(groups)
-        }
-        leads = {
-            (a, b): private_lead(one, n_public, (public[a], public[b]))
-            for (a, b), one in pair_groups.items()
-        }
-    except ImpossibleScoreError as error:
-        return {}, {}, [Note("public_impossible", {"scores": error.scores, "n": n_public})]
-    return scores, leads, []
-
-
-def _advice(candidates: Sequence[Candidate], pairs: Sequence[Pair]) -> Advice:
-    """Keep the file with the best expected private score, and the one that adds most to it.
-
-    E[max(first, second)] = E[first] + E[max(second - first, 0)].
-    """
-    means = [candidate.scores["private"].mean for candidate in candidates]
-    first = int(np.argmax(means))
-    gains = {
-        pair.a + pair.b - first: _gain(pair, first) for pair in pairs if first in (pair.a, pair.b)
-    }
-    second = max(gains, key=lambda place: gains[place])
-    return Advice(first, second, means[first], means[first] + gains[second])
-
-
-def _gain(pair: Pair, first: int) -> float:
-    """E[max(lead of the other file over the first, 0)] on the private part."""
-    lead = pair.leads["private"]
-    # Of the lead x of a, E[max(-x, 0)] = E[max(x, 0)] - E[x].
-    return lead.mean_positive_part - (lead.mean if pair.a == first else 0.0)
+def _pair_groups(
+    a: Submission, b: Submission, figures_a: OutOfFold, figures_b: OutOfFold
+) -> list[Group]:
+    sizes = [int(np.sum((a.labels == i) & (b.labels == j))) for i, j in zip(*PAIR, strict=True)]
+    disagreement = float(np.mean(a.labels != b.labels))
+    return list(map(Group, sizes, pair_shares(figures_a, figures_b, disagreement)))

@@ -4,8 +4,6 @@ Rows are only appended. Existing bytes are never changed: board scores, columns 
 person entered are kept.
 """
 
-import csv
-import io
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -14,12 +12,9 @@ import pandas as pd
 
 from lymphokit.errors import LymphokitError
 from lymphokit.files import write_atomically
-from lymphokit.submission.read import parse_csv
-from lymphokit.submission.write import folder_lock
+from lymphokit.submission.csv_files import folder_lock, parse_csv
 
 BOARD = ("board_public", "board_private")
-# Columns that ledgers begun by older versions lack; empty there.
-ADDED = ("oof_tumoral_share", "oof_effective_sample_size")
 
 
 class LedgerError(LymphokitError):
@@ -96,26 +91,19 @@ def effective_sample_size(n_scored: float, n_fitted: float) -> float:
 def append(path: Path, entry: Entry) -> None:
     """Append a row with empty board scores, for a person to enter; create a missing ledger.
 
-    Safe with several processes at once, and with a process that is killed. Columns that the
-    header lacks (those in ADDED) are left out.
+    Safe with several processes at once, and with a process that is killed.
     Raises LedgerError, changing nothing, for a ledger that lacks a column or cannot be parsed.
     """
     path = path.resolve()  # a symbolic link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(path.parent):
-        old = path.read_bytes() if path.exists() else b""
-        header = _parse(path, old)[0] if old.strip() else []
+        old, (header, *_) = _read(path)
         ending = "\r\n" if b"\r\n" in old else "\n"
-        added = io.StringIO(newline="")
-        writer = csv.writer(added, lineterminator=ending)
-        if not header:
-            header, old = list(COLUMNS), b""
-            writer.writerow(header)
         if old and not old.endswith(b"\n"):
             old += ending.encode()
-        values = {name: _format(value) for name, value in asdict(entry).items()}
-        writer.writerow([values.get(name, "") for name in header])
-        write_atomically(path, old + added.getvalue().encode())
+        row = pd.DataFrame([asdict(entry)], columns=header)  # in the order of the ledger
+        added = row.to_csv(index=False, header=not old, float_format="%.6f", lineterminator=ending)
+        write_atomically(path, old + added.encode())
 
 
 def read_ledger(path: Path) -> pd.DataFrame:
@@ -125,13 +113,9 @@ def read_ledger(path: Path) -> pd.DataFrame:
     person added, are text.
     Raises LedgerError for a ledger that cannot be parsed or a number out of range.
     """
-    content = path.read_bytes() if path.exists() else b""
-    header, *rows = _parse(path, content) if content.strip() else [list(COLUMNS)]
+    _, (header, *rows) = _read(path)
     table = pd.DataFrame(rows, columns=header, dtype=str)
     for name in NUMBERS:
-        if name in ADDED and name not in table:
-            table[name] = np.nan
-            continue
         numbers = pd.to_numeric(table[name], errors="coerce").astype(float)
         most = np.inf if name == "oof_effective_sample_size" else 1
         bad = table.index[~numbers.between(0, most) & (table[name].str.strip() != "")]
@@ -144,21 +128,17 @@ def read_ledger(path: Path) -> pd.DataFrame:
     return table
 
 
-def _format(value: str | float) -> str:
-    """Format a field: six decimals, empty for an undefined number."""
-    if isinstance(value, str):
-        return value
-    return "" if np.isnan(value) else f"{value:.6f}"
-
-
-def _parse(path: Path, content: bytes) -> list[list[str]]:
-    """Split into header and rows, each as long as the header.
+def _read(path: Path) -> tuple[bytes, list[list[str]]]:
+    """Bytes of a ledger, and its header and rows, each as long as the header.
 
     Raises LedgerError for a file that is not a ledger as `append` writes it.
     """
+    content = path.read_bytes() if path.exists() else b""
+    if not content.strip():
+        return b"", [list(COLUMNS)]
     rows = parse_csv(path, content, LedgerError)
     header = rows[0]
-    missing = [name for name in COLUMNS if name not in header and name not in ADDED]
+    missing = [name for name in COLUMNS if name not in header]
     repeated = sorted({name for name in header if header.count(name) > 1})
     if missing or repeated:
         finding = f"lacks {', '.join(missing)}" if missing else f"has twice {', '.join(repeated)}"
@@ -166,10 +146,4 @@ def _parse(path: Path, content: bytes) -> list[list[str]]:
             f"{path}: the first line {finding}; restore it (columns are separated by commas), "
             "or move the file away to begin a new ledger"
         )
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise LedgerError(
-                f"{path}: row {number} has {len(row)} fields, the first has {len(header)}; "
-                "correct that row"
-            )
-    return rows
+    return content, rows

@@ -1,19 +1,21 @@
 """From out-of-fold figures to beta distributions of unknown shares."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from lymphokit.leaderboard.out_of_fold import OutOfFold, pair_shares
+from lymphokit.leaderboard.distributions import Beta
+from lymphokit.leaderboard.oof_expectation import OutOfFold, pair_shares
 
 
 def test_the_shares_of_one_file_are_those_counted_and_half_a_patient():
     figures = OutOfFold(71 / 84, 32 / 37, 84 / 121, 121)
     positive, negative = figures.tumoral_given_prediction()
-    assert positive.mean == pytest.approx(71.5 / 77)
-    assert positive.concentration == pytest.approx(77)
-    assert negative.mean == pytest.approx(13.5 / 46)
-    assert figures.positive_rate().mean == pytest.approx(77 / 123)
+    assert astuple(positive) == pytest.approx((71.5, 5.5))
+    assert astuple(negative) == pytest.approx((13.5, 32.5))
+    assert astuple(figures.positive_rate()) == pytest.approx((77, 46))
 
 
 def test_conditioning_on_the_number_called_is_bayes_rule_on_recall_and_specificity():
@@ -41,18 +43,22 @@ def test_conditioning_on_the_number_called_is_bayes_rule_on_recall_and_specifici
     )
 
 
+def mean(share: Beta) -> float:
+    return share.a / (share.a + share.b)
+
+
 def test_equally_good_files_leave_a_disagreement_at_the_class_mix():
     one = OutOfFold(0.8, 0.8, 0.7, 1e6)
     _, first, second, _ = pair_shares(one, one, disagreement=0.1)
-    assert first.mean == pytest.approx(0.7, abs=1e-3)
-    assert second.mean == pytest.approx(0.7, abs=1e-3)
+    assert mean(first) == pytest.approx(0.7, abs=1e-3)
+    assert mean(second) == pytest.approx(0.7, abs=1e-3)
 
 
 def test_few_differences_out_of_fold_are_little_to_learn_from():
     a, b = OutOfFold(0.86, 0.84, 0.7, 120), OutOfFold(0.84, 0.84, 0.7, 120)
     _, first, second, _ = pair_shares(a, b, disagreement=3 / 42)
-    assert first.concentration + second.concentration == pytest.approx(120 * 3 / 42 + 1, rel=1e-6)
-    assert first.mean > 0.7 > second.mean
+    assert sum(astuple(first) + astuple(second)) == pytest.approx(120 * 3 / 42 + 1, rel=1e-6)
+    assert mean(first) > 0.7 > mean(second)
 
 
 def test_the_cells_of_a_pair_add_up_to_those_of_each_file():
@@ -60,19 +66,19 @@ def test_the_cells_of_a_pair_add_up_to_those_of_each_file():
     both, first, second, neither = pair_shares(a, b, disagreement=0.2)
 
     def tumoral(*shares) -> float:
-        return sum(s.mean * s.concentration for s in shares)
+        return sum(share.a for share in shares)
 
     assert tumoral(both, first) == pytest.approx(0.9 * 120 + 0.5)
     assert tumoral(both, second) == pytest.approx(0.8 * 120 + 0.5)
     assert tumoral(neither, second) == pytest.approx(0.1 * 120 + 0.5)
-    total = sum(share.concentration for share in (both, first, second, neither))
+    total = sum(sum(astuple(share)) for share in (both, first, second, neither))
     assert total == pytest.approx(200 + 2)
-    assert (first.concentration + second.concentration - 1) / 200 == pytest.approx(0.2, rel=1e-6)
+    assert (sum(astuple(first) + astuple(second)) - 1) / 200 == pytest.approx(0.2, rel=1e-6)
 
 
 @pytest.mark.parametrize("differing", [0.0, 0.02, 0.9])
 def test_no_cell_is_negative_however_much_the_files_differ(differing):
     a, b = OutOfFold(1.0, 0.6, 0.7, 100), OutOfFold(0.7, 1.0, 0.7, 100)
     for share in pair_shares(a, b, differing):
-        assert 0 < share.mean < 1
-        assert share.concentration > 0
+        assert share.a > 0
+        assert share.b > 0

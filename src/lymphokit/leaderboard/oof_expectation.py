@@ -25,6 +25,14 @@ class OutOfFold:
         """Mean of recall and specificity."""
         return (self.recall + self.specificity) / 2
 
+    @property
+    def confusion(self) -> tuple[float, float, float, float]:
+        """Patients by prediction and label: hits, false alarms, misses, cleared; fractions."""
+        n_tumoral = self.tumoral_share * self.effective_size
+        n_reactive = self.effective_size - n_tumoral
+        hits, cleared = self.recall * n_tumoral, self.specificity * n_reactive
+        return hits, n_reactive - cleared, n_tumoral - hits, cleared
+
     def tumoral_given_prediction(self) -> tuple[Beta, Beta]:
         """Shares of tumoral patients among those predicted tumoral and those predicted reactive.
 
@@ -32,27 +40,17 @@ class OutOfFold:
         on each cell of the confusion matrix both are beta distributed and independent of the
         number predicted tumoral, so they hold for a file that predicts another number.
         """
-        n_tumoral, n_reactive = self._label_counts()
-        hits, false_alarms = self.recall * n_tumoral, (1 - self.specificity) * n_reactive
-        misses, cleared = (1 - self.recall) * n_tumoral, self.specificity * n_reactive
-        return (
-            Beta.from_counts(hits, false_alarms, PRIOR),
-            Beta.from_counts(misses, cleared, PRIOR),
-        )
+        hits, false_alarms, misses, cleared = self.confusion
+        return Beta(hits + PRIOR, false_alarms + PRIOR), Beta(misses + PRIOR, cleared + PRIOR)
 
     def positive_rate(self) -> Beta:
         """Share of patients predicted tumoral."""
-        n_tumoral, n_reactive = self._label_counts()
-        n_positive = self.recall * n_tumoral + (1 - self.specificity) * n_reactive
-        return Beta.from_counts(n_positive, self.effective_size - n_positive, 2 * PRIOR)
-
-    def _label_counts(self) -> tuple[float, float]:
-        n_tumoral = self.tumoral_share * self.effective_size
-        return n_tumoral, self.effective_size - n_tumoral
+        hits, false_alarms, misses, cleared = self.confusion
+        return Beta(hits + false_alarms + 2 * PRIOR, misses + cleared + 2 * PRIOR)
 
 
 def pair_shares(a: OutOfFold, b: OutOfFold, disagreement: float) -> tuple[Beta, Beta, Beta, Beta]:
-    """Shares of tumoral patients in the four groups of `PairGroups`, in its order.
+    """Shares of tumoral patients among those predicted tumoral by both files, A, B and neither.
 
     disagreement: share of the test patients with different predictions. The files are taken to
     have disagreed as often out of fold, in proportion to what independent errors would give for
@@ -64,19 +62,17 @@ def pair_shares(a: OutOfFold, b: OutOfFold, disagreement: float) -> tuple[Beta, 
     recalls, specificities = (a.recall, b.recall), (a.specificity, b.specificity)
     independent = share * _one_correct(*recalls) + (1 - share) * _one_correct(*specificities)
     scale = disagreement / independent if independent > 0 else 1.0
-    tumoral = [share * size * cell for cell in _joint_correct(*recalls, scale)]
-    reactive = [(1 - share) * size * cell for cell in _joint_correct(*specificities, scale)]
-    both_correct, a_correct, b_correct, none_correct = range(4)
-    # Two of these cells together are one cell of a file's confusion matrix, which has PRIOR.
-    prior = PRIOR / 2
+    # Cells: both right, A alone, B alone, none. Two of them together are one cell of the confusion
+    # matrix of one file, which has PRIOR.
+    both_t, a_t, b_t, none_t = (
+        share * size * cell + PRIOR / 2 for cell in _joint_correct(*recalls, scale)
+    )
+    both_r, a_r, b_r, none_r = (
+        (1 - share) * size * cell + PRIOR / 2 for cell in _joint_correct(*specificities, scale)
+    )
     # A tumoral patient whom A alone predicts right is predicted tumoral by A alone; a reactive
     # patient whom B alone predicts right is as well.
-    return (
-        Beta.from_counts(tumoral[both_correct], reactive[none_correct], prior),
-        Beta.from_counts(tumoral[a_correct], reactive[b_correct], prior),
-        Beta.from_counts(tumoral[b_correct], reactive[a_correct], prior),
-        Beta.from_counts(tumoral[none_correct], reactive[both_correct], prior),
-    )
+    return Beta(both_t, none_r), Beta(a_t, b_r), Beta(b_t, a_r), Beta(none_t, both_r)
 
 
 def _one_correct(a: float, b: float) -> float:
