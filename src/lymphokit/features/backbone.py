@@ -38,7 +38,7 @@ _CLASSIFIERS = ("classifier", "fc", "head", "AuxLogits")  # the last: a second o
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network whose pooled penultimate features describe a cell.
+    """A network without its classifier: its pooled penultimate features describe a cell.
 
     mean and std (3,) normalise RGB in [0, 1]; size: the only side in pixels that it accepts, None
     for any; source: which network it is and where its weights are from, as text.

@@ -53,7 +53,7 @@ class Training(ABC):
 
 @dataclass(frozen=True)
 class Sgd(Training):
-    """Training by stochastic gradient descent with momentum."""
+    """Training by SGD with momentum."""
 
     momentum: float
     weight_decay: float
