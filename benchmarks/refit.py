@@ -85,18 +85,18 @@ def simulated(features: int) -> tuple[RefitCohort, Bags]:
 
 def batches(cohort: RefitCohort, kind: str, numbers: Sequence[int], size: int) -> Iterator[Batch]:
     """The shuffled cohorts, `size` in a batch."""
-    folds = cohort.plan(make_folds(cohort.patients, **FOLDS)).inner
+    plain = cohort.batch(make_folds(cohort.patients, **FOLDS))
     for first in range(0, len(numbers), size):
         drawn = []
         for number in numbers[first : first + size]:
             order = np.random.default_rng(number).permutation(PATIENTS)
             if kind == "bags":
-                drawn.append((cohort.labels, order, folds))
+                drawn.append((cohort.labels, order, plain.inner[0]))
                 continue
             labels = cohort.labels[order]
             new_folds = make_folds(cohort.patients.assign(label=labels), **FOLDS)
-            drawn.append((labels, np.arange(PATIENTS), cohort.plan(new_folds).inner))
-        yield Batch(*(np.stack(each) for each in zip(*drawn, strict=True)))
+            drawn.append((labels, np.arange(PATIENTS), cohort.batch(new_folds).inner[0]))
+        yield Batch(*(np.stack(each) for each in zip(*drawn, strict=True)), plain.repeat)
 
 
 def names(cohort: RefitCohort, kind: str) -> list[str]:

@@ -91,14 +91,14 @@ def test_a_difference_is_claimed_only_where_its_interval_excludes_0(
     low: float, high: float, words: str
 ) -> None:
     row = {"model": "a", "twin": "b", "metric": "auc", "difference": (low + high) / 2}
-    sentences = bag_size_sentences(pd.DataFrame([row | {"low": low, "high": high}]), ["a"], 3)
+    sentences = bag_size_sentences(pd.DataFrame([row | {"low": low, "high": high}]), n_models=4)
     assert "used by a, and by none of the 3 other" in sentences[0]
     assert words in sentences[1]
 
 
 def test_models_without_bag_size_and_models_without_a_twin_are_named() -> None:
     nothing = pd.DataFrame(columns=["model", "twin", "metric", "difference", "low", "high"])
-    (sentence,) = bag_size_sentences(nothing, [], 4)
+    (sentence,) = bag_size_sentences(nothing, n_models=4)
     assert "None of 4 models" in sentence
     alone = pd.concat([nothing, pd.DataFrame([{"model": "a"}])])
-    assert "no twin" in bag_size_sentences(alone, ["a"], 4)[1]
+    assert "no twin" in bag_size_sentences(alone, n_models=4)[1]

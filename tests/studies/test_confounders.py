@@ -7,8 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 from lymphokit.studies.confounders import (
     label_scores,
-    train_or_test_folds,
     train_or_test_scores,
+    train_or_test_target,
 )
 from lymphokit.studies.confounders_figure import significant_artefacts
 from lymphokit.studies.nuisance_columns import (
@@ -127,12 +127,12 @@ def test_a_column_is_described_by_its_middle_in_each_group() -> None:
 
 
 def test_folds_of_train_and_test_hold_every_patient_out_once_a_repeat() -> None:
-    is_test = pd.Series([0] * 9 + [1] * 3, index=[f"P{i}" for i in range(12)])
-    folds = train_or_test_folds(is_test, k=5, repeats=2, seed=0)  # 3 test patients: 3 folds
-    out = folds[folds["part"] == "validation"]
-    assert out.groupby("repeat")["patient"].nunique().tolist() == [12, 12]
-    assert out["fold"].nunique() == 6
-    assert set(out.groupby("fold")["patient"].agg(lambda patients: is_test[patients].sum())) == {1}
+    table = pd.DataFrame({"patient": range(12), "part": ["train"] * 9 + ["test"] * 3})
+    target = train_or_test_target(table, k=5, repeats=2, seed=0)  # 3 test patients: 3 folds
+    assert target.scored.all()
+    assert [np.unique(repeat).tolist() for repeat in target.held_out] == [[1, 2, 3], [4, 5, 6]]
+    for repeat in target.held_out:
+        assert np.bincount(repeat[target.labels == 1]).max() == 1
 
 
 def test_artefacts_of_other_patients_are_refused() -> None:

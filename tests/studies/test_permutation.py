@@ -42,7 +42,7 @@ def null(cohort, folds, shuffle, numbers, neighbours=6):
 
 
 def p_values(cohort, folds, shuffle, n=SHUFFLED):
-    observed = observed_scores(cohort, cohort.plan(folds), RULE)
+    observed = observed_scores(cohort, cohort.batch(folds), RULE)
     table = permutation_table(observed, null(cohort, folds, shuffle, range(1, n + 1)))
     return table.set_index(["model", "metric"])["p"]
 
@@ -113,13 +113,16 @@ def test_shuffled_labels_on_old_folds_look_worse_than_chance():
     """Why the folds are drawn again: they are stratified by the labels they were drawn with."""
     cohort, folds = labelled()
     n, n_shuffles = len(cohort.labels), 200
-    plan = cohort.plan(folds)
+    plain = cohort.batch(folds)
     draws = [np.random.default_rng(number).permutation(cohort.labels) for number in range(200)]
     batch = Batch(
-        np.stack(draws), np.tile(np.arange(n), (n_shuffles, 1)), np.tile(plan.inner, (200, 1, 1))
+        np.stack(draws),
+        np.tile(np.arange(n), (n_shuffles, 1)),
+        np.tile(plain.inner, (n_shuffles, 1, 1)),
+        plain.repeat,
     )
     probabilities = refit({"clinical": cohort.models["clinical"]}, batch)["clinical"]
-    old = batch_scores(batch, probabilities, plan.repeat, RULE)["auc"].mean()
+    old = batch_scores(batch, probabilities, RULE)["auc"].mean()
     drawn = null(cohort, folds, "labels", range(1, 61))
     new = drawn.loc[drawn["model"] == "clinical", "auc"].mean()
     assert old < 0.47

@@ -59,7 +59,7 @@ def cohort_and_run():
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_refit_predicts_what_the_models_class_predicts(cohort_and_run, name):
     cohort, folds, run = cohort_and_run
-    found = refit(cohort.models, Batch.unshuffled(cohort.labels, cohort.plan(folds)))[name][0]
+    found = refit(cohort.models, cohort.batch(folds))[name][0]
     expected = in_order(run[name], cohort.patients["patient"])
     np.testing.assert_allclose(found, expected, atol=TOLERANCE)
 
@@ -71,15 +71,15 @@ def test_a_stack_predicts_what_the_ensembles_stack_predicts(images, stack_C):
     # Overconfident, so that some weights are 0.
     chosen = {"pooled": {**CHOSEN["pooled"], "C": 50.0}}
     cohort = RefitCohort.from_tables(patients, chosen, {"drawn": bank}, stack_C=stack_C)
-    plan = cohort.plan(make_folds(patients, seed=1, **FOLD_SETTINGS))
+    plain = cohort.batch(make_folds(patients, seed=1, **FOLD_SETTINGS))
     rng = np.random.default_rng(5)
     labels = np.stack([cohort.labels, *(rng.permutation(cohort.labels) for _ in range(3))])
     unshuffled = np.tile(np.arange(45), (4, 1))
-    batch = Batch(labels, unshuffled, np.tile(plan.inner, (4, 1, 1)))
+    batch = Batch(labels, unshuffled, np.tile(plain.inner, (4, 1, 1)), plain.repeat)
     refitted = refit(cohort.models, batch)
     clinical = clinical_of(cohort.patients)
     weights = []
-    for fold in range(len(plan.inner)):
+    for fold in range(len(plain.repeat)):
         pooled, found = (each[:, fold] for each in refitted.values())
         for masks in batch.fits(fold):
             for at, label in enumerate(labels):
@@ -98,9 +98,9 @@ def test_shuffled_bags_are_bags_of_other_patients():
     patients, bank = patients_and_bank(images=1.0, n_test=0)
     cohort = RefitCohort.from_tables(patients, CHOSEN, {"drawn": bank}, stack_C=0.1)
     folds = make_folds(patients, seed=1, **FOLD_SETTINGS)
-    plan = cohort.plan(folds)
+    plain = cohort.batch(folds)
     order = np.random.default_rng(2).permutation(len(cohort.labels))
-    batch = Batch(cohort.labels[None], order[None], plan.inner[None])
+    batch = Batch(cohort.labels[None], order[None], plain.inner, plain.repeat)
     found = refit(cohort.models, batch)["pooled"][0]
     taken = bags_of(patients, bank).take(order)
     names = tuple(patients["patient"])
@@ -117,17 +117,16 @@ def test_scores_and_decisions_are_those_of_the_score_table(cohort_and_run):
         for fold, table in enumerate(tables, start=1)
     )
     expected = score_table(decided, list(CHOSEN), resamples=100, level=0.95, seed=0)
-    found = observed_scores(cohort, cohort.plan(folds), RULE).set_index("model").loc[list(CHOSEN)]
+    found = observed_scores(cohort, cohort.batch(folds), RULE).set_index("model").loc[list(CHOSEN)]
     for metric in ("balanced_accuracy", "auc"):
         np.testing.assert_allclose(found[metric], expected[metric], atol=1e-12)
 
 
 def test_thresholds_do_not_depend_on_validation_patients():
     cohort, folds = labelled(images=1.0)
-    plan = cohort.plan(folds)
-    batch = Batch.unshuffled(cohort.labels, plan)
+    batch = cohort.batch(folds)
     found = refit(cohort.models, batch)["pooled"]
-    other = np.where(plan.inner < 0, 0.5, found)
+    other = np.where(batch.inner < 0, 0.5, found)
     before, after = (choose_thresholds(batch, each, RULE) for each in (found, other))
     np.testing.assert_array_equal(before, after)
 
@@ -144,8 +143,8 @@ def test_components_beyond_the_rank_are_zero(width):
 
 def test_a_run_with_other_settings_is_noticed(cohort_and_run):
     cohort, folds, run = cohort_and_run
-    plan = cohort.plan(folds)
-    require_agreement(cohort, plan, run)
+    plain = cohort.batch(folds)
+    require_agreement(cohort, plain, run)
     other = run["pooled"][1].assign(probability=lambda t: t["probability"] * 0.99)
     with pytest.raises(RefitError, match=r"pooled: in fold 2 "):
-        require_agreement(cohort, plan, {"pooled": [run["pooled"][0], other]})
+        require_agreement(cohort, plain, {"pooled": [run["pooled"][0], other]})

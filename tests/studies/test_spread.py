@@ -42,7 +42,7 @@ def test_every_patient_is_in_validation_once_a_drawing(decisions):
 
 def test_the_first_drawing_is_the_run(decisions):
     cohort, folds = labelled(clinical=1.0, images=0.5)
-    run = observed_scores(cohort, cohort.plan(folds), "midpoint").set_index("model")
+    run = observed_scores(cohort, cohort.batch(folds), "midpoint").set_index("model")
     splits = split_scores(decisions)
     first = splits[(splits["split"] == "repeat") & (splits["number"] == 1)].set_index("model")
     for metric in ("balanced_accuracy", "auc"):

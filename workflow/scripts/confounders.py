@@ -6,7 +6,7 @@ from rich.console import Console
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.job import job
 from lymphokit.progress import say
-from lymphokit.studies.bag_size import bag_size_scores, bag_size_sentences, users_of_bag_size
+from lymphokit.studies.bag_size import bag_size_scores, bag_size_sentences
 from lymphokit.studies.confounders import ConfounderStudy, label_scores, train_or_test_scores
 from lymphokit.studies.confounders_figure import (
     confounder_forest,
@@ -39,8 +39,7 @@ with job(snakemake.log[0], snakemake.threads):
     figure = confounder_forest(labels, shift, resamples=study.resamples, level=level)
     figure.savefig(snakemake.output.figure, dpi=150)
     Console(width=140).print(confounder_terminal_table(labels, shift, level=level))
-    users = users_of_bag_size(models)
     say(label_sentence(labels, level))
     say(shift_sentence(shift, columns, level))
-    for sentence in bag_size_sentences(sizes, users, len(models) - len(users)):
+    for sentence in bag_size_sentences(sizes, n_models=len(models)):
         say(sentence)

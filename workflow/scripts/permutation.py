@@ -20,15 +20,15 @@ with job(snakemake.log[0], snakemake.threads):
         open_features(snakemake.input.banks, patients["n_cells"].sum()),
         stack_C=snakemake.params.stack_C,
     )
-    plan = cohort.plan(read_folds(snakemake.input.folds))
+    plain = cohort.batch(read_folds(snakemake.input.folds))
     paths = iter(map(Path, snakemake.input.run))
     run = {
-        name: [read_table(next(paths)) for _ in plan.repeat] for name in snakemake.params.compared
+        name: [read_table(next(paths)) for _ in plain.repeat] for name in snakemake.params.compared
     }
-    require_agreement(cohort, plan, run)
+    require_agreement(cohort, plain, run)
 
     null = pd.concat(map(read_table, snakemake.input.null), ignore_index=True)
-    observed = observed_scores(cohort, plan, snakemake.params.threshold)
+    observed = observed_scores(cohort, plain, snakemake.params.threshold)
     table = permutation_table(observed, null)
     write_table(table, snakemake.output.table)
     n_patients = len(cohort.labels)

@@ -1,6 +1,6 @@
 """Which models use the number of a patient's images, and how much their scores depend on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,16 +55,17 @@ def bag_size_scores(
     return pd.DataFrame(rows, columns=["model", "twin", "metric", "difference", "low", "high"])
 
 
-def bag_size_sentences(sizes: pd.DataFrame, users: Sequence[str], others: int) -> list[str]:
+def bag_size_sentences(sizes: pd.DataFrame, *, n_models: int) -> list[str]:
     """Which models use the number of images, and how much their scores depend on it.
 
-    sizes: of `bag_size_scores`; others: how many models do not use it.
+    sizes: of `bag_size_scores` for so many models.
     """
+    users = sizes["model"].unique().tolist()
     if not users:
-        return [f"None of {others} models uses the number of a patient's images."]
+        return [f"None of {n_models} models uses the number of a patient's images."]
     sentences = [
         f"The number of a patient's images is used by {listed(users)}, and by none of the "
-        f"{others} other models."
+        f"{n_models - len(users)} other models."
     ]
     for row in sizes[sizes["metric"] != "balanced_accuracy"].to_dict("records"):
         if pd.isna(row["difference"]):

@@ -140,30 +140,25 @@ def train_or_test_scores(
     as of `label_scores`, without what is added; the last row joins all that a model could use
     without looking at a cell.
     """
-    is_test = (table["part"] == "test").astype(int).set_axis(table["patient"])
-    folds = train_or_test_folds(is_test, k=k, repeats=repeats, seed=study.seed)
-    target = ProbeTarget.from_folds(is_test, folds)
+    target = train_or_test_target(table, k=k, repeats=repeats, seed=study.seed)
     confounders = (*CONFOUNDERS, WITHOUT_CELLS)
     results = study.probe(table, target, varying(table, confounders), shuffles=study.shuffles)
     return study.scores(confounders, _outcomes(target, results), results)
 
 
-def train_or_test_folds(
-    is_test: "pd.Series[int]", *, k: int, repeats: int, seed: int
-) -> pd.DataFrame:
-    """Folds of all patients, stratified by train and test, with the columns of folds.csv.
+def train_or_test_target(table: pd.DataFrame, *, k: int, repeats: int, seed: int) -> ProbeTarget:
+    """Label 1 for test patients, 0 for training patients, in folds stratified by it.
 
-    is_test (n,) by patient; k: at most as many as the rarer of the two has patients.
+    k: at most as many folds a repeat as the rarer of the two has patients.
     """
-    k = min(k, int(is_test.value_counts().min()))
-    folds = []
+    is_test = np.asarray(table["part"] == "test", dtype=np.int64)
+    k = min(k, int(np.bincount(is_test).min()))
+    held_out = np.empty((repeats, len(table)), dtype=np.int64)
     for repeat in range(repeats):
         splitter = StratifiedKFold(k, shuffle=True, random_state=seed + repeat)
-        for fold, (_, held_out) in enumerate(splitter.split(is_test, is_test), start=1):
-            rows = pd.DataFrame({"patient": is_test.index, "part": "train"})
-            rows.loc[held_out, "part"] = "validation"
-            folds.append(rows.assign(fold=repeat * k + fold, repeat=repeat + 1))
-    return pd.concat(folds, ignore_index=True)
+        for fold, (_, members) in enumerate(splitter.split(is_test, is_test), start=1):
+            held_out[repeat, members] = repeat * k + fold
+    return ProbeTarget(tuple(table["patient"]), is_test, held_out)
 
 
 def _outcomes(target: ProbeTarget, results: Results) -> Outcomes:

@@ -34,7 +34,6 @@ from lymphokit.studies.refit import (
     TOLERANCE,
     Batch,
     ClinicalRefit,
-    FoldPlan,
     Positions,
     RefitCohort,
     RefitError,
@@ -68,8 +67,8 @@ def permutation_scores(
     besides the images.
     Raises RefitError for `images_of_risk` without a clinical model.
     """
-    plan = cohort.plan(folds)
-    similarity = _similarity(cohort, plan, shuffle)
+    plain = cohort.batch(folds)
+    similarity = _similarity(cohort, plain, shuffle)
     tables = []
     what = f"shuffled {shuffle.replace('_', ' ')}, in batches of {_BATCH}"
     for start in track(range(0, len(numbers), _BATCH), what):
@@ -79,8 +78,8 @@ def permutation_scores(
             batch = _labels_shuffled(cohort, draws, fold_settings, seed)
         else:
             orders = [shuffle_similar(similarity, neighbours, draw) for draw in draws]
-            batch = _bags_shuffled(cohort, plan, orders)
-        for model, scores in _scores(cohort, batch, plan.repeat, shuffle, rule).items():
+            batch = _bags_shuffled(plain, orders)
+        for model, scores in _scores(cohort, batch, shuffle, rule).items():
             tables.append(scores.assign(model=model, shuffle=shuffle, number=list(some)))
     return pd.concat(tables, ignore_index=True)[["model", "shuffle", "number", *SCORES]]
 
@@ -130,24 +129,24 @@ def permutation_table(observed: pd.DataFrame, null: pd.DataFrame) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def observed_scores(cohort: RefitCohort, plan: FoldPlan, rule: Rule) -> pd.DataFrame:
+def observed_scores(cohort: RefitCohort, plain: Batch, rule: Rule) -> pd.DataFrame:
     """The scores without a shuffle: `model` and a column for each of `SCORES`."""
-    batch = Batch.unshuffled(cohort.labels, plan)
     scores = {
-        name: batch_scores(batch, probabilities, plan.repeat, rule)
-        for name, probabilities in refit(cohort.models, batch).items()
+        name: batch_scores(plain, probabilities, rule)
+        for name, probabilities in refit(cohort.models, plain).items()
     }
     return pd.concat(scores, names=["model"]).reset_index("model")
 
 
 def require_agreement(
-    cohort: RefitCohort, plan: FoldPlan, predictions: Mapping[str, Sequence[pd.DataFrame]]
+    cohort: RefitCohort, plain: Batch, predictions: Mapping[str, Sequence[pd.DataFrame]]
 ) -> None:
     """Raise RefitError where a refit differs from the run's model.
 
-    predictions: for each model to be compared its predictions.csv in every fold.
+    plain: nothing shuffled; predictions: for each model to be compared its predictions.csv in
+    every fold.
     """
-    refitted = refit(cohort.models, Batch.unshuffled(cohort.labels, plan))
+    refitted = refit(cohort.models, plain)
     for name, folds in predictions.items():
         for place, table in enumerate(folds):
             run = table.set_index("patient")["probability"].reindex(cohort.patients["patient"])
@@ -160,16 +159,16 @@ def require_agreement(
                 )
 
 
-def _similarity(cohort: RefitCohort, plan: FoldPlan, shuffle: Shuffle) -> Floats:
+def _similarity(cohort: RefitCohort, plain: Batch, shuffle: Shuffle) -> Floats:
     """What patients who exchange bags must have in common: (n,), all equal where nothing."""
     if shuffle == "images_of_size":
         return cohort.patients["n_cells"].to_numpy(np.float64)
     if shuffle == "images_of_risk":
-        return _clinical_risk(cohort, plan)
+        return _clinical_risk(cohort, plain)
     return np.zeros(len(cohort.labels))
 
 
-def _clinical_risk(cohort: RefitCohort, plan: FoldPlan) -> Floats:
+def _clinical_risk(cohort: RefitCohort, plain: Batch) -> Floats:
     """Out-of-fold probability of the clinical model, averaged over repeats: (n,).
 
     Patients that are in no validation part get the average of their inner predictions.
@@ -180,9 +179,8 @@ def _clinical_risk(cohort: RefitCohort, plan: FoldPlan) -> Floats:
             "no model of kind clinical_logistic predicts the risk by age and count: "
             "add one to permutation.models"
         )
-    batch = Batch.unshuffled(cohort.labels, plan)
-    probabilities = refit({name: cohort.models[name]}, batch)[name][0]
-    validated = plan.inner < 0
+    probabilities = refit({name: cohort.models[name]}, plain)[name][0]  # (n_folds, n)
+    validated = plain.inner[0] < 0
     weights = np.where(validated.any(axis=0), validated, 1.0)
     return np.asarray(np.average(probabilities, axis=0, weights=weights))
 
@@ -195,29 +193,31 @@ def _labels_shuffled(
 ) -> Batch:
     """A cohort for each draw: labels shuffled between patients, folds stratified by them."""
     labels = np.stack([draw.permutation(cohort.labels) for draw in draws])
-    plans = [
-        cohort.plan(make_folds(cohort.patients.assign(label=shuffled), seed=seed, **fold_settings))
+    drawn = [
+        cohort.batch(make_folds(cohort.patients.assign(label=shuffled), seed=seed, **fold_settings))
         for shuffled in labels
     ]
     unshuffled = np.tile(np.arange(len(cohort.labels)), (len(draws), 1))
-    return Batch(labels, unshuffled, np.stack([plan.inner for plan in plans]))
+    inner = np.concatenate([each.inner for each in drawn])
+    return Batch(labels, unshuffled, inner, drawn[0].repeat)
 
 
-def _bags_shuffled(cohort: RefitCohort, plan: FoldPlan, orders: Sequence[Positions]) -> Batch:
+def _bags_shuffled(plain: Batch, orders: Sequence[Positions]) -> Batch:
     """A cohort for each order of the bags; nothing else changes."""
     n = len(orders)
-    return Batch(np.tile(cohort.labels, (n, 1)), np.stack(orders), np.tile(plan.inner, (n, 1, 1)))
+    labels, inner = np.tile(plain.labels, (n, 1)), np.tile(plain.inner, (n, 1, 1))
+    return Batch(labels, np.stack(orders), inner, plain.repeat)
 
 
 def _scores(
-    cohort: RefitCohort, batch: Batch, repeat: Positions, shuffle: Shuffle, rule: Rule
+    cohort: RefitCohort, batch: Batch, shuffle: Shuffle, rule: Rule
 ) -> dict[str, pd.DataFrame]:
     """The scores in each cohort of the batch, by model that the shuffle is about."""
     models = dict(cohort.models)
     if shuffle != "labels":  # a clinical model does not change, a pooled one says nothing new
         models = {name: m for name, m in models.items() if not isinstance(m, ClinicalRefit)}
     return {
-        name: batch_scores(batch, probabilities, repeat, rule)
+        name: batch_scores(batch, probabilities, rule)
         for name, probabilities in refit(models, batch).items()
         if shuffle == "labels" or isinstance(models[name], StackRefit)
     }

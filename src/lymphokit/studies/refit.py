@@ -45,33 +45,19 @@ class RefitError(LymphokitError):
 
 
 @dataclass(frozen=True)
-class FoldPlan:
-    """The folds of n patients as arrays.
-
-    inner (n_folds, n): each patient's inner fold, -1 in validation; repeat (n_folds,).
-    """
-
-    inner: Positions
-    repeat: Positions
-
-
-@dataclass(frozen=True)
 class Batch:
     """Shuffled copies of a cohort of n patients, refitted together.
 
     labels (n_cohorts, n) in {0, 1}; bags (n_cohorts, n): the position of the patient that each
     bag comes from, 0 to n - 1 in order where bags are not shuffled; inner (n_cohorts, n_folds, n):
-    the inner fold of each patient in each fold, -1 in validation.
+    the inner fold of each patient in each fold, -1 in validation; repeat (n_folds,): the repeat
+    that each fold belongs to.
     """
 
     labels: Labels
     bags: Positions
     inner: Positions
-
-    @classmethod
-    def unshuffled(cls, labels: Labels, plan: FoldPlan) -> Self:
-        """The cohort itself, with labels (n,)."""
-        return cls(labels[None], np.arange(len(labels))[None], plan.inner[None])
+    repeat: Positions
 
     def fits(self, fold: int) -> Iterator[tuple[Booleans, Booleans]]:
         """Who is fitted on and who is predicted by each model of a fold: pairs of (n_cohorts, n).
@@ -196,12 +182,13 @@ class RefitCohort:
         known = patients.iloc[training].reset_index(drop=True)
         return cls(known, labels_of(known), models)
 
-    def plan(self, folds: pd.DataFrame) -> FoldPlan:
-        """The rows of folds.csv as arrays, the patients in the order of the cohort."""
+    def batch(self, folds: pd.DataFrame) -> Batch:
+        """The cohort itself, nothing shuffled, in the folds of folds.csv."""
         inner = folds.pivot(index="fold", columns="patient", values="inner")
-        repeat = folds.groupby("fold")["repeat"].first()
-        in_order = inner[self.patients["patient"].tolist()]
-        return FoldPlan(in_order.to_numpy(np.int64), repeat.to_numpy(np.int64))
+        in_order = inner[self.patients["patient"].tolist()].to_numpy(np.int64)
+        repeat = folds.groupby("fold")["repeat"].first().to_numpy(np.int64)
+        positions = np.arange(len(self.labels))
+        return Batch(self.labels[None], positions[None], in_order[None], repeat)
 
     @property
     def clinical_model(self) -> str | None:
@@ -251,20 +238,18 @@ def choose_thresholds(batch: Batch, probabilities: Floats, rule: Rule) -> Floats
     )
 
 
-def batch_scores(
-    batch: Batch, probabilities: Floats, repeat: Positions, rule: Rule
-) -> pd.DataFrame:
+def batch_scores(batch: Batch, probabilities: Floats, rule: Rule) -> pd.DataFrame:
     """`SCORES` of a model in each cohort, a row each, averaged over repeats of the folds.
 
-    probabilities: as of `refit`; repeat (n_folds,). The validation patients of a repeat are pooled.
+    probabilities: as of `refit`. The validation patients of a repeat are pooled.
     """
     cuts = choose_thresholds(batch, probabilities, rule)
     decisions = thresholds.decide(probabilities, cuts[:, :, None])
     rows = []
     for cohort, labels in enumerate(batch.labels):
         scores = []
-        for number in np.unique(repeat):
-            scored = (batch.inner[cohort] < 0) & (repeat == number)[:, None]  # (n_folds, n)
+        for number in np.unique(batch.repeat):
+            scored = (batch.inner[cohort] < 0) & (batch.repeat == number)[:, None]  # (n_folds, n)
             truth = labels[np.nonzero(scored)[1]]
             outcome = truth, decisions[cohort, scored], probabilities[cohort, scored]
             scores.append([metrics.score(metric, *outcome) for metric in SCORES])

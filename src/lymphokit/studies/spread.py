@@ -19,7 +19,7 @@ from lymphokit.evaluation.intervals import percentile_interval
 from lymphokit.evaluation.metrics import Floats, Labels, Metric
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.evaluation.uncertainty import Outcomes
-from lymphokit.studies.refit import SCORES, Batch, RefitCohort, choose_thresholds, refit
+from lymphokit.studies.refit import SCORES, RefitCohort, choose_thresholds, refit
 
 
 def spread_decisions(
@@ -36,21 +36,21 @@ def spread_decisions(
     folds. Returns the validation rows of the long table of decisions, as `decision_table` does.
     """
     settings = {**fold_settings, "scheme": "kfold", "repeats": repeats}
-    plan = cohort.plan(make_folds(cohort.patients, seed=seed, **settings))
-    batch = Batch.unshuffled(cohort.labels, plan)
-    folds, patients = np.nonzero(plan.inner < 0)
+    batch = cohort.batch(make_folds(cohort.patients, seed=seed, **settings))
+    (inner,) = batch.inner  # (n_folds, n)
+    folds, patients = np.nonzero(inner < 0)
     tables = []
     for model, probabilities in refit(cohort.models, batch).items():
         cuts = choose_thresholds(batch, probabilities, rule)[0, folds]
         predicted = probabilities[0, folds, patients]
         columns = {
             "fold": folds + 1,
-            "repeat": plan.repeat[folds],
+            "repeat": batch.repeat[folds],
             "patient": cohort.patients["patient"].to_numpy()[patients],
             "part": "validation",
             "label": cohort.labels[patients],
             "model": model,
-            "n_fitted": (plan.inner[folds] >= 0).sum(axis=1),
+            "n_fitted": (inner[folds] >= 0).sum(axis=1),
             "probability": predicted,
             "threshold": cuts,
             "decision": thresholds.decide(predicted, cuts),
