@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -131,7 +131,7 @@ class Stacked:
             learned = torch.from_numpy(self.fold.learned[:, bags])
             logits = self.forward(self.stack, *examples.inputs.batch(bags))
             losses = binary_cross_entropy_with_logits(
-                logits, examples.labels[bags].expand_as(logits), reduction="none"
+                logits, _labels(examples, bags).expand_as(logits), reduction="none"
             )
             means = (losses * learned).sum(dim=1) / learned.sum(dim=1).clamp(min=1)
             for each in self.stack.values():
@@ -165,8 +165,14 @@ class Loop:
         for bag in order[self.fold.learned[0, order]]:
             logit = self.network(*examples.inputs.batch(np.array([bag])))
             self.optimizer.zero_grad()
-            torch.autograd.backward(binary_cross_entropy_with_logits(logit, examples.labels[[bag]]))
+            torch.autograd.backward(
+                binary_cross_entropy_with_logits(logit, _labels(examples, [bag]))
+            )
             self.optimizer.step()
+
+
+def _labels(examples: Examples, bags: ArrayLike) -> Tensor:
+    return torch.from_numpy(np.float32(examples.labels[bags]))
 
 
 def cpu_seconds(ways: Sequence[Ours | Stacked | Loop], epoch: int, batch_bags: int) -> float:

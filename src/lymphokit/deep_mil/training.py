@@ -1,7 +1,7 @@
 """Training of an ensemble of `AttentionMil`: steps, dropout, early stopping, history.
 
 The members are ordinary networks, trained one after the other. Stacked into one network with
-`torch.func.vmap` they take 0.7 to 1.6 times the CPU time (benchmarks/d_mil.py).
+`torch.func.vmap` they take 0.7 to 2 times the CPU time (benchmarks/d_mil.py).
 """
 
 from collections.abc import Iterator, Sequence
