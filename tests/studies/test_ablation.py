@@ -77,7 +77,7 @@ def scores(model: DMilSettings) -> pd.DataFrame:
 
 
 def test_every_variant_runs_on_every_fold_of_every_scheme(scores: pd.DataFrame) -> None:
-    assert list(scores["variant"].unique()) == list(VARIANTS) == list(TABLE_1)
+    assert list(scores["variant"].unique()) == list(VARIANTS)
     keys = ["variant", "scheme", "fold", "execution"]
     assert not scores.duplicated(keys).any()
     counts = scores.groupby(["variant", "scheme"]).size().unstack()
@@ -155,6 +155,8 @@ def test_an_executions_score_is_the_mean_of_its_folds_and_the_best_loss_the_lowe
 def test_the_summary_holds_the_reports_figures_and_ours(scores: pd.DataFrame) -> None:
     summary = summarise(scores)
     assert list(summary["source"].unique()) == ["report", "split", "folds"]
+    rows = [(variant, metric) for variant in VARIANTS for metric in METRICS]
+    assert [row[:2] for row in TABLE_1] == rows
     table = summary.set_index(["variant", "source", "metric"])
     best = table.loc[("Max as aggregation", "report", "balanced_accuracy")]
     assert best.tolist() == [0.657, 0.029, 0.719]
