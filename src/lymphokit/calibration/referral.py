@@ -23,8 +23,7 @@ from lymphokit.evaluation.uncertainty import patient_draws
 REACTIVE, TUMORAL, REFERRED = 0, 1, 2
 ACTION_NAMES = {REACTIVE: "reactive", TUMORAL: "tumoral", REFERRED: "flow cytometry"}
 FLOW_CYTOMETRY = 1.0  # the unit of all costs
-WITH_BAND, NO_REFERRAL, AS_SUBMITTED = "referral band", "no referral", "as submitted"
-REFER_ALL = "refer all"
+WITH_BAND = "referral band"
 POINTS_OF_CURVE = 150
 CURVE_COLUMNS = [
     "referred",
@@ -130,12 +129,12 @@ def strategies(
             raise ReferralError(f"{model} has no calibrated predictions")
         found[f"{model}, {WITH_BAND}"] = (model, rows)
         called = (rows["calibrated"] >= costs.threshold()).astype(np.int64)
-        found[f"{model}, {NO_REFERRAL}"] = (model, rows.assign(action=called))
+        found[f"{model}, no referral"] = (model, rows.assign(action=called))
         if model == models[0]:
             rows = decisions[(decisions["model"] == model) & (decisions["part"] == "validation")]
-            found[f"{model}, {AS_SUBMITTED}"] = (model, rows.assign(action=rows["decision"]))
+            found[f"{model}, as submitted"] = (model, rows.assign(action=rows["decision"]))
     first, rows = next(iter(found.values()))
-    found[REFER_ALL] = (first, rows.assign(action=REFERRED))
+    found["refer all"] = (first, rows.assign(action=REFERRED))
     return found
 
 

@@ -70,10 +70,9 @@ def calibrate_all(
 class PatientValues:
     """One value per patient and repeat, out of fold, of one model.
 
-    patients in natural order, labels (n,), values (n_repeats, n), NaN where not scored.
+    labels (n,) of the patients in natural order, values (n_repeats, n), NaN where not scored.
     """
 
-    patients: tuple[str, ...]
     labels: Labels
     values: Floats
 
@@ -84,7 +83,7 @@ class PatientValues:
         wide = rows.pivot(index="repeat", columns="patient", values=column)
         patients = natsorted(wide.columns)
         labels = rows.groupby("patient")["label"].first().loc[patients].to_numpy(np.int64)
-        return cls(tuple(patients), labels, wide[patients].to_numpy(np.float64))
+        return cls(labels, wide[patients].to_numpy(np.float64))
 
     @property
     def scored(self) -> NDArray[np.bool_]:

@@ -107,11 +107,11 @@ def permutation_table(observed: pd.DataFrame, null: pd.DataFrame) -> pd.DataFram
     100, p is the one-sided p-value, never below 1 / (shuffles + 1).
     Source: Phipson and Smyth 2010, permutation p-values should never be zero.
     """
-    observed_scores = observed.set_index("model").to_dict("index")
+    scores = observed.set_index("model").to_dict("index")
     rows = []
     for (shuffle, model), shuffles in null.groupby(["shuffle", "model"], sort=False):
         for metric in SCORES:
-            score = float(observed_scores[model][metric])
+            score = float(scores[model][metric])
             by_chance = shuffles[metric].to_numpy(np.float64)
             reached = int((by_chance >= score - _TIE).sum())
             rows.append(
@@ -143,7 +143,7 @@ def require_agreement(
 ) -> None:
     """Raise RefitError where a refit differs from the run's model.
 
-    plain: nothing shuffled; predictions: for each model to be compared its predictions.csv in
+    plain: the cohort itself; predictions: for each model to be compared its predictions.csv in
     every fold.
     """
     refitted = refit(cohort.models, plain)

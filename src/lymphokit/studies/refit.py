@@ -225,17 +225,12 @@ def choose_thresholds(batch: Batch, probabilities: Floats, rule: Rule) -> Floats
 
     probabilities (n_cohorts, n_folds, n): as of `refit`.
     """
-    return np.array(
-        [
-            [
-                thresholds.choose(rule, labels[training], fold[training])
-                for training, fold in zip(inner >= 0, predicted, strict=True)
-            ]
-            for labels, inner, predicted in zip(
-                batch.labels, batch.inner, probabilities, strict=True
-            )
-        ]
-    )
+    cuts = np.empty(batch.inner.shape[:2])
+    for cohort, fold in np.ndindex(cuts.shape):
+        training = batch.inner[cohort, fold] >= 0
+        inner = probabilities[cohort, fold, training]
+        cuts[cohort, fold] = thresholds.choose(rule, batch.labels[cohort, training], inner)
+    return cuts
 
 
 def batch_scores(batch: Batch, probabilities: Floats, rule: Rule) -> pd.DataFrame:
