@@ -14,6 +14,7 @@ IN_MEMORY = [
     for package in ("bags", "solvers", "models", "deep_mil")
     for path in sorted((PACKAGE / package).glob("*.py"))
 ]
+MOST_MODULES = 15
 OPENING = {"open", "read_csv", "read_text", "read_bytes", "write_text", "load", "save", "imread"}
 
 
@@ -42,3 +43,14 @@ def test_a_script_is_a_page_and_defines_nothing(path: Path) -> None:
     assert len(body.splitlines()) <= 40
     defined = (ast.FunctionDef, ast.ClassDef)
     assert [node for node in ast.walk(ast.parse(text)) if isinstance(node, defined)] == []
+
+
+def test_no_package_is_too_large_to_hold_in_the_head() -> None:
+    packages = [path for path in PACKAGE.iterdir() if (path / "__init__.py").exists()]
+    sizes = {path.name: len(list(path.glob("*.py"))) - 1 for path in packages}
+    assert {name: n for name, n in sizes.items() if n > MOST_MODULES} == {}
+
+
+def test_no_two_modules_have_the_same_name() -> None:
+    names = [path.stem for path in PACKAGE.rglob("*.py") if path.stem != "__init__"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

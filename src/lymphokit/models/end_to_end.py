@@ -11,7 +11,7 @@ from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.models.registry import register
 
 if TYPE_CHECKING:
-    from lymphokit.deep_mil.end_to_end import EndToEndNetwork
+    from lymphokit.deep_mil.end_to_end_network import EndToEndNetwork
 
 
 @register(EndToEndSettings, threads=2, gpu=True)
@@ -28,7 +28,7 @@ class EndToEnd(BagModel[EndToEndSettings]):
 
         Raises ValueError unless both classes occur, and for cells that are no images.
         """
-        from lymphokit.deep_mil.end_to_end import EndToEndNetwork
+        from lymphokit.deep_mil.end_to_end_network import EndToEndNetwork
 
         network = EndToEndNetwork(self.settings, seed=self.seed)
         self.network_ = network.fit(bags, labels, clinical)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
-from lymphokit.deep_mil.end_to_end import EndToEndNetwork
+from lymphokit.deep_mil.end_to_end_network import EndToEndNetwork
 from lymphokit.deep_mil.network_settings import EndToEndSettings
 from lymphokit.imaging.pixels import SIDE
 
@@ -166,5 +166,5 @@ def test_memory_of_training_does_not_change_what_prediction_sees(
     model = fitted(epochs=3)
     bags, _, clinical = cohort(6, 2)
     whole = model.predict_proba(bags, clinical)
-    monkeypatch.setattr("lymphokit.deep_mil.end_to_end._CHUNK_CELLS", 3)
+    monkeypatch.setattr("lymphokit.deep_mil.end_to_end_network._CHUNK_CELLS", 3)
     np.testing.assert_allclose(model.predict_proba(bags, clinical), whole, atol=1e-6)
