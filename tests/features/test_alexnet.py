@@ -69,7 +69,7 @@ def test_images_of_any_size_are_normalised_by_imagenets_colours(from_file: Backb
     assert next(encode_images(from_file, images, batch_size=2)).shape == (2, 4096)
 
 
-def test_pretrained_weights_are_torchvisions_own(
+def test_pretrained_weights_are_those_of_torchvision(
     monkeypatch: pytest.MonkeyPatch, shared: Path, torchvisions: nn.Module
 ) -> None:
     monkeypatch.setattr(torch.hub, "_hub_dir", str(shared.parent.parent))
@@ -89,7 +89,7 @@ def test_with_another_number_of_classes_only_the_last_layer_is_new(
     assert classifier(images).shape == (2, 7)
 
 
-def test_torchvision_out_of_reach_is_an_error_that_names_its_address_and_the_way_round(
+def test_an_unreachable_torchvision_is_an_error_with_url_and_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     asked: list[str] = []

@@ -88,7 +88,7 @@ class Interrupted:
 
 
 @pytest.mark.parametrize("latent", [8192, 4096])
-def test_the_reports_latents_are_8_x_8_grids_and_lead_back_to_the_image(latent: int) -> None:
+def test_the_reports_latents_are_8_x_8_grids_and_decode_to_the_image_size(latent: int) -> None:
     model = Autoencoder(latent=latent).eval()
     images = torch.rand(2, 3, 128, 128)
     assert model.encode(images).shape == (2, latent // 64, 8, 8)
@@ -110,7 +110,7 @@ def test_a_latent_that_fits_no_grid_is_refused(latent: int) -> None:
         Autoencoder(latent=latent)
 
 
-def test_before_training_it_gives_its_colour_nearly_everywhere() -> None:
+def test_before_training_the_output_is_nearly_the_initial_colour() -> None:
     torch.manual_seed(0)
     model = Autoencoder(latent=256)
     model.start_at(torch.tensor([0.9, 0.5, 0.1]))
@@ -140,7 +140,7 @@ def test_the_same_seed_trains_the_same_weights(
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_run_killed_in_its_second_epoch_ends_byte_for_byte_as_if_undisturbed(
+def test_a_run_interrupted_in_its_second_epoch_gives_the_same_bytes(
     train: Callable[..., tuple[Autoencoder, History]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -213,7 +213,7 @@ def test_a_damaged_checkpoint_is_not_resumed(
     assert weights(anew) == weights(whole)
 
 
-def test_training_leaves_the_callers_randomness_and_threads_alone(
+def test_training_restores_random_state_and_threads(
     train: Callable[..., tuple[Autoencoder, History]],
 ) -> None:
     torch.manual_seed(5)

@@ -85,7 +85,7 @@ def test_features_are_the_networks_output_for_normalised_images() -> None:
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_images_that_may_not_be_written_to_are_copied_for_the_network() -> None:
+def test_read_only_images_are_copied() -> None:
     backbone, pixels = random_backbone(), images(2)
     pixels.setflags(write=False)
     with warnings.catch_warnings():
@@ -102,7 +102,7 @@ def test_features_do_not_depend_on_the_batches() -> None:
     np.testing.assert_allclose(one, five, rtol=1e-3, atol=1e-5)
 
 
-def test_images_are_taken_a_batch_at_a_time() -> None:
+def test_images_are_read_batch_by_batch() -> None:
     taken: list[int] = []
     counted = (taken.append(i) or image for i, image in enumerate(images(6, side=32)))
     next(encode_images(random_backbone(), counted, batch_size=2))
@@ -116,7 +116,7 @@ def test_images_are_resized_for_a_network_of_one_size_only() -> None:
     assert random_backbone().size is None
 
 
-def test_random_weights_follow_from_their_seed_and_are_called_random() -> None:
+def test_random_weights_follow_from_their_seed_and_the_source_records_it() -> None:
     first, again, other = (features_of(random_backbone(seed), images(2)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
@@ -174,7 +174,7 @@ def test_weights_that_lack_a_layer_are_refused_not_completed_at_random(tmp_path:
         from_file(tmp_path / "part.safetensors")
 
 
-def test_weights_of_a_time_before_batches_were_counted_are_loaded(tmp_path: Path) -> None:
+def test_weights_without_a_batch_count_are_loaded(tmp_path: Path) -> None:
     weights = known_weights()
     old = {name: weights[name] for name in weights if not name.endswith("num_batches_tracked")}
     assert len(old) < len(weights)
@@ -201,7 +201,7 @@ def test_an_unreachable_hub_is_an_error_with_the_remedy_within_seconds(name: str
 
 
 @pytest.mark.usefixtures("no_hub")
-def test_a_network_that_only_the_hub_describes_is_an_error_with_weights_from_a_file_too(
+def test_an_unreachable_description_is_an_error_even_with_weights_from_a_file(
     shared: Path,
 ) -> None:
     with pytest.raises(WeightsError, match="hf-hub:timm/none"):
@@ -209,7 +209,7 @@ def test_a_network_that_only_the_hub_describes_is_an_error_with_weights_from_a_f
 
 
 @pytest.mark.parametrize("weights", ["hub", "none"])
-def test_a_network_that_timm_does_not_have_is_an_error_that_names_near_ones(weights: str) -> None:
+def test_an_unknown_network_is_an_error_that_names_similar_ones(weights: str) -> None:
     with pytest.raises(WeightsError, match=r"Unknown model .*resnet50"):
         load_backbone("resnet5", weights=weights, sha256=None, seed=1)
 

@@ -21,7 +21,7 @@ def write(path: Path, given: Iterator[NDArray[np.float32]]) -> None:
     write_bank(path, given, n_cells=7, n_features=3, fitted_on=NOTHING, metadata=about)
 
 
-def test_what_is_opened_is_what_was_written_however_it_was_batched(tmp_path: Path) -> None:
+def test_a_bank_holds_what_was_written_whatever_the_batches(tmp_path: Path) -> None:
     path = tmp_path / "drawn.npy"
     write(path, batches(2, 4, 1))
     bank = open_bank(path, 7)
@@ -30,7 +30,7 @@ def test_what_is_opened_is_what_was_written_however_it_was_batched(tmp_path: Pat
     assert bank.metadata == {**about, "n_cells": 7, "n_features": 3}
 
 
-def test_a_bank_is_mapped_and_not_to_be_written(tmp_path: Path) -> None:
+def test_a_bank_is_a_read_only_memory_map(tmp_path: Path) -> None:
     write(tmp_path / "drawn.npy", batches(7))
     features = open_bank(tmp_path / "drawn.npy", 7).features
     assert isinstance(features, np.memmap)
@@ -39,7 +39,7 @@ def test_a_bank_is_mapped_and_not_to_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_feature_that_is_no_number_is_named_by_its_cell(tmp_path: Path, value: float) -> None:
+def test_a_feature_that_is_not_finite_is_named_by_its_cell(tmp_path: Path, value: float) -> None:
     spoilt = FEATURES.copy()
     spoilt[4, 1] = value
     with pytest.raises(BankError, match="cell 4"):
@@ -48,7 +48,7 @@ def test_a_feature_that_is_no_number_is_named_by_its_cell(tmp_path: Path, value:
 
 
 @pytest.mark.parametrize("sizes", [(3, 3), ()])
-def test_cells_that_are_lacking_leave_no_bank(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+def test_missing_cells_leave_no_bank(tmp_path: Path, sizes: tuple[int, ...]) -> None:
     with pytest.raises(BankError, match="instead of 7"):
         write(tmp_path / "drawn.npy", batches(*sizes))
     assert list(tmp_path.iterdir()) == []
@@ -61,14 +61,14 @@ def test_a_bank_of_another_cohort_is_refused_with_a_remedy(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("lacking", ["drawn.npy", "drawn.json"])
-def test_half_a_bank_is_none(tmp_path: Path, lacking: str) -> None:
+def test_features_without_metadata_are_no_bank(tmp_path: Path, lacking: str) -> None:
     write(tmp_path / "drawn.npy", batches(7))
     (tmp_path / lacking).unlink()
     with pytest.raises(BankError, match="run the rule"):
         open_bank(tmp_path / "drawn.npy", 7)
 
 
-def test_the_metadata_stands_beside_the_features_for_people_to_read(tmp_path: Path) -> None:
+def test_the_metadata_is_a_readable_file_beside_the_features(tmp_path: Path) -> None:
     write(tmp_path / "drawn.npy", batches(7))
     assert metadata_path(tmp_path / "drawn.npy") == tmp_path / "drawn.json"
     assert json.loads((tmp_path / "drawn.json").read_text())["source"] == "drawn by hand"

@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_scores_and_another_seed_others() -> None:
     assert not np.allclose(first, other)
 
 
-def test_draws_outside_go_on_as_if_nothing_had_been_trained(backbone: Backbone) -> None:
+def test_training_does_not_change_the_random_state_outside(backbone: Backbone) -> None:
     torch.manual_seed(6)
     expected = torch.rand(3)
     torch.manual_seed(6)
@@ -152,7 +152,7 @@ def test_draws_outside_go_on_as_if_nothing_had_been_trained(backbone: Backbone) 
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_history_has_an_entry_an_epoch_and_the_last_is_of_the_network_that_is_left(
+def test_history_has_one_entry_per_epoch_and_the_last_describes_the_final_network(
     tuned: FineTuned,
 ) -> None:
     assert [entry.epoch for entry in tuned.history] == [1, 2, 3]
@@ -190,13 +190,13 @@ def test_log_odds_do_not_depend_on_the_batch_that_a_cell_is_in(tuned: FineTuned)
     assert len(tuned.log_odds(images, np.array([], dtype=np.int64))) == 0
 
 
-def test_images_are_taken_a_batch_at_a_time(tuned: FineTuned) -> None:
+def test_images_are_read_batch_by_batch(tuned: FineTuned) -> None:
     images = red_and_blue()
     tuned.log_odds(images, np.arange(10, 20))
     assert images.reads == [[10, 11, 12, 13], [14, 15, 16, 17], [18, 19]]
 
 
-def test_each_epoch_sees_every_cell_once_in_an_order_of_its_own(backbone: Backbone) -> None:
+def test_each_epoch_sees_every_cell_once_in_a_new_order(backbone: Backbone) -> None:
     images, cells = red_and_blue(), np.array([20, 3, 8, 11, 2, 5])
     fine_tune(backbone, images, cells, LABELS[:6], settings=having(epochs=2), seed=1)
     assert [len(batch) for batch in images.reads] == [4, 2, 4, 2]
@@ -244,12 +244,12 @@ def test_images_are_flipped_with_the_given_probability(backbone: Backbone) -> No
     assert back.history[0].loss == losses[0.0]
 
 
-def test_a_learning_rate_that_is_far_too_high_is_an_error_that_says_so(backbone: Backbone) -> None:
+def test_a_far_too_high_learning_rate_is_an_error_with_the_remedy(backbone: Backbone) -> None:
     with pytest.raises(LymphokitError, match=r"loss of epoch 1 .*lower the learning rate.*1e\+30"):
         log_odds(backbone, having(learning_rate=1e30))
 
 
-def test_scores_that_are_no_numbers_are_an_error_not_a_rank(backbone: Backbone) -> None:
+def test_scores_that_are_not_finite_are_an_error(backbone: Backbone) -> None:
     """The last step of all may go too far, with a loss before it that was in order."""
     settings = having(epochs=1, batch_size=16, learning_rate=1e30)
     fitted = fine_tune(backbone, red_and_blue(), CELLS, LABELS, settings=settings, seed=1)
@@ -257,7 +257,7 @@ def test_scores_that_are_no_numbers_are_an_error_not_a_rank(backbone: Backbone) 
         fitted.log_odds(red_and_blue(), UNSEEN)
 
 
-def test_three_kinds_are_told_apart_by_adam(backbone: Backbone) -> None:
+def test_adam_learns_three_classes(backbone: Backbone) -> None:
     labels = np.arange(24) % 3
     images = np.random.default_rng(3).integers(0, 200, (24, 32, 32, 3))
     images[np.arange(24), ..., labels] += 50

@@ -61,6 +61,6 @@ def test_clumped_chromatin_is_rougher_than_smooth() -> None:
     assert measure(clumped, mask)[contrast] > measure(smooth, mask)[contrast] + 1
 
 
-def test_a_cell_of_a_single_colour_is_measured_all_the_same() -> None:
+def test_a_cell_of_a_single_colour_is_measured() -> None:
     flat = np.full((64, 64, 3), 120, dtype=np.uint8)
     assert np.isfinite(measure(flat, np.ones((64, 64), dtype=bool))).all()

@@ -35,7 +35,7 @@ def test_flips_of_probability_0_and_1(flips: float, only: str) -> None:
     assert set(seen(flips=flips, n=20)) == {only}
 
 
-def test_an_epoch_begun_again_draws_the_same() -> None:
+def test_a_repeated_epoch_draws_the_same() -> None:
     assert seen(flips=0.5, epoch=3) == seen(flips=0.5, epoch=3)
 
 

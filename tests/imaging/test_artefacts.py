@@ -31,7 +31,7 @@ def lab(colour: tuple[int, int, int]) -> list[int]:
     return cv2.cvtColor(np.array([[colour]], dtype=np.uint8), cv2.COLOR_RGB2LAB)[0, 0].tolist()
 
 
-def test_a_file_tells_its_bytes_its_size_and_how_coarse_its_jpeg_tables_are(tmp_path: Path) -> None:
+def test_file_properties_are_bytes_size_and_coarseness_of_the_jpeg_tables(tmp_path: Path) -> None:
     image = Image.fromarray(smear()[:100])
     image.save(tmp_path / "fine.jpg", quality=95)
     image.save(tmp_path / "coarse.jpg", quality=50)

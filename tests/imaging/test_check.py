@@ -75,7 +75,7 @@ def test_a_sound_cohort_lists_patients_and_cells_in_natural_order(raw: Path) -> 
     assert cohort.skipped == ()
 
 
-def test_the_order_of_rows_and_folders_leaves_no_trace(raw: Path) -> None:
+def test_the_order_of_rows_and_folders_does_not_matter(raw: Path) -> None:
     cohort = check(raw)
     rows = list(ROWS.items())
     random.Random(1).shuffle(rows)
@@ -146,14 +146,14 @@ def test_an_empty_bag_is_a_fault(raw: Path) -> None:
         assert "P2: has no image in trainset/P2" in message(raw, on_error=on_error)
 
 
-def test_hidden_files_are_left_alone(raw: Path) -> None:
+def test_hidden_files_are_ignored(raw: Path) -> None:
     cohort = check(raw)
     for name in (".DS_Store", "Thumbs.db", "._2.jpg"):
         (raw / "trainset" / "P2" / name).write_bytes(b"junk")
     pd.testing.assert_frame_equal(cohort.cells, check(raw).cells)
 
 
-def test_skipped_images_are_left_out_and_told(raw: Path) -> None:
+def test_skipped_images_are_left_out_and_reported(raw: Path) -> None:
     (raw / "trainset" / "P2" / "2.jpg").write_bytes(b"")
     (raw / "trainset" / "P2" / "notes.txt").touch()
     cohort = check(raw, on_error="skip")
@@ -173,7 +173,7 @@ def test_a_bag_left_without_a_usable_image_is_a_fault_also_when_skipping(raw: Pa
     assert "2.jpg       is empty (0 bytes)" in found
 
 
-def test_an_unknown_part_is_looked_for_in_both_sets(raw: Path) -> None:
+def test_the_folder_of_an_unknown_part_may_be_in_either_set(raw: Path) -> None:
     write_table(raw, ROWS | {"P5": ["7", "M", "1/1/1950", "1"]})
     assert "has no folder trainset/P5 or testset/P5" in message(raw)
 

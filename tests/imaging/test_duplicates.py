@@ -82,7 +82,7 @@ def test_different_images_are_no_pair() -> None:
 
 
 @pytest.mark.parametrize("name", TREATMENTS)
-def test_a_treated_image_is_found(name: str) -> None:
+def test_a_changed_copy_is_found(name: str) -> None:
     images = drawn_images()
     pairs = found_in([*images, TREATMENTS[name](images[3])])
     assert pairs[["first", "second"]].to_numpy().tolist() == [[3, N]]
@@ -104,7 +104,7 @@ def test_a_treated_image_is_found(name: str) -> None:
         ("transposed and turned by half", lambda image: np.rot90(image, 2).transpose(1, 0, 2)),
     ],
 )
-def test_a_turned_image_is_found_with_the_turn_that_brings_it_back(
+def test_a_turned_image_is_found_with_its_orientation(
     name: str, turn: Callable[[Image], Image]
 ) -> None:
     images = drawn_images()
@@ -117,7 +117,7 @@ def test_a_turned_image_is_found_with_the_turn_that_brings_it_back(
     np.testing.assert_array_equal(back, bank[0])
 
 
-def test_a_image_that_is_there_three_times_is_three_pairs() -> None:
+def test_three_copies_are_three_pairs() -> None:
     images = drawn_images()
     pairs = found_in([images[2], *images, images[2]])
     assert pairs[["first", "second"]].to_numpy().tolist() == [[0, 3], [0, N + 1], [3, N + 1]]
@@ -153,7 +153,7 @@ def test_every_near_pair_of_hashes_is_a_candidate_in_blocks_of_any_size(
         assert len(tables) == len(expected)
 
 
-def test_two_images_of_the_competition_are_found_among_its_images(real_data: Path) -> None:
+def test_copies_of_images_of_the_competition_are_found(real_data: Path) -> None:
     """Sixty images, each beside a mirrored copy that was saved anew as a poor JPEG."""
     folder = real_data / "dlmi-lymphocytosis-classification" / "trainset"
     files = sorted(folder.rglob("*.jpg"))[::80][:60]

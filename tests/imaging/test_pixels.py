@@ -31,7 +31,7 @@ def cells() -> list[NDArray[np.uint8]]:
     return [*drawn, np.full((SIZE, SIZE, 3), 90, dtype=np.uint8)]
 
 
-def test_every_row_is_the_right_image_in_order(tmp_path: Path) -> None:
+def test_every_row_is_the_image_of_its_cell(tmp_path: Path) -> None:
     images = cells()
     assert write(tmp_path, iter(images), len(images)) == 1  # the blank one
     raw, segmented, masks = (pixels.open_pixels(tmp_path / f"{bank}.npy") for bank in BANKS)
@@ -42,7 +42,7 @@ def test_every_row_is_the_right_image_in_order(tmp_path: Path) -> None:
         np.testing.assert_array_equal(segmented[row], pixels.shrink(keep_cell(image, mask)))
 
 
-def test_a_bank_cannot_be_written_by_who_reads_it(tmp_path: Path) -> None:
+def test_an_opened_bank_is_read_only(tmp_path: Path) -> None:
     write(tmp_path, iter(cells()), 6)
     with pytest.raises(ValueError, match="read-only"):
         pixels.open_pixels(tmp_path / "raw.npy")[0] = 0
@@ -82,5 +82,5 @@ def test_shrinking_takes_the_mean_of_each_area() -> None:
 
 
 @given(arrays(np.bool_, st.integers(1, 20).map(lambda side: (side, side))))
-def test_a_mask_comes_out_as_it_was_packed(mask: NDArray[np.bool_]) -> None:
+def test_unpacking_inverts_packing(mask: NDArray[np.bool_]) -> None:
     np.testing.assert_array_equal(pixels.unpack_mask(pixels.pack_mask(mask)), mask)

@@ -55,11 +55,11 @@ def test_jpeg_pixels_are_those_that_opencv_reads(tmp_path: Path, options: dict[s
 
 
 @pytest.mark.parametrize("cut", [len(JPEG) - 1, len(JPEG) - 2, len(JPEG) - 40, len(JPEG) // 2])
-def test_a_truncated_jpeg_is_told_where_it_ends(tmp_path: Path, cut: int) -> None:
+def test_a_truncated_jpeg_is_reported_with_its_last_byte(tmp_path: Path, cut: int) -> None:
     assert finding(tmp_path, JPEG[:cut]) == f"truncated JPEG at byte {cut:,}"
 
 
-def test_a_jpeg_whose_tail_was_never_written_is_told_where_it_ends(tmp_path: Path) -> None:
+def test_a_jpeg_with_a_tail_of_zeros_is_reported_with_its_last_byte(tmp_path: Path) -> None:
     large = encode(np.tile(PIXELS, (6, 6, 1)), "JPEG", quality=95)
     cut = next(at for at in range(11_000, len(large)) if large[at - 1])
     message = finding(tmp_path, large[:cut] + bytes(len(large) - cut))
@@ -91,7 +91,7 @@ def test_a_truncated_png_says_so(tmp_path: Path) -> None:
     assert finding(tmp_path, encode(PIXELS, "PNG")[:1000]) == "truncated PNG at byte 1,000"
 
 
-def test_an_image_of_another_size_is_told_width_by_height(tmp_path: Path) -> None:
+def test_another_size_is_reported_as_width_by_height(tmp_path: Path) -> None:
     pixels = np.zeros((30, 20, 3), np.uint8)
     assert finding(tmp_path, encode(pixels, "JPEG")) == "is 20x30, expected 24x24"
 
@@ -125,7 +125,7 @@ def test_sixteen_bits_are_not_cut_to_eight(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     "data", [b"GIF89a" + bytes(50), b"<html></html>", b"\x00" * 500, b"\x89PNG"]
 )
-def test_what_is_no_image_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path, data: bytes) -> None:
     assert finding(tmp_path, data) == "is not a JPEG, PNG or TIFF image"
 
 
@@ -138,7 +138,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "a.jpg", SIZE)
 
 
-def test_an_image_is_never_decoded_to_learn_that_it_is_huge(tmp_path: Path) -> None:
+def test_a_huge_image_is_refused_before_decoding(tmp_path: Path) -> None:
     side = struct.pack(">II", 60_000, 60_000)
     chunks = [b"IHDR" + side + bytes([8, 2, 0, 0, 0]), b"IDAT" + zlib.compress(bytes(100))]
     data = b"\x89PNG\r\n\x1a\n"

@@ -67,25 +67,25 @@ def test_red_cells_and_platelets_are_left_out() -> None:
     assert not (mask & ~disc(CENTRE, CENTRE, 35)).any()
 
 
-def test_a_neighbour_cut_by_the_border_does_not_win_though_larger_and_nearer() -> None:
+def test_a_neighbour_cut_by_the_border_is_not_selected_though_larger_and_nearer() -> None:
     neighbour, cell = disc(CENTRE, 10, 70), disc(CENTRE, 165, 25)
     mask = segment(smear(neighbour, cell), **SETTINGS)
     assert overlap(mask, disc(CENTRE, 165, 30)) > 0.95
 
 
-def test_a_platelet_on_the_centre_does_not_win() -> None:
+def test_a_platelet_on_the_centre_is_not_selected() -> None:
     platelet, cell = disc(CENTRE, CENTRE, 8), disc(CENTRE, 160, 25)
     mask = segment(smear(platelet, cell), **SETTINGS)
     assert overlap(mask, disc(CENTRE, 160, 30)) > 0.95
 
 
-def test_of_two_whole_cells_the_nearer_to_the_centre_wins_though_smaller() -> None:
+def test_the_complete_cell_nearest_to_the_centre_is_selected_though_smaller() -> None:
     far, near = disc(55, 55, 40), disc(140, 150, 20)
     mask = segment(smear(far, near), **SETTINGS)
     assert overlap(mask, disc(140, 150, 25)) > 0.95
 
 
-def test_a_cell_on_the_centre_wins_though_it_reaches_the_border() -> None:
+def test_a_cell_on_the_centre_is_selected_though_it_reaches_the_border() -> None:
     long_cell = np.zeros((SIZE, SIZE), dtype=bool)
     long_cell[100:130, :] = True
     mask = segment(smear(long_cell, disc(50, 112, 25)), **SETTINGS)
@@ -99,7 +99,7 @@ def test_holes_are_filled() -> None:
     assert mask[disc(CENTRE, CENTRE, 35)].all()
 
 
-def test_closing_joins_what_a_gap_narrower_than_it_divides() -> None:
+def test_closing_bridges_gaps_narrower_than_its_disc() -> None:
     divided = disc(CENTRE, CENTRE, 30)
     divided[:, 120:124] = False
     image = smear(divided)
@@ -108,7 +108,7 @@ def test_closing_joins_what_a_gap_narrower_than_it_divides() -> None:
     assert not apart[:, 124:].any()
 
 
-def test_dilation_adds_all_pixels_that_near() -> None:
+def test_dilation_adds_all_pixels_within_its_radius() -> None:
     image = smear(disc(CENTRE, CENTRE, 30))
     bare = segment(image, closing_px=7, dilation_px=0)
     away = cv2.distanceTransform((~bare).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -116,7 +116,7 @@ def test_dilation_adds_all_pixels_that_near() -> None:
 
 
 @pytest.mark.parametrize("colour", [GROUND, (0, 0, 0), (255, 255, 255), NUCLEUS])
-def test_a_blank_image_is_kept_whole_and_said_to_hold_nothing(colour: tuple[int, ...]) -> None:
+def test_a_blank_image_is_kept_whole_and_has_no_cell(colour: tuple[int, ...]) -> None:
     image = np.full((SIZE, SIZE, 3), colour, dtype=np.uint8)
     mask = segment(image, **SETTINGS)
     assert no_cell_found(mask)
@@ -127,7 +127,7 @@ def test_an_image_with_neighbours_alone_is_kept_whole() -> None:
     assert no_cell_found(segment(smear(disc(20, 20, 40), disc(200, 200, 40)), **SETTINGS))
 
 
-def test_what_is_kept_is_the_image_inside_and_black_outside() -> None:
+def test_the_image_is_kept_inside_the_mask_and_black_outside() -> None:
     image = smear(disc(CENTRE, CENTRE, 30))
     mask = segment(image, **SETTINGS)
     kept = keep_cell(image, mask)

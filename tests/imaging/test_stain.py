@@ -29,7 +29,7 @@ def test_moments_of_some_images_give_the_stain_of_those_alone() -> None:
     assert some != Stain.from_images(several)
 
 
-def test_moved_images_have_the_targets_mean_and_deviation() -> None:
+def test_normalised_images_have_the_mean_and_deviation_of_the_target() -> None:
     several, source = images(8), Stain.from_images(images(8))
     target = Stain((120.0, 100.0, 140.0), (12.0, 25.0, 18.0))
     moved = Stain.from_images(normalise_stain(image, source, target) for image in several)
@@ -37,7 +37,7 @@ def test_moved_images_have_the_targets_mean_and_deviation() -> None:
     np.testing.assert_allclose(moved.std, target.std, atol=0.05)
 
 
-def test_moving_follows_the_reports_formula_pixel_by_pixel() -> None:
+def test_normalisation_follows_the_reports_formula_pixel_by_pixel() -> None:
     image, source = images(1)[0], Stain((100.0, 110.0, 120.0), (20.0, 30.0, 40.0))
     target = Stain((90.0, 80.0, 70.0), (15.0, 33.0, 60.0))
     formula = np.array(target.mean) + np.array(target.std) * (image - source.mean) / source.std
@@ -45,7 +45,7 @@ def test_moving_follows_the_reports_formula_pixel_by_pixel() -> None:
     np.testing.assert_array_equal(normalise_stain(image, source, target), expected)
 
 
-def test_levels_beyond_black_and_white_are_cut_off() -> None:
+def test_levels_are_clipped_to_black_and_white() -> None:
     dark, bright = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
     source, target = Stain((128.0,) * 3, (10.0,) * 3), Stain((128.0,) * 3, (50.0,) * 3)
     assert normalise_stain(dark, source, target).max() == 0
@@ -63,7 +63,7 @@ def test_one_dataset_is_normalised_and_the_other_stays() -> None:
     assert source_and_target("competition", "none", stains) is None
 
 
-def test_a_channel_of_one_level_cannot_be_stretched() -> None:
+def test_a_channel_of_one_level_cannot_be_scaled() -> None:
     grey = images(3)
     grey[..., 1] = 77
     with pytest.raises(ValueError, match="one level"):
