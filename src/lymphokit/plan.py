@@ -161,10 +161,12 @@ class Plan:
     @property
     def figures(self) -> list[str]:
         """Names of the figures that belong to a submission."""
-        names = ["cells", "segmentation", "scores", "roc", "comparison", "confounders"]
+        names = ["age", "lymphocytes", "cells", "segmentation", "scores", "roc", "comparison"]
+        names += ["confounders"]
         names += ["blood_cells"] if config.BLOOD_BANK in self.banks else []
         if self.pseudo_labelling:
-            names += ["stain", "rounds", *(f"added_fold{fold}" for fold in self.folds)]
+            names += ["labelled_cells", "stain", "rounds"]
+            names += [f"added_fold{fold}" for fold in self.folds]
         names += [f"reconstruction_{variant}" for variant in self.autoencoder_variants]
         return [*names, *(f"margins_{name}" for name in self.of_kind("one_class_svm"))]
 

@@ -84,3 +84,31 @@ rule folds:
         "Draw the folds of {wildcards.cohort}"
     script:
         "../scripts/folds.py"
+
+
+rule clinical_figures:
+    input:
+        patients="results/{cohort}/cohort/patients.csv",
+    output:
+        age=report(
+            "results/{cohort}/figures/age.png",
+            caption="../report/age.rst",
+            category="Cohort",
+        ),
+        lymphocytes=report(
+            "results/{cohort}/figures/lymphocytes.png",
+            caption="../report/lymphocytes.rst",
+            category="Cohort",
+        ),
+    log:
+        "logs/{cohort}/clinical_figures.log",
+    benchmark:
+        "logs/{cohort}/clinical_figures.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_of("clinical_figures.py"),
+    message:
+        "Figures: age and lymphocyte count by label"
+    script:
+        "../scripts/clinical_figures.py"

@@ -34,6 +34,31 @@ rule labelled_cells:
         "../scripts/labelled_cells.py"
 
 
+rule labelled_cells_figure:
+    input:
+        table="results/{cohort}/labelled_cells/cells.csv",
+        about="results/{cohort}/labelled_cells/about.json",
+    output:
+        figure=report(
+            "results/{cohort}/figures/labelled_cells.png",
+            caption="../report/labelled_cells.rst",
+            category="Pseudo-labels",
+        ),
+    log:
+        "logs/{cohort}/labelled_cells_figure.log",
+    benchmark:
+        "logs/{cohort}/labelled_cells_figure.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        labelled_px=config["pseudo_label"]["labelled_px"],
+        code=code_of("labelled_cells_figure.py"),
+    message:
+        "Figure: healthy and malignant labelled cells"
+    script:
+        "../scripts/labelled_cells_figure.py"
+
+
 rule moments:
     input:
         raw=PLAN.raw,
