@@ -1,23 +1,32 @@
 """MI-SVM: the alternation against a plain one over cvxopt, its corners, and both backends."""
 
 import sys
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from rich.table import Table
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.segments import segment_mean
 from lymphokit.errors import ConfigError
+from lymphokit.models import misvm_backend
 from lymphokit.models.mi_svm import MiSvm, alternate
 from tests.bags.toys import Patients, cvxopt_separation, patients
 
 Settings = Callable[..., Any]
+CUTOFF = 1e-5  # dual variables of support vectors are above it, as in the stand-in
+
+pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 
 
 @pytest.fixture
@@ -312,3 +321,157 @@ def test_without_the_original_package_the_error_names_the_remedy(
     monkeypatch.setitem(sys.modules, "misvm", None)
     with pytest.raises(ConfigError, match=r"pip install .*misvm.*backend: exact"):
         fitted(model(backend="misvm"), patients(10, seed=0))
+
+
+# A stand-in that computes as the original does, with matrices and `float` of a 1x1 matrix.
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The package in `stand_in`, imported afresh and forgotten afterwards."""
+    before = {name: module for name, module in sys.modules.items() if _is_misvm(name)}
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "stand_in"))
+    for name in before:
+        del sys.modules[name]
+    yield import_module("misvm")
+    for name in [name for name in sys.modules if _is_misvm(name)]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def _is_misvm(name: str) -> bool:
+    return name == "misvm" or name.startswith("misvm.")
+
+
+def _namespaces() -> list[dict[str, Any]]:
+    return [vars(module) for name, module in sys.modules.items() if _is_misvm(name)]
+
+
+def overlapping(seed: int) -> Patients:
+    """Patients whose cells overlap, so that there is slack; their means can be separated."""
+    return patients(24, seed=seed, features=16, shift=2.0)
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.4.0", reason="NumPy converts it")
+def test_by_itself_the_package_hides_a_type_error_and_returns_no_model(
+    stand_in: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort = overlapping(0)
+    theirs = stand_in.MISVM(verbose=True)
+    theirs.fit(np.split(cohort.bags.instances, cohort.bags.offsets[1:-1]), 2 * cohort.labels - 1)
+    assert "0-dimensional" in capsys.readouterr().out
+    assert theirs.svm is None
+
+
+def mean_signed_slack(mi_svm: MiSvm, cohort: Patients, penalty: float) -> float:
+    """The mean of y s over the support vectors of the last hyperplane, from cvxopt's duals."""
+    _, negatives = split(cohort)
+    witnesses = cohort.bags.instances[mi_svm.witnesses_]
+    best = cvxopt_separation(witnesses, negatives.instances, negatives.offsets, penalty)
+    np.testing.assert_allclose(mi_svm.weights_, best.weights, atol=1e-5)
+    duals = np.concatenate([best.positive_duals, best.negative_duals])
+    signs = np.where(np.arange(len(duals)) < len(witnesses), 1.0, -1.0)
+    cells = np.concatenate([witnesses, negatives.instances])
+    slack = np.maximum(0.0, 1.0 - signs * (cells @ mi_svm.weights_ + mi_svm.bias_))
+    return float((signs * slack)[duals > CUTOFF].mean())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("penalty", [0.05, 0.2])
+def test_both_backends_agree_up_to_the_mean_slack_of_the_support_vectors(
+    model: Callable[..., MiSvm], stand_in: ModuleType, seed: int, penalty: float
+) -> None:
+    cohort, options = overlapping(seed), {"C": penalty, "scale_C": False}
+    ours = fitted(model(**options), cohort)
+    theirs = fitted(model(backend="misvm", **options), cohort)
+    assert ours.objectives_[0] < 2 * penalty * cohort.labels.sum()  # w = 0 has as much slack
+    np.testing.assert_allclose(theirs.weights_, ours.weights_, atol=1e-5)
+    expected = mean_signed_slack(ours, cohort, penalty)
+    assert theirs.bias_ - ours.bias_ == pytest.approx(expected, abs=1e-4)
+    assert abs(expected) > 1e-3
+
+
+@pytest.mark.parametrize("restarts", [0, 2])
+def test_the_package_works_with_the_settings_of_the_configuration(
+    model: Callable[..., MiSvm], stand_in: ModuleType, restarts: int
+) -> None:
+    cohort, fresh = (patients(40, seed=seed, shift=6.0) for seed in (0, 1))
+    theirs = fitted(model(backend="misvm", restarts=restarts), cohort)
+    assert roc_auc_score(fresh.labels, theirs.decision_function(fresh.bags)) > 0.9
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_outlasts_a_call(
+    model: Callable[..., MiSvm],
+    stand_in: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fails: bool,
+) -> None:
+    before = [sorted(namespace) for namespace in _namespaces()]
+    if fails:
+        monkeypatch.setattr("misvm.mi_svm.QP", _raise(ValueError("Rank(A) < p")))
+    with pytest.raises(ConfigError) if fails else nullcontext():
+        fitted(model(backend="misvm"), overlapping(0))
+    assert [sorted(namespace) for namespace in _namespaces()] == before
+    assert capsys.readouterr().out == ""
+    if np.lib.NumpyVersion(np.__version__) >= "2.4.0":
+        with pytest.raises(TypeError):
+            float(np.asmatrix([[1.0]]))
+
+
+def _raise(error: Exception) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        raise error
+
+    return call
+
+
+@pytest.mark.parametrize("place", ["misvm.mi_svm.QP", "misvm.mi_svm.MISVM.fit"])
+@pytest.mark.parametrize("error", [ValueError("Rank(A) < p"), ZeroDivisionError("by zero")])
+def test_the_error_names_what_the_package_met_hidden_or_not(
+    model: Callable[..., MiSvm],
+    stand_in: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    error: Exception,
+) -> None:
+    monkeypatch.setattr(place, _raise(error))
+    with pytest.raises(ConfigError) as caught:
+        fitted(model(backend="misvm"), overlapping(0))
+    assert str(error) in str(caught.value)
+    assert np.__version__ in str(caught.value)
+    assert "backend: exact" in str(caught.value)
+
+
+def test_the_stand_in_for_float_is_float_in_every_other_use(stand_in: ModuleType) -> None:
+    with misvm_backend._matrix_floats(stand_in):
+        shadow: Any = vars(import_module("misvm.svm"))["float"]
+    for value in (2, "inf", np.float32(0.5), True, np.array(3.0)):
+        assert shadow(value) == float(value)
+        assert type(shadow(value)) is float
+    assert shadow(np.asmatrix([[0.25]])) == shadow(np.array([0.25])) == 0.25
+    assert shadow() == 0.0
+    assert isinstance(1.0, shadow)
+    assert not isinstance(1, shadow)
+    assert np.zeros(2, dtype=shadow).dtype == np.asarray([1]).astype(shadow).dtype == np.float64
+    for wrong in (np.ones(2), np.asmatrix(np.ones((2, 1))), "one", None):
+        with pytest.raises((TypeError, ValueError)):
+            shadow(wrong)
+
+
+def test_the_extra_installs_the_package_from_its_public_repository() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text) for text in project["optional-dependencies"]["misvm"]]
+    (misvm,) = (requirement for requirement in wanted if requirement.name == "misvm")
+    assert misvm.url == "git+https://github.com/garydoranjr/misvm"
+
+
+def test_the_benchmark_has_a_row_of_the_package_where_it_is_installed(
+    stand_in: ModuleType,
+) -> None:
+    benchmark = import_module("mi_svm")
+    problem = benchmark.simulated("small", bags=12, positives=7, cells=120, features=5)
+    table = Table(*(str(column) for column in range(9)))
+    benchmark.add_whole(table, problem)
+    assert "misvm" in list(table.columns[2].cells)
