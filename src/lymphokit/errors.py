@@ -1,5 +1,6 @@
 """Errors shown to users; each message names the finding and the remedy."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,12 +63,29 @@ def describe(faults: Iterable[Fault], most_per_patient: int = 10, most_patients:
     for fault in faults:
         by_patient.setdefault(fault.patient, []).append(fault)
         remedies[fault.remedy] = None
-    lines = []
+    lines: list[str] = []
     for patient in list(by_patient)[:most_patients]:
         lines += _paragraph(patient, by_patient[patient], most_per_patient)
     if len(by_patient) > most_patients:
         lines.append(f"... and the faults of {len(by_patient) - most_patients} more patients")
-    return "\n".join([*lines, *remedies])
+    return "\n".join(visible(line) for line in [*lines, *remedies])
+
+
+def visible(text: str) -> str:
+    """The text with its invisible characters, and accents stored apart, as Python escapes them."""
+    is_composed = unicodedata.is_normalized("NFC", text)
+    return "".join(each if _is_seen(each, is_composed) else _escaped(each) for each in text)
+
+
+def _is_seen(character: str, is_composed: bool) -> bool:
+    kind = unicodedata.category(character)
+    if kind.startswith("M"):  # an accent; decomposed, it looks like the composed letter
+        return is_composed
+    return character == " " or kind[0] not in "CZ"
+
+
+def _escaped(character: str) -> str:
+    return ascii(character)[1:-1]
 
 
 def _paragraph(patient: str, faults: Sequence[Fault], most: int) -> list[str]:

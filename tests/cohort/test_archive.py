@@ -63,12 +63,18 @@ def test_a_lone_set_is_not_mistaken_for_a_wrapping_folder(tmp_path: Path) -> Non
     assert sorted(tree(tmp_path / "raw")) == ["trainset/P1/0.jpg", "trainset/P2/0.jpg"]
 
 
-def test_only_tables_and_images_are_unpacked_and_the_rest_is_named(tmp_path: Path) -> None:
-    others = {"run.sh": b"#!", "trainset/P1/notes.txt": b"", "trainset/noextension": b""}
+def test_files_outside_the_sets_that_are_no_tables_or_images_are_named(tmp_path: Path) -> None:
     hidden = {"__MACOSX/trainset/P1/._0.jpg": b"", "trainset/.DS_Store": b"", "Thumbs.db": b""}
-    path = make_zip(tmp_path / "a.zip", MEMBERS | others | hidden)
-    assert unpack(path, tmp_path / "raw") == tuple(others)
+    path = make_zip(tmp_path / "a.zip", MEMBERS | {"run.sh": b"#!"} | hidden)
+    assert unpack(path, tmp_path / "raw") == ("run.sh",)
     assert tree(tmp_path / "raw") == MEMBERS
+
+
+def test_files_in_the_sets_are_unpacked_for_the_check_to_report(tmp_path: Path) -> None:
+    others = {"trainset/P1/notes.txt": b"n", "trainset/noextension": b"", "testset/P9/0.gif": b""}
+    path = make_zip(tmp_path / "a.zip", MEMBERS | others)
+    assert unpack(path, tmp_path / "raw") == ()
+    assert tree(tmp_path / "raw") == MEMBERS | others
 
 
 def test_unpacking_again_replaces_what_was_there(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ def folder_with(folder: Path, **types: int) -> Path:
         for place in range(number):
             (folder / name / f"{name[:2].upper()}_{place}.jpg").touch()
         (folder / name / ".DS_169665.jpg").touch()
-        (folder / name / "notes.txt").touch()
     return folder
 
 

@@ -24,9 +24,7 @@ def cells(blasts: int, healthy: int) -> list[LabelledCell]:
 
 
 def test_the_label_stands_in_the_name(tmp_path: Path) -> None:
-    folder = folder_with(
-        tmp_path, "Im10_0.tif", "Im002_1.tif", "Im1_1.TIF", "notes.txt", ".DS_Store"
-    )
+    folder = folder_with(tmp_path, "Im10_0.tif", "Im002_1.tif", "Im1_1.TIF", ".DS_Store")
     home, found = list_cells(folder)
     assert home == folder
     assert [(cell.file, cell.label) for cell in found] == [
@@ -59,7 +57,7 @@ def test_one_class_alone_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="holds no image"):
-        list_cells(folder_with(tmp_path, "readme.txt"))
+        list_cells(folder_with(tmp_path, ".DS_Store"))
 
 
 def test_the_parts_are_balanced_and_apart() -> None:

@@ -2,9 +2,11 @@
 
 import csv
 import random
+import unicodedata
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,8 @@ ROWS = {
 
 def write_image(path: Path, size: tuple[int, int] = (SIZE, SIZE)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    rng = np.random.default_rng(crc32(path.name.encode()))  # another picture for each name
+    pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
 
 
@@ -124,9 +127,9 @@ def test_faults_of_tables_folders_and_images_are_reported_at_once(raw: Path) -> 
         "P10: 3 of 5 images cannot be used",
         "  2.jpg      is empty (0 bytes)",
         "  more       is a folder",
-        "  notes.txt  is not named as an image: .jpeg, .jpg, .png, .tif, .tiff",
     ):
         assert line in found.splitlines()
+    assert "  notes.txt  is not named as an image: .bmp, " in found
     assert found.index("sample_submission") < found.index("P2:") < found.index("P10:")
 
 
@@ -218,3 +221,45 @@ def test_the_real_cohort_has_no_fault_and_balanced_folds(real_data: Path) -> Non
     held_out = folds[folds["part"] == "validation"].merge(patients[["patient", "label"]])
     assert sorted(held_out.groupby("fold").size()) == [24, 24, 24, 24, 25]
     assert np.ptp(held_out.groupby("fold")["label"].sum()) <= 1
+
+
+@pytest.mark.parametrize("copy", ["bytes", "pixels"])
+def test_a_picture_twice_in_a_bag_is_a_fault_with_both_files(raw: Path, copy: str) -> None:
+    bag = raw / "trainset" / "P2"
+    if copy == "bytes":
+        (bag / "7.jpg").write_bytes((bag / "2.jpg").read_bytes())
+    else:
+        Image.open(bag / "2.jpg").save(bag / "7.png")
+    other = "7.jpg" if copy == "bytes" else "7.png"
+    with pytest.raises(CohortError) as caught:
+        check(raw)
+    assert [(fault.patient, fault.image) for fault in caught.value.faults] == [("P2", other)]
+    assert f"{copy} of 2.jpg" in caught.value.faults[0].finding
+    cohort = check(raw, on_error="skip")
+    assert cohort.patients.set_index("patient")["n_cells"]["P2"] == 3
+
+
+def test_an_id_and_its_folder_may_differ_in_unicode_form(raw: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Pé") for form in ("NFC", "NFD"))
+    write_table(raw, ROWS | {composed: ["1", "M", "1/1/1950", "1"]})
+    write_image(raw / "trainset" / decomposed / "0.jpg")
+    cells = check(raw).cells.query("patient == @composed")
+    assert cells["path"].tolist() == [f"trainset/{decomposed}/0.jpg"]
+    write_image(raw / "trainset" / composed / "1.jpg")
+    assert "normalisation" in message(raw)
+    assert "\\u0301" in message(raw)
+
+
+def test_rows_that_differ_in_unicode_form_alone_are_one_patient(raw: Path) -> None:
+    forms = [unicodedata.normalize(form, "Pé") for form in ("NFC", "NFD")]
+    write_table(raw, ROWS | {form: ["1", "M", "1/1/1950", "1"] for form in forms})
+    write_image(raw / "trainset" / forms[0] / "0.jpg")
+    assert "normalisation" in message(raw)
+
+
+@pytest.mark.parametrize("name", ["P5\u200b", "P5\u00a0", "\u202eP5", "P5\t", "P5\udcff"])
+def test_invisible_characters_are_shown(raw: Path, name: str) -> None:
+    write_image(raw / "trainset" / name / "0.jpg")
+    hidden = next(character for character in name if character not in "P5")
+    assert ascii(hidden)[1:-1] in message(raw)
+    assert hidden not in message(raw)

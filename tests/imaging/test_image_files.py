@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lymphokit.errors import CohortError, ImageError
-from lymphokit.imaging.image_files import ImageFiles, check_images, crop_centre, resize
+from lymphokit.imaging.image_files import ImageFiles, check_cells, crop_centre, resize
 from lymphokit.imaging.stain import Stain, normalise_stain
 
 
@@ -62,9 +62,38 @@ def test_a_bad_image_is_named(folder: Path) -> None:
 
 
 def test_the_check_names_every_image_that_cannot_be_used(folder: Path) -> None:
-    check_images(folder, NAMES)
+    check_cells(folder, dict.fromkeys(NAMES, "blast"))
     (folder / "1.png").write_bytes(b"")
     (folder / "2.png").write_bytes(b"no image")
     with pytest.raises(CohortError) as caught:
-        check_images(folder, NAMES)
+        check_cells(folder, dict.fromkeys(NAMES, "blast"))
     assert "2 of 3 images cannot be used" in str(caught.value)
+
+
+@pytest.mark.parametrize("copy", ["bytes", "pixels"])
+def test_a_picture_under_two_labels_is_named_with_both_files(folder: Path, copy: str) -> None:
+    other = folder / ("3.png" if copy == "bytes" else "3.bmp")
+    if copy == "bytes":
+        other.write_bytes((folder / "0.png").read_bytes())
+    else:
+        cv2.imwrite(str(other), cv2.imread(str(folder / "0.png")))
+    with pytest.raises(CohortError) as caught:
+        check_cells(folder, {**dict.fromkeys(NAMES, "blast"), other.name: "healthy"})
+    assert [fault.image for fault in caught.value.faults] == [other.name]
+    assert f"{copy} of 0.png (blast)" in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(480, 640), (1944, 2592), (40, 40)])
+def test_whole_fields_of_view_are_not_taken_for_cells(folder: Path, size: tuple[int, int]) -> None:
+    cv2.imwrite(str(folder / "field.png"), np.zeros((*size, 3), np.uint8))
+    with pytest.raises(CohortError) as caught:
+        check_cells(folder, dict.fromkeys([*NAMES, "field.png"], "blast"))
+    assert [fault.image for fault in caught.value.faults] == ["field.png"]
+    assert f"{size[1]}x{size[0]}" in caught.value.faults[0].finding
+
+
+@pytest.mark.parametrize("name", ["all-like", "pbc"])
+def test_published_single_cells_have_no_fault(real_data: Path, name: str) -> None:
+    files = sorted((real_data / name).rglob("*.tif")) or sorted((real_data / name).rglob("*.jpg"))
+    home = real_data / name
+    check_cells(home, {str(file.relative_to(home)): file.parent.name for file in files})

@@ -38,7 +38,7 @@ def finding(folder: Path, data: bytes, name: str = "a.jpg") -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
 def test_lossless_images_are_read_as_they_are(tmp_path: Path, kind: str) -> None:
     (tmp_path / "a").write_bytes(encode(PIXELS, kind))
     np.testing.assert_array_equal(read_image(tmp_path / "a", SIZE), PIXELS)
@@ -80,7 +80,9 @@ def test_bytes_after_the_end_of_a_jpeg_do_no_harm(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.jpg", SIZE).shape == (SIZE, SIZE, 3)
 
 
-@pytest.mark.parametrize(("kind", "behind"), [("JPEG", 1), ("PNG", 30), ("TIFF", 1)])
+@pytest.mark.parametrize(
+    ("kind", "behind"), [("JPEG", 1), ("PNG", 30), ("TIFF", 1), ("BMP", 1), ("WEBP", 1)]
+)
 def test_no_image_cut_within_its_pixels_passes(tmp_path: Path, kind: str, behind: int) -> None:
     data = encode(PIXELS, kind)
     for cut in [*range(1, len(data) - behind, 37), len(data) - behind]:
@@ -126,7 +128,7 @@ def test_sixteen_bits_are_not_cut_to_eight(tmp_path: Path, suffix: str) -> None:
     "data", [b"GIF89a" + bytes(50), b"<html></html>", b"\x00" * 500, b"\x89PNG"]
 )
 def test_a_file_that_is_no_image_is_refused(tmp_path: Path, data: bytes) -> None:
-    assert finding(tmp_path, data) == "is not a JPEG, PNG or TIFF image"
+    assert finding(tmp_path, data) == "is not a JPEG, PNG, TIFF, BMP or WebP image"
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ def test_a_huge_image_is_refused_before_decoding(tmp_path: Path) -> None:
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(kind=st.sampled_from(["JPEG", "PNG", "TIFF"]), data=st.data())
+@given(kind=st.sampled_from(["JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF"]), data=st.data())
 def test_an_image_damaged_at_random_is_read_or_refused(
     tmp_path: Path, kind: str, data: st.DataObject
 ) -> None:
@@ -163,3 +165,30 @@ def test_an_image_damaged_at_random_is_read_or_refused(
         assert read_image(tmp_path / "a", SIZE).shape == (SIZE, SIZE, 3)
     except ImageError as error:
         assert str(error)  # noqa: PT017
+
+
+def test_a_lossless_webp_is_read_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.webp").write_bytes(encode(PIXELS, "WEBP", lossless=True))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.webp", SIZE), PIXELS)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "WEBP", "PNG", "MPO"])
+def test_frames_after_the_first_are_not_dropped_in_silence(tmp_path: Path, kind: str) -> None:
+    others = [Image.fromarray(np.roll(PIXELS, shift, axis=0)) for shift in (1, 2)]
+    data = encode(PIXELS, kind, save_all=True, append_images=others)
+    assert finding(tmp_path, data) == "holds 3 frames or pages, expected one"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_an_image_that_viewers_turn_is_refused(tmp_path: Path, kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert f"EXIF orientation {orientation}" in finding(tmp_path, encode(PIXELS, kind, exif=exif))
+
+
+def test_an_orientation_as_stored_is_no_fault(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    (tmp_path / "a.png").write_bytes(encode(PIXELS, "PNG", exif=exif))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png", SIZE), PIXELS)

@@ -7,18 +7,18 @@ import pandas as pd
 from lymphokit.cohort.blood_cells import list_cells, split
 from lymphokit.cohort.tables import write_table
 from lymphokit.files import write_json
-from lymphokit.imaging.image_files import check_images
+from lymphokit.imaging.image_files import check_cells
 from lymphokit.job import job
 from lymphokit.progress import say
 
 with job(snakemake.log[0], snakemake.threads):
     home, cells = list_cells(Path(snakemake.params.folder))
+    check_cells(home, {cell.file: cell.type for cell in cells})
     parts = split(cells, validation=snakemake.params.validation, seed=snakemake.params.seed)
     table = pd.DataFrame(
         [(cell.file, cell.type, part) for part, chosen in parts.items() for cell in chosen],
         columns=["file", "type", "part"],
     )
-    check_images(home, table["file"].tolist())
     write_table(table, snakemake.output.table)
     about = {"home": str(home), "types": list(dict.fromkeys(cell.type for cell in cells))}
     write_json(Path(snakemake.output.about), about)

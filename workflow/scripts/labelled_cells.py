@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.cohort.labelled_cells import list_cells, split
+from lymphokit.cohort.labelled_cells import LABELS, list_cells, split
 from lymphokit.cohort.tables import write_table
 from lymphokit.files import write_json
-from lymphokit.imaging.image_files import ImageFiles, check_images
+from lymphokit.imaging.image_files import ImageFiles, check_cells
 from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 from lymphokit.progress import say
@@ -15,6 +15,7 @@ from lymphokit.progress import say
 with job(snakemake.log[0], snakemake.threads):
     settings = snakemake.params.settings
     home, cells = list_cells(Path(snakemake.params.folder))
+    check_cells(home, {cell.file: LABELS[cell.label] for cell in cells})
     parts = split(
         cells,
         train=settings["labelled_train"],
@@ -25,7 +26,6 @@ with job(snakemake.log[0], snakemake.threads):
         [(cell.file, cell.label, part) for part, chosen in parts.items() for cell in chosen],
         columns=["file", "label", "part"],
     )
-    check_images(home, table["file"].tolist())
     stain = Stain.from_images(
         ImageFiles(home, table["file"].tolist(), None, side=settings["labelled_px"])
     )

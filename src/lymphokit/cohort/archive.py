@@ -17,12 +17,24 @@ from typing import NoReturn
 
 from lymphokit.errors import CohortError, Fault
 
-KEPT = frozenset({".csv", ".jpg", ".jpeg", ".png", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
+)
+KEPT = IMAGE_SUFFIXES | {".csv"}
 MOST_MEMBERS = 100_000  # the competition's zip holds some 8,000
 MOST_BYTES = 20 * 1024**3  # unpacked; the competition is 0.1 GB, and 1 GB as uncompressed TIFF
 MOST_RATIO = 200  # of unpacked to zipped bytes: images have 1, tables 10, bombs 1,000
 _CHUNK = 1024**2
-_HIDDEN = re.compile(r"\.|__MACOSX$|(thumbs\.db|desktop\.ini)$", re.IGNORECASE)
+# Dot files (Unix, macOS), __MACOSX, Icon with a carriage return (macOS, in the forms that other
+# file systems give it), Thumbs.db, desktop.ini and system folders (Windows), streams such as
+# 1.jpg:Zone.Identifier (Windows; WSL writes the colon as U+F03A), @eaDir and its like (NAS).
+_HIDDEN = re.compile(
+    r"\.|(__MACOSX|icon[\r\uf00d_?]?|lost\+found)$|(eh)?thumbs(_vista)?\.db([:\uf03a].*)?$"
+    r"|(desktop\.ini|\$RECYCLE\.BIN|System Volume Information)$|~\$"
+    r"|.*[:\uf03a._]?Zone\.Identifier([:\uf03a]\$DATA)?$|.*\.\w{2,4}[:\uf03a].+$"
+    r"|(@eaDir|#recycle|@Recycle|@__thumb|@tmp|#snapshot)$",
+    re.IGNORECASE,
+)
 # Absolute, `..`, or a Windows drive. A drive is refused in the middle, too: it would lead the path
 # once the wrapping folder is dropped.
 _OUTSIDE = re.compile(r"^/|(^|/)(\.\.(/|$)|[a-z]:)", re.IGNORECASE)
@@ -42,7 +54,7 @@ _HARMFUL = "do not use this zip: download it again from where the data is publis
 
 
 def is_hidden(name: str) -> bool:
-    """Whether an operating system made this file or folder, such as .DS_Store or Thumbs.db."""
+    """Whether an operating system, not a person, made this file or folder."""
     return _HIDDEN.match(name) is not None
 
 
@@ -94,7 +106,7 @@ def open_archive(zip_file: Path, landmarks: frozenset[str]) -> Iterator[Archive]
         if len(infos) > MOST_MEMBERS:
             finding = f"is a zip bomb: {len(infos):,} members, at most {MOST_MEMBERS:,} expected"
             _refuse(zip_file, finding)
-        members, ignored = _select(zip_file, infos)
+        members, ignored = _select(zip_file, infos, landmarks)
         members = _without_wrapper(members, landmarks)
         yield Archive(zip_file, file, members, ignored, _most_bytes(zip_file))
 
@@ -124,15 +136,19 @@ def _most_bytes(zip_file: Path) -> int:
 
 
 def _select(
-    zip_file: Path, infos: Iterable[zipfile.ZipInfo]
+    zip_file: Path, infos: Iterable[zipfile.ZipInfo], landmarks: frozenset[str]
 ) -> tuple[list[tuple[str, zipfile.ZipInfo]], tuple[str, ...]]:
-    """Tables and images by path, and the names of other members; hidden files are in neither."""
+    """Tables, images and all files in the sets by path, and the names of other members.
+
+    A file in a set that is no image is unpacked too: the check of the cohort then reports it.
+    Hidden files are in neither list.
+    """
     members, ignored = [], []
     for info in infos:
         path = _safe_path(zip_file, info)
         if info.filename.endswith("/") or any(is_hidden(part) for part in path.parts):
             continue
-        if path.suffix.lower() not in KEPT:
+        if path.suffix.lower() not in KEPT and landmarks.isdisjoint(path.parts[:-1]):
             ignored.append(info.filename)
             continue
         # Other methods may return far more than one chunk at a time, uncounted.

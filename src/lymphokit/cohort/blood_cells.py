@@ -6,14 +6,19 @@ Standard library and numpy only: the Snakefile lists the folder each time it is 
 unusable folder is refused before anything is trained.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lymphokit.cohort.archive import is_hidden
-from lymphokit.cohort.layout import images_in, natural_order
+from lymphokit.cohort.image_folder import (
+    ImageFolder,
+    list_images,
+    misplaced_files,
+    normalised,
+    visible_entries,
+)
 from lymphokit.cohort.raw import BLOOD, RawChoice, locate_cells
 from lymphokit.errors import CohortError, Fault
 
@@ -42,9 +47,9 @@ def locate(setting: str, choice: RawChoice, root: Path) -> Path | None:
 def list_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
     """Return the parent folder of the types, and all cells by type and file in natural order.
 
-    The parent is `folder`, or the only folder in it. Types may have any names. Files other than
-    images are ignored.
-    Raises CohortError with all faults: fewer than two types, a type without an image.
+    The parent is `folder`, or the only folder in it. Types may have any names.
+    Raises CohortError with all faults: fewer than two types, two types of one name, an entry that
+    is no image, a type without an image.
     """
     home, types = folder, _folders_in(folder)
     if len(types) == 1 and (inside := _folders_in(folder / types[0])):
@@ -53,17 +58,46 @@ def list_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
         found = f"holds {types[0]} alone" if types else "holds no folder of a type"
         remedy = f"keep the cells of each type in a folder of its name, two at least, as {PBC} does"
         raise CohortError([Fault(str(home), found, remedy)])
-    files = {name: images_in(home / name) for name in types}
-    empty = [name for name, images in files.items() if not images]
-    if empty:
-        remedy = "add images of it, or remove the folder"
-        raise CohortError([Fault(str(home), f"{name} holds no image", remedy) for name in empty])
-    return home, [BloodCell(f"{name}/{file}", name) for name in types for file in files[name]]
+    files = {name: list_images(home / name) for name in types}
+    faults = [
+        Fault(
+            str(home / name),
+            finding,
+            "keep nothing but images of single cells there",
+            entry,
+            files[name].n_entries,
+        )
+        for name in types
+        for entry, finding in files[name].faults
+    ]
+    if faults := [*_type_faults(home, files), *faults]:
+        raise CohortError(faults)
+    return home, [
+        BloodCell(f"{name}/{file}", name) for name in types for file in files[name].images
+    ]
+
+
+def _type_faults(home: Path, files: Mapping[str, ImageFolder]) -> list[Fault]:
+    """Images in no type's folder, types without an image, and two types of one name."""
+    remedy = "move each image into the folder of its type, or remove it"
+    faults = [
+        Fault(str(home), f"{name} is in no type's folder", remedy) for name in misplaced_files(home)
+    ]
+    faults += [
+        Fault(str(home), f"{name} holds no image", "add images of it, or remove the folder")
+        for name, listed in files.items()
+        if not listed.n_entries
+    ]
+    first: dict[str, str] = {}
+    for name in files:
+        if (earlier := first.setdefault(normalised(name), name)) != name:
+            finding = f"{name} has the name of {earlier} after Unicode normalisation"
+            faults.append(Fault(str(home), finding, "join the two folders"))
+    return faults
 
 
 def _folders_in(folder: Path) -> list[str]:
-    names = [entry.name for entry in folder.iterdir() if entry.is_dir()]
-    return natural_order([name for name in names if not is_hidden(name)], str)
+    return [name for name in visible_entries(folder) if (folder / name).is_dir()]
 
 
 def split(

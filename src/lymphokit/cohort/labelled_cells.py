@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lymphokit.cohort.layout import images_in
+from lymphokit.cohort.image_folder import list_images, misplaced_files
 from lymphokit.cohort.raw import LABELLED, RawChoice, locate_cells
 from lymphokit.errors import CohortError, Fault
 
@@ -46,15 +46,30 @@ def locate(setting: str, choice: RawChoice, root: Path) -> Path | None:
 def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
     """Return the folder of the images, and its cells in natural order.
 
-    Files other than images are ignored. Raises CohortError with all faults: a name without a
-    label, a number used twice, no image, a single class.
+    Raises CohortError with all faults: an entry that is no image, a name without a label, a number
+    used twice, no image, a single class.
     """
     home = folder / "img" if (folder / "img").is_dir() else folder
-    images = images_in(home)
+    found = list_images(home)
     cells: list[LabelledCell] = []
-    faults: list[Fault] = []
+    faults = [
+        Fault(
+            str(home),
+            finding,
+            "keep nothing but images of single cells there",
+            name,
+            found.n_entries,
+        )
+        for name, finding in found.faults
+    ]
+    if home != folder:
+        remedy = "move each image into the folder img, or remove it"
+        faults += [
+            Fault(str(folder), f"{name} lies beside img", remedy)
+            for name in misplaced_files(folder)
+        ]
     name_of: dict[int, str] = {}
-    for name in images:
+    for name in found.images:
         match = _NAME.fullmatch(Path(name).stem)
         if match is None:
             faults.append(Fault(str(home), f"{name} has no label", _RENAME))
@@ -65,7 +80,7 @@ def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
             faults.append(Fault(str(home), finding, "keep one image of each cell"))
         name_of.setdefault(number, name)
         cells.append(LabelledCell(name, int(match[2])))
-    faults += _class_faults(home, cells, any_image=bool(images))
+    faults += _class_faults(home, cells, any_image=bool(found.images))
     if faults:
         raise CohortError(faults)
     return home, cells

@@ -21,7 +21,6 @@ from lymphokit.errors import Fault
 Part = Literal["train", "test"]
 SETS: dict[Part, str] = {"train": "trainset", "test": "testset"}
 SAMPLE = "sample_submission.csv"
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff"})
 
 Item = TypeVar("Item")
 _natural_key = natsort_keygen()
@@ -33,17 +32,6 @@ def natural_order(items: Iterable[Item], text: Callable[[Item], str]) -> list[It
     The result does not depend on the order of the items.
     """
     return sorted(items, key=lambda item: (_natural_key(text(item)), text(item)))
-
-
-def images_in(folder: Path) -> list[str]:
-    """The names of the images in a folder, in natural order."""
-    names = [entry.name for entry in folder.iterdir() if entry.is_file()]
-    images = [
-        name
-        for name in names
-        if not is_hidden(name) and Path(name).suffix.lower() in IMAGE_SUFFIXES
-    ]
-    return natural_order(images, str)
 
 
 @dataclass(frozen=True)

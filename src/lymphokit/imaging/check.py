@@ -8,11 +8,11 @@ from typing import Literal
 
 import pandas as pd
 
-from lymphokit.cohort.archive import is_hidden
 from lymphokit.cohort.clinical_table import read_clinical
-from lymphokit.cohort.layout import IMAGE_SUFFIXES, SETS, PatientFolder, natural_order, read_layout
+from lymphokit.cohort.image_folder import list_images, normalised
+from lymphokit.cohort.layout import SETS, PatientFolder, natural_order, read_layout
 from lymphokit.errors import CohortError, Fault, ImageError
-from lymphokit.imaging.read import read_image
+from lymphokit.imaging.image_files import Pictures
 from lymphokit.progress import track
 
 _REMEDY = "fix or remove them, or set cohort.on_error: skip in config.yaml"
@@ -54,45 +54,36 @@ def check_cohort(
     """
     layout = read_layout(root)
     table, faults = read_clinical(layout.tables, reference_date)
-    faults = [*layout.faults, *faults, *_matching_faults(table, layout.folders)]
-    checked = [
-        _check_folder(folder, image_size) for folder in track(layout.folders, "checking patients")
-    ]
+    folders, twice = _with_ids_of(table, layout.folders)
+    faults = [*layout.faults, *faults, *twice, *_matching_faults(table, folders)]
+    checked = [_check_folder(folder, image_size) for folder in track(folders, "checking patients")]
     unusable = [fault for folder in checked for fault in folder.faults]
     skip = on_error == "skip"
     faults += [fault for folder in checked for fault in _emptiness(folder, skip)]
     faults += [] if skip else unusable
     if faults:
-        raise CohortError(_files_first(faults, table, layout.folders))
+        raise CohortError(_files_first(faults, table, folders))
     patients, cells = _tables(root, table, checked)
     skipped = tuple(replace(fault, remedy=_SKIPPED) for fault in unusable)
     return Cohort(patients, cells, skipped, layout.submission_header)
 
 
 def _check_folder(folder: PatientFolder, image_size: int) -> _Folder:
-    """Decode every image of a patient."""
-    entries = [entry for entry in folder.path.iterdir() if not is_hidden(entry.name)]
-    images, faults = [], []
-    for entry in natural_order(entries, lambda entry: entry.name):
-        finding = _finding(entry, image_size)
-        if finding is None:
-            images.append(entry.name)
-        else:
-            faults.append(Fault(folder.patient, finding, _REMEDY, entry.name, len(entries)))
-    return _Folder(folder, tuple(images), tuple(faults))
-
-
-def _finding(entry: Path, image_size: int) -> str | None:
-    """Why a file is not a usable image; None if it is."""
-    if entry.is_dir():
-        return "is a folder"
-    if entry.suffix.lower() not in IMAGE_SUFFIXES:
-        return f"is not named as an image: {', '.join(sorted(IMAGE_SUFFIXES))}"
-    try:
-        read_image(entry, image_size)
-    except ImageError as error:
-        return str(error)
-    return None
+    """Decode every image of a patient; a picture that occurs twice is usable once."""
+    listed = list_images(folder.path)
+    found = dict(listed.faults)
+    pictures = Pictures(folder.path, image_size)
+    for name in listed.images:
+        try:
+            pictures.read(name)
+        except ImageError as error:
+            found[name] = str(error)
+    faults = [
+        Fault(folder.patient, found[name], _REMEDY, name, listed.n_entries)
+        for name in natural_order(found, str)
+    ]
+    images = tuple(name for name in listed.images if name not in found)
+    return _Folder(folder, images, tuple(faults))
 
 
 def _emptiness(checked: _Folder, skip: bool) -> list[Fault]:
@@ -105,6 +96,33 @@ def _emptiness(checked: _Folder, skip: bool) -> list[Fault]:
     if not checked.images and skip:
         return [Fault(patient, f"has no usable image in {place}", remedy), *checked.faults]
     return []
+
+
+def _with_ids_of(
+    table: pd.DataFrame, folders: Sequence[PatientFolder]
+) -> tuple[list[PatientFolder], list[Fault]]:
+    """The folders with the ids of the table that equal their names after Unicode normalisation.
+
+    The faults name ids of the table, and folders of a set, that are then the same.
+    """
+    ids: dict[str, str] = {}
+    faults = []
+    remedy = "keep one form of each name: macOS stores accents apart from their letters"
+    for patient in table["patient"]:
+        if (earlier := ids.setdefault(normalised(patient), patient)) != patient:
+            finding = f"is the id {earlier} after Unicode normalisation"
+            faults.append(Fault(patient, finding, remedy))
+    first: dict[tuple[str, str], str] = {}
+    for folder in folders:
+        key = (folder.part, normalised(folder.patient))
+        if (earlier := first.setdefault(key, folder.patient)) != folder.patient:
+            finding = f"is the folder {earlier} after Unicode normalisation"
+            faults.append(Fault(folder.patient, finding, remedy))
+    named = [
+        replace(folder, patient=ids.get(normalised(folder.patient), folder.patient))
+        for folder in folders
+    ]
+    return named, faults
 
 
 def _matching_faults(table: pd.DataFrame, folders: Sequence[PatientFolder]) -> list[Fault]:

@@ -1,7 +1,8 @@
 """Image files as a sequence: each image is read, cropped, resized and normalised on access."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,10 @@ from lymphokit.imaging.read import read_image
 from lymphokit.imaging.stain import Stain, normalise_stain
 
 Pixels = NDArray[np.uint8]
+# Single cells: ALL-IDB2 257 pixels a side, PBC 360, Raabin 575. Fields of view: from 640x480 on,
+# ALL-IDB1 1712x1368 and 2592x1944.
+_FIELD_PX = 640
+_FIELD_RATIO = 3  # an image so many times larger than the median of its set is a field, too
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,67 @@ def resize(image: Pixels, side: int | None) -> Pixels:
     return np.asarray(cv2.resize(image, (side, side), interpolation=method), dtype=np.uint8)
 
 
-def check_images(root: Path, paths: Sequence[str]) -> None:
-    """Decode every image. Raises CohortError that lists all unusable ones."""
-    faults = []
-    for path in paths:
+class Pictures:
+    """Reads the images of one bag or set, and refuses a picture that it has read before.
+
+    root: their folder; size: side in pixels that every file must have; None accepts any.
+    """
+
+    def __init__(self, root: Path, size: int | None) -> None:
+        self.root = root
+        self.size = size
+        self._first: dict[bytes, tuple[str, str]] = {}
+
+    def read(self, name: str, label: str = "") -> Pixels:
+        """An image (h, w, 3) RGB; label: its type, which the message of a later repetition names.
+
+        Raises ImageError, also where an image with the same pixels was read before.
+        """
+        image = read_image(self.root / name, self.size)
+        digest = blake2b(repr(image.shape).encode() + image.tobytes()).digest()
+        earlier, its_label = self._first.setdefault(digest, (name, label))
+        if earlier != name:
+            place = f" ({its_label})" if its_label else ""
+            same = "bytes" if self._same_bytes(name, earlier) else "pixels"
+            raise ImageError(f"holds the {same} of {earlier}{place}: the same picture twice")
+        return image
+
+    def _same_bytes(self, name: str, other: str) -> bool:
+        return (self.root / name).read_bytes() == (self.root / other).read_bytes()
+
+
+def check_cells(home: Path, label_of: Mapping[str, str]) -> None:
+    """Decode every image of a set of single cells.
+
+    label_of: label or type of each file, as a path below home.
+    Raises CohortError that lists all unusable images, pictures that occur twice, and whole fields
+    of view: ALL-IDB1, which has those, names its files as ALL-IDB2 does.
+    """
+    pictures = Pictures(home, None)
+    sides: dict[str, tuple[int, int]] = {}  # width, height
+    found: dict[str, str] = {}
+    for path, label in label_of.items():
         try:
-            read_image(root / path, None)
+            height, width = pictures.read(path, label).shape[:2]
         except ImageError as error:
-            fault = Fault(str(root), str(error), "replace or remove them", path, len(paths))
-            faults.append(fault)
-    if faults:
-        raise CohortError(faults)
+            found[path] = str(error)
+        else:
+            sides[path] = width, height
+    found |= _fields_of_view(sides)
+    remedy, n_images = "replace or remove them", len(label_of)
+    if found:
+        raise CohortError(
+            [Fault(str(home), finding, remedy, path, n_images) for path, finding in found.items()]
+        )
+
+
+def _fields_of_view(sides: Mapping[str, tuple[int, int]]) -> dict[str, str]:
+    """The finding of each image that is too large to show a single cell."""
+    if not sides:
+        return {}
+    most = min(_FIELD_PX, _FIELD_RATIO * float(np.median([max(each) for each in sides.values()])))
+    return {
+        path: f"is {width}x{height}, a whole field of view: cut out single cells"
+        for path, (width, height) in sides.items()
+        if max(width, height) >= most
+    }

@@ -3,6 +3,7 @@
 import io
 import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lymphokit.errors import ImageError
 
-_FORMATS = ("JPEG", "PNG", "TIFF")
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+_ORIENTATION = 0x0112  # the EXIF tag; 1, or any value that is not defined: as stored
 _MODES = {
     "1": "black and white",
     "L": "grayscale",
@@ -33,7 +35,8 @@ def read_image(path: Path, size: int | None) -> NDArray[np.uint8]:
     Pillow gives the same pixels as OpenCV and takes 1.3 times as long, but always reports a file
     that ends too early. Data lost inside a JPEG with an intact end is not noticed if the decoder
     resynchronises.
-    Raises ImageError with the finding: empty, no image, other size or mode, truncated, damaged.
+    Raises ImageError with the finding: empty, no image, other size or mode, several frames, an EXIF
+    orientation, truncated, damaged.
     """
     try:
         data = path.read_bytes()
@@ -66,7 +69,7 @@ def _decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
-        raise ImageError("is not a JPEG, PNG or TIFF image") from error
+        raise ImageError("is not a JPEG, PNG, TIFF, BMP or WebP image") from error
     except Image.DecompressionBombError as error:
         raise ImageError("is far larger than any image of a cell") from error
     except _DAMAGE as error:
@@ -74,7 +77,10 @@ def _decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
     with image:
         _check_header(image, size)
         try:
-            image.load()
+            if image.format == "TIFF":  # Pillow turns it while it loads, and drops the tag
+                _check_orientation(image)
+            image.load()  # before the EXIF of the others is read, which in a PNG follows the pixels
+            _check_orientation(image)
             return np.array(image)
         except _DAMAGE as error:
             raise ImageError(_damage(image.format, len(data), str(error))) from error
@@ -84,10 +90,38 @@ def _check_header(image: ImageFile.ImageFile, size: int | None) -> None:
     if size is not None and image.size != (size, size):
         width, height = image.size
         raise ImageError(f"is {width}x{height}, expected {size}x{size}")
+    if (frames := _metadata(image, _count_frames, 1)) > 1:
+        raise ImageError(f"holds {frames} frames or pages, expected one")
     if image.mode != "RGB":
         raise ImageError(f"is {_MODES.get(image.mode, image.mode)}, expected 8-bit RGB")
     if any(";16" in str(tile.args) for tile in image.tile):  # Pillow would drop the low byte
         raise ImageError("is 16-bit RGB, expected 8-bit RGB")
+
+
+def _check_orientation(image: ImageFile.ImageFile) -> None:
+    orientation = _metadata(image, _read_orientation, 1)
+    if orientation in range(2, 9):
+        raise ImageError(
+            f"has EXIF orientation {orientation}: viewers turn it; save it as it is to be seen"
+        )
+
+
+def _metadata(
+    image: ImageFile.ImageFile, read: Callable[[ImageFile.ImageFile], int], default: int
+) -> int:
+    """What `read` finds in an image; the default where these bytes are damaged."""
+    try:
+        return read(image)
+    except _DAMAGE:
+        return default
+
+
+def _count_frames(image: ImageFile.ImageFile) -> int:
+    return int(getattr(image, "n_frames", 1))
+
+
+def _read_orientation(image: ImageFile.ImageFile) -> int:
+    return int(image.getexif().get(_ORIENTATION, 1))
 
 
 def _damage(kind: str | None, n_bytes: int, message: str) -> str:
