@@ -1,6 +1,6 @@
-"""What config.yaml may say: every key, its type and its range. The defaults stand in config.yaml.
+"""The schema of config.yaml: every key, its type and its range. The defaults are in config.yaml.
 
-Nothing here has a default, so that each is written once, where people change it.
+No field here has a default, so that each default is written once, where people change it.
 """
 
 import datetime as dt
@@ -52,7 +52,7 @@ class SimulateSettings(Settings):
 
 
 class FoldSettings(Settings):
-    """Who is validated on by models trained on whom."""
+    """How patients are divided into training, validation and inner folds."""
 
     scheme: Literal["kfold", "split"]
     k: Annotated[int, Field(ge=2)]
@@ -64,14 +64,14 @@ class FoldSettings(Settings):
 
 
 class SegmentationSettings(Settings):
-    """The two-class split of the saturation and what follows it."""
+    """The morphology after the two-class threshold on the saturation (report 3.3)."""
 
     closing_px: Count
     dilation_px: NonNegative
 
 
 class AutoencoderSettings(Settings):
-    """The autoencoder of report 3.4.1; `variants` maps what it sees to its latent size."""
+    """The autoencoder of report 3.4.1; `variants` maps its input images to its latent size."""
 
     epochs: Count
     batch_size: Count
@@ -93,7 +93,7 @@ class BackboneSettings(Settings):
 
 
 class BloodCellSettings(Settings):
-    """The network of report 3.4.2, trained by Adam to tell types of blood cell apart."""
+    """The network of report 3.4.2, trained by Adam to classify types of blood cells."""
 
     folder: str
     network: str
@@ -146,7 +146,7 @@ class PseudoLabelSettings(Settings):
 
 
 class InstanceNetworkSettings(Settings):
-    """The network of the report's appendix, to which every cell has the label of its patient."""
+    """The network of the report's appendix, trained with every cell labelled as its patient."""
 
     network: str
     train: Literal["all", "head"]
@@ -156,7 +156,7 @@ class InstanceNetworkSettings(Settings):
 
 
 class WantedSensitivity(Settings):
-    """A threshold by the share of tumoral patients to be called so."""
+    """A threshold that reaches a sensitivity: the share of tumoral patients called tumoral."""
 
     sensitivity: OpenShare
 
@@ -168,7 +168,7 @@ def _form_of_rule(rule: Any) -> str:
 
 
 class DecisionSettings(Settings):
-    """From a probability to a label."""
+    """The threshold that turns a probability into a label."""
 
     threshold: Annotated[
         Annotated[Literal["midpoint", "prevalence", "balanced_accuracy", "half"], Tag("rule")]
@@ -179,7 +179,7 @@ class DecisionSettings(Settings):
 
 
 class CalibrationSettings(Settings):
-    """From what a model says to a probability, and how that is shown."""
+    """The calibration of probabilities, and its table and figure."""
 
     method: Literal["platt", "temperature", "isotonic", "none"]
     bins: Annotated[int, Field(ge=2)]
@@ -187,21 +187,21 @@ class CalibrationSettings(Settings):
 
 
 class CostSettings(Settings):
-    """What wrong calls cost, in flow cytometries."""
+    """Costs of wrong calls, in units of one flow cytometry."""
 
     missed: Positive
     false_alarm: Positive
 
 
 class WantedSettings(Settings):
-    """Which shares of tumoral and of reactive patients are not to be called wrongly."""
+    """Wanted shares of tumoral and of reactive patients that are not called wrongly."""
 
     sensitivity: OpenShare
     specificity: OpenShare
 
 
 class ReferralSettings(Settings):
-    """Whom to send to flow cytometry."""
+    """Selective prediction: which patients are referred to flow cytometry."""
 
     band: Literal["costs", "wanted"]
     costs: CostSettings
@@ -209,7 +209,7 @@ class ReferralSettings(Settings):
 
 
 class EnsembleSettings(Settings):
-    """Voting, averaging, stacking, and choosing one of several models."""
+    """The vote, the stack, and the choices of one among several models."""
 
     best: Count
     stack_C: Positive
@@ -230,7 +230,7 @@ class ComparisonSettings(Settings):
 
 
 class ConfounderSettings(Settings):
-    """The small classifiers of the confounder page."""
+    """The small classifiers that predict the label from candidate confounders."""
 
     ridge: Positive
     neighbours: Count
@@ -243,7 +243,7 @@ class SubmissionSettings(Settings):
 
 
 class KnownDuplicateSettings(Settings):
-    """A pair of images, `patient/image`, that is in two patients, looked at and accepted."""
+    """Two equal images of two patients, as `patient/image`, inspected and accepted."""
 
     images: tuple[str, str]
     reason: Annotated[str, Field(min_length=1)]
@@ -275,7 +275,7 @@ class PermutationSettings(Settings):
 
 
 class SpreadSettings(Settings):
-    """Models refitted on folds drawn again and again."""
+    """Models refitted on repeatedly drawn folds."""
 
     models: Annotated[list[str], Field(min_length=1)]
     repeats: Annotated[int, Field(ge=2)]
@@ -311,7 +311,7 @@ class Config(Settings):
     spread: SpreadSettings
 
     @model_validator(mode="after")
-    def _names_lead_somewhere(self) -> Self:
+    def _check_names(self) -> Self:
         banks = ["morphology", *(f"autoencoder_{variant}" for variant in self.autoencoder.variants)]
         banks += [BLOOD_BANK, *CELL_BANKS, *PIXEL_BANKS]
         if taken := set(banks) & set(self.backbones):
@@ -353,13 +353,13 @@ class Config(Settings):
             )
 
     def _check_refitted(self, place: str, names: list[str]) -> None:
-        """Models that are refitted hundreds of times: cheap ones, on features free of labels."""
+        """Models that are refitted hundreds of times are cheap and read features without labels."""
         for name in names:
             if name not in self.models:
                 raise ValueError(f"{place}: {_unknown(name, list(self.models))}")
             model = self.models[name]
             remedy = (
-                f"name models of kind {' or '.join(CHEAP_KINDS)}; to ask about other features, "
+                f"name models of kind {' or '.join(CHEAP_KINDS)}; to test other features, "
                 "add a pooled_logistic that reads them"
             )
             if model.kind not in CHEAP_KINDS:
@@ -374,7 +374,7 @@ class Config(Settings):
                 )
 
     def _check_networks(self) -> None:
-        """The network of each block that trains one; a head may also be put on measured cells."""
+        """The network of each block exists; a head may also be trained on `morphology`."""
         blocks = {
             "blood_cells": (self.blood_cells.network, "all"),
             "pseudo_label": (self.pseudo_label.network, self.pseudo_label.train),
@@ -401,7 +401,7 @@ BLENDS = ("vote", "mean", "stack")
 CHEAP_KINDS = ("clinical_logistic", "pooled_logistic")  # refitted in milliseconds
 PIXEL_BANKS = {"pixels_raw": "raw_128", "pixels_segmented": "segmented_128"}  # images themselves
 BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known type
-# A probability of each cell, another in every fold; the first two need labelled cells.
+# One probability of each cell, different in every fold; the first two need labelled cells.
 LABELLED_BANKS = ("pseudo_label", "round_zero")
 CELL_BANKS = (*LABELLED_BANKS, "instance_network")
 
@@ -433,7 +433,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def merge(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings, the later ones on top of the earlier; lists are replaced whole."""
+    """Nested mappings merged, later values over earlier ones; a list is replaced as a whole."""
     merged = dict(base)
     for overlay in overlays:
         for key, value in overlay.items():
@@ -452,7 +452,7 @@ def check(settings: Mapping[str, Any]) -> Config:
     try:
         checked = Config.model_validate({**settings, "models": models})
     except ValidationError as error:
-        # Names of models cannot be looked up while some of the models have faults themselves.
+        # Faults of the whole (no location) may follow from models left out for their faults.
         found = [_explain(Config, fault) for fault in error.errors() if fault["loc"] or not faults]
         raise ConfigError("\n".join(["config.yaml:", *faults, *found])) from error
     if faults:
@@ -499,7 +499,7 @@ def _check_models(blocks: Any) -> tuple[dict[str, ModelSettings], list[str]]:
 def _explain(settings: type[Settings], fault: Any, *above: str) -> str:
     """One fault in a line: the dotted key, the finding, and the value that was given."""
     location = fault["loc"]
-    # A threshold is located with the form in which it was written; that is no key in the file.
+    # pydantic puts the tag of the threshold's form into the location; the file has no such key.
     if location[:2] == ("decision", "threshold"):
         location = (*location[:2], *location[3:])
     place = [*above, *map(str, location)]

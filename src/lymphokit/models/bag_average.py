@@ -41,7 +41,10 @@ class BagAverage(BagModel[BagAverageSettings]):
     """The prediction for a bag is the mean, or the maximum, of those for its cells.
 
     `fit` learns nothing and the seed changes nothing; `classes_` records the labels that `fit` saw.
-    Source: report, appendix, "Naive Instance-Level deep MIL".
+
+    Source: report, appendix, "Naive Instance-Level deep MIL", with ResNet18.
+    Departs: no cell is predicted by a network trained on the label of its patient. The report does
+    not give the labels that its network learns from.
     """
 
     classes_: NDArray[np.int64]
@@ -82,7 +85,9 @@ class BagAverageXgboost(BagModel[BagAverageXgboostSettings]):
     """XGBoost on the mean or maximum probability of a bag, the age and the lymphocyte count.
 
     Fitted on the training patients: `trees_`.
+
     Source: report, appendix, which notes that it overfits the clinical data.
+    Departs: XGBoost has the settings of report 5.1.2; the appendix gives none.
     """
 
     trees_: Any

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
 
 
 class XgboostSettings(ModelSettings):
-    """XGBoost with the settings of report 5.1.2."""
+    """Settings of XGBoost. Report 5.1.2 gives all except `max_depth`."""
 
     trees: Count
     learning_rate: Positive
     max_depth: Count
     scale_pos_weight: Positive | Literal["balanced"]
-    """Weight of a positive patient; `balanced` is the share of positives, the report's 98/142."""
+    """Weight of a positive patient; `balanced` is the share of positives, the report's 98/142.
+
+    It is the report's, and not XGBoost's usual n_negatives / n_positives.
+    """
 
 
 class LightgbmSettings(ModelSettings):
-    """LightGBM with its default settings: report 4.4.3 gives none."""
+    """Settings of LightGBM. Report 4.4.3 gives none."""
 
     trees: Count
     learning_rate: Positive
@@ -42,6 +45,7 @@ def fit_xgboost(
     """XGBoost fitted on a table (n_patients, n_columns).
 
     On one thread, so that sums have one order and the trees are the same on every machine.
+
     Source: report 5.1.2.
     """
     from xgboost import XGBClassifier
@@ -63,7 +67,8 @@ def fit_lightgbm(
     """LightGBM fitted on a table (n_patients, n_columns).
 
     On one thread and with sums in one order, so that the trees are the same on every machine.
-    Source: report 4.4.3.
+
+    Source: report 4.4.3, which compares it with XGBoost.
     """
     from lightgbm import LGBMClassifier
 

@@ -1,6 +1,6 @@
 """A patient as the numbers of cells that a network calls 0 and 1, with age and lymphocyte count.
 
-The cells' single feature is a network's probability of label 1, as pseudo-labelling leaves it.
+The cells' single feature is a network's probability of label 1, from pseudo-labelling.
 The table has four columns, the report's `n_patients x 4`. The two counts add up to the number of
 a patient's images, which predicts the label in this competition without being medicine. With
 shares instead of counts the model cannot see that number; the score table shows both.
@@ -47,7 +47,7 @@ SettingsT = TypeVar("SettingsT", CellCountsXgboostSettings, CellCountsLightgbmSe
 
 
 class _CellCounts(BagModel[SettingsT]):
-    """What both models share; `trees_` is fitted on the training patients."""
+    """Base of both models; `trees_` is fitted on the training patients."""
 
     trees_: Any
 
@@ -102,7 +102,10 @@ def cell_table(bags: Bags, clinical: Clinical, matrix: Matrix) -> NDArray[np.flo
     bags: cells with the single feature P(1); above one half a cell is called 1. Columns: cells
     called 0, cells called 1 (numbers, or shares of the bag), age in years, lymphocytes in 10^9/L.
     Raises ValueError where the cells have more than one feature.
-    Source: report 4.4.3.
+
+    Source: report 4.4.3 and Algorithm 1.
+    Departs: age in place of the date of birth. The probabilities of a training patient's cells
+    come from a network trained without that patient; the report's network may have seen them.
     """
     is_called = cell_probabilities(bags, "pseudo_label") > 0.5
     called = segments.segment_sum(is_called.astype(np.float64), bags.offsets)

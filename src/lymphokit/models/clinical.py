@@ -1,4 +1,4 @@
-"""Models on age and lymphocyte count alone: what images have to beat."""
+"""Models on age and lymphocyte count alone: the baseline of every model that reads images."""
 
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -30,6 +30,7 @@ class ClinicalLogistic(BagModel[ClinicalLogisticSettings]):
 
     Classes are not reweighted, so that probabilities stay frequencies. The optimum is unique: the
     seed changes nothing.
+
     Fitted on the training patients: `pipeline_`, scaler and regression.
     """
 
@@ -67,7 +68,9 @@ class ClinicalXgboost(BagModel[ClinicalXgboostSettings]):
     """XGBoost on age and log count; reads no cells.
 
     Fitted on the training patients: `booster_`.
-    Source: report 5.1.2, "with only clinical data".
+
+    Source: report 5.1.2, "With only clinical data".
+    Departs: the logarithm of the count, which keeps its order and therefore the trees' splits.
     """
 
     booster_: "XGBClassifier"

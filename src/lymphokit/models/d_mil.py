@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class DMil(BagModel[DMilSettings]):
     """The report's D-MIL, as an ensemble of networks.
 
-    `fit` deals its patients, stratified by label, into `members` parts. Member r learns from all
+    `fit` divides its patients, stratified by label, into `members` parts. Member r learns from all
     parts but the r-th and keeps the weights of the epoch at which its loss on the r-th was lowest.
     A single member is stopped on a fifth of the patients. Nothing is chosen on other patients.
     Projection and clinical standardisation (age, log count) are fitted on all of them. With
@@ -29,9 +29,12 @@ class DMil(BagModel[DMilSettings]):
 
     Fitted: `preparation_`, `held_out_` (members, n_bags) of the training bags; of each member
     `networks_` and `epochs_`, the chosen ones from 1; `history_`: scores by member, epoch and part.
+
     Source: report 5.2; gated attention: Ilse et al. 2018.
-    Departs: layer normalisation, since a step may hold one bag; the logarithm of the count;
-    early stopping, which the report does by eye on its validation set; an ensemble.
+    Departs: layer normalisation, since a step may hold one bag; the logarithm of the count; at
+    most as many components as the training cells allow; early stopping on a part of the training
+    patients, where the report chooses by balanced accuracy and loss on its validation set; an
+    ensemble. The report gives no value of weight decay and no batch size.
     """
 
     preparation_: "Preparation"
@@ -82,11 +85,11 @@ class DMil(BagModel[DMilSettings]):
         return probabilities
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
-        """Log-odds of a bag of each cell alone, the mean over the members: (n_cells,).
+        """Log-odds of a bag that holds this cell alone, the mean over the members: (n_cells,).
 
-        Of a patient with average clinical attributes and this one cell; above 0 is tumoral. For
-        `mean_std` it extrapolates: a lone cell has deviation 0, as no patient does. `shares` gives
-        the attention paid to a cell, this the evidence found in it.
+        The bag has average clinical attributes; above 0 is tumoral. With `mean_std` the network
+        extrapolates, since one cell has standard deviation 0. `shares` gives the attention weight
+        of a cell instead.
         Raises NotFittedError before `fit`.
         """
         require_fitted(self, "networks_")

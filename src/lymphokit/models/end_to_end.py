@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 class EndToEnd(BagModel[EndToEndSettings]):
     """Encoder, attention and classifier as one network, the decoder's loss beside the label's.
 
-    Fitted: `network_`. Source: report 5.2.2 d. `Departs`: see `EndToEndNetwork`.
+    Fitted: `network_`.
+
+    Source: report 5.2.2 d.
+    Departs: see `EndToEndNetwork`.
     """
 
     network_: "EndToEndNetwork"

@@ -44,9 +44,11 @@ def alternate(
     Ends when no representative changes, or after `max_iterations` separations. The objective
     never rises: a representative is only ever exchanged for a cell that lies higher.
 
-    Where representatives cannot be separated from the negative cells at all, the optimum is w = 0
-    and every cell ties; the cell furthest along the difference of means is taken then. Means among
-    many negative cells are often in that case. Source: Andrews et al. 2002.
+    Where representatives lie among the negative cells, the optimum may be w = 0, and every cell
+    ties; the cell furthest along the difference of means is taken then. The means of bags, from
+    which the alternation starts, are often in that case.
+
+    Source: Andrews et al. 2002.
     Departs: there, rounding decides such a tie.
     """
     from lymphokit.solvers.max_margin import MaxMargin
@@ -86,7 +88,7 @@ class MaxMarginSettings(ModelSettings):
     pca: Count | None
     """Principal components, fitted on the training cells; None keeps the features."""
     C: Positive
-    """Penalty of a unit of slack."""
+    """Penalty of a unit of slack: a larger C fits the training patients more closely."""
     scale_C: bool
     """Divide C by the number of starting examples: negative cells + positive bags."""
     max_iterations: Count
@@ -118,7 +120,8 @@ class MiSvm(BagModel[MaxMarginSettings]):
     last objective from the optimum for its representatives.
 
     Source: Andrews et al. 2002; report 5.1, Algorithm 2; options of Doran's `misvm`.
-    Departs: the probability is 1 / (1 + exp(-margin)), without parameters. A map fitted on
+    Departs: with `scale`, features are standardised before the PCA; the report's PCA has no
+    scaler. The probability is 1 / (1 + exp(-margin)), without parameters. A map fitted on
     training margins would learn from margins that the fit itself has pushed apart; thresholds
     and blends are fitted on predictions for unseen patients.
     """

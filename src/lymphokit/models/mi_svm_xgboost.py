@@ -1,4 +1,4 @@
-"""MI-SVM's share of tumoral cells, beside the clinical attributes, into boosted trees."""
+"""XGBoost on the share of cells that MI-SVM calls tumoral and on the clinical attributes."""
 
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -36,9 +36,11 @@ class MiSvmXgboost(BagModel[MiSvmXgboostSettings]):
 
     Fitted on the training patients: `mi_svm_` on all of them, `rates_` (n_bags,) that the trees
     learned from, `booster_`.
+
     Source: report 5.1.2.
-    Departs: cross_fit. MI-SVM usually separates its training patients, and trees that learn from
-    such rates trust them more than those of new patients deserve.
+    Departs: cross_fit. MI-SVM usually separates its training patients; trees that learn from such
+    rates rely on them more than the rates of new patients justify. The logarithm of the count,
+    which keeps its order and therefore the trees' splits.
     """
 
     mi_svm_: MiSvm

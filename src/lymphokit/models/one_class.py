@@ -23,7 +23,7 @@ _TOLERANCE = 1e-6  # of the solver: with its default 1e-3 results depend on the 
 
 @dataclass(frozen=True)
 class Boundary:
-    """A boundary around cells, and the coordinates it is drawn in."""
+    """A fitted one-class SVM, and the projection that its cells go through first."""
 
     projection: Projection
     svm: "OneClassSVM"
@@ -69,9 +69,10 @@ class OneClass(BagModel[OneClassSettings]):
     Fitted: `boundary_`, projection and one-class SVM, on all cells of the reactive training
     patients and on no other cell; `shares_` (n_bags,) cross-fitted, of the training bags; `slope_`
     and `intercept_` of the regression on them. The seed decides the parts and the projection only.
+
     Source: report, appendix "One-Class-SVM"; Scholkopf et al. 2001.
-    Departs: the report shows histograms of margins, without settings or a rule for the bag;
-    standardisation, components, nu, gamma and the regression are additions.
+    Departs: the report inspects histograms of margins and gives neither settings nor a rule for
+    the bag; standardisation, components, nu, gamma and the regression are additions.
     """
 
     boundary_: Boundary
@@ -91,7 +92,7 @@ class OneClass(BagModel[OneClassSettings]):
         for kept, rated in parts:
             boundary = self._around(bags.take(kept[labels[kept] == 0]))
             self.shares_[rated] = boundary.shares_outside(bags.take(rated))
-        # Outliers speak for a malignancy or, at most, for nothing: the slope is not negative.
+        # More outliers never lower the probability: on few patients a free slope may turn negative.
         from lymphokit.solvers.logistic import fit_rising_line
 
         self.slope_, self.intercept_ = fit_rising_line(self.shares_, labels)
@@ -114,7 +115,7 @@ class OneClass(BagModel[OneClassSettings]):
         return -self.boundary_.margins(bags)
 
     def _around(self, reactive: Bags) -> Boundary:
-        """The boundary around all cells of these bags."""
+        """The boundary fitted on all cells of these bags."""
         from sklearn.svm import OneClassSVM
 
         settings = self.settings

@@ -1,4 +1,4 @@
-"""A bag as the mean and spread of its cells' features, into logistic regression."""
+"""Logistic regression on the mean and standard deviation of the cells' features in a bag."""
 
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, Self
@@ -39,7 +39,9 @@ class PooledLogistic(BagModel[PooledLogisticSettings]):
     changes nothing.
 
     Fitted on the training patients: `scaler_`, `pca_`, `unit_`, `regression_`.
-    Source: the (mean, std) aggregation of the report's table 1, without a network behind it.
+
+    Source: the (mean, std) aggregation of report 5.2.1 and Table 1.
+    Departs: a logistic regression in place of the network behind it.
     """
 
     scaler_: "StandardScaler"

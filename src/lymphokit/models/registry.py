@@ -92,7 +92,7 @@ def kinds() -> Mapping[str, Kind]:
     """Every kind that ships with the package, by name."""
     for module in pkgutil.iter_modules(lymphokit.models.__path__):
         import_module(f"lymphokit.models.{module.name}")
-    return dict(sorted(_KINDS.items()))  # whatever was imported first
+    return dict(sorted(_KINDS.items()))  # the same order whichever module was imported first
 
 
 def kind_of(name: str) -> Kind:
