@@ -8,7 +8,7 @@ import pytest
 from lymphokit import config
 from lymphokit.cohort.raw import RawChoice
 from lymphokit.errors import ConfigError
-from lymphokit.plan import Plan, make_plan, require_checkout
+from lymphokit.plan import Plan, make_plan, require_checkout, resolve_auto
 from lymphokit.studies.permutation import SHUFFLES
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +21,12 @@ def plan_for(
     """The plan of config.yaml with these changes."""
     settings = config.read_yaml(ROOT / "config.yaml")
     return make_plan(config.merge(settings, changes), source, list(settings["models"]), root)
+
+
+@pytest.fixture(autouse=True)
+def reachable_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All weights can be had, whatever network this machine has."""
+    monkeypatch.setattr("lymphokit.plan.missing_weights", lambda *_: None)
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def test_without_labelled_and_blood_cells_their_models_rest_and_the_plan_says_wh
     plan = plan_for({}, download, tmp_path)
     assert plan.resting["pseudo_label_xgb"] == plan.resting["round_zero_xgb"] == "no labelled cells"
     assert plan.resting["pooled_blood"] == "no blood cells"
-    assert not set(plan.resting) & set(plan.models)
+    assert not set(plan.resting) & set(plan.approaches)
     assert not plan.pseudo_labelling
     assert plan.labelled_cell_input == plan.blood_cell_input == []
     assert plan.raw == str(tmp_path / "raw")
@@ -56,12 +62,51 @@ def test_a_choice_with_one_candidate_left_is_no_choice(download: RawChoice, tmp_
     assert set(plan.choices) == {"chosen_model", "chosen_pooling"}
 
 
-def test_a_scored_model_enters_no_blend_but_may_be_a_candidate() -> None:
+def test_the_main_job_fits_what_the_csv_needs_and_the_approaches_all() -> None:
     plan = plan_for({})
     assert "mi_svm_soft" not in plan.blended
-    assert "mi_svm_soft" in plan.entering
-    assert "one_class" not in plan.entering
+    assert "mi_svm_soft" in plan.models  # a candidate of a choice
+    outside = {"end_to_end", "one_class", "pooled_blood", "instance_cnn", "d_mil", "experts"}
+    assert not outside & set(plan.models)
+    assert outside < set(plan.approaches)
     assert "clinical" not in plan.blends["image_models"]
+    assert "blood_cells" not in plan.figures
+    assert {"blood_cells", "margins_one_class"} == set(plan.approach_figures)
+
+
+def test_the_baseline_of_the_comparisons_is_always_fitted() -> None:
+    changes = {"models": {"clinical": {"enabled": "scored"}}, "ensemble": {"choices": {"a": "all"}}}
+    assert "clinical" in plan_for(changes).models
+
+
+def test_a_network_whose_weights_cannot_be_had_rests_its_models_before_any_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "lymphokit.plan.missing_weights",
+        lambda _, weights, __: "offline" if weights == "hub" else None,
+    )
+    plan = plan_for({"models": {"pooled": {"features": "resnet50"}}})
+    assert plan.resting["pooled"] == "backbone resnet50: offline"
+    assert plan.resting["pseudo_label_xgb"] == "backbone vgg19: offline"
+    assert any("pooled" in line and "resnet50" in line for line in plan.messages)
+    with pytest.raises(ConfigError, match=r"submission\.blend: pooled rests"):
+        plan_for(
+            {"models": {"pooled": {"features": "resnet50"}}, "submission": {"blend": "pooled"}}
+        )
+
+
+@pytest.mark.parametrize(
+    ("gpu", "train", "stain"), [(True, "all", "competition"), (False, "head", "labelled_cells")]
+)
+def test_auto_follows_the_machine(gpu: bool, train: str, stain: str) -> None:
+    settings = config.validate(config.read_yaml(ROOT / "config.yaml"))
+    resolved = resolve_auto(settings, gpu)
+    assert (resolved["pseudo_label"]["train"], resolved["pseudo_label"]["stain"]) == (train, stain)
+    assert resolved["instance_network"]["train"] == train
+    explicit = config.merge(settings, {"pseudo_label": {"train": "all", "stain": "none"}})
+    assert resolve_auto(explicit, gpu)["pseudo_label"]["train"] == "all"
+    assert resolve_auto(explicit, gpu)["pseudo_label"]["stain"] == "none"
 
 
 @pytest.mark.parametrize(

@@ -129,11 +129,11 @@ class PseudoLabelSettings(Settings):
     """Self-training in rounds (report 4)."""
 
     network: str
-    train: Literal["all", "head"]
+    train: Literal["auto", "all", "head"]
     labelled_train: Annotated[int, Field(ge=2)]
     labelled_validation: Annotated[int, Field(ge=2)]
     labelled_px: Count
-    stain: Literal["competition", "labelled_cells", "none"]
+    stain: Literal["auto", "competition", "labelled_cells", "none"]
     rounds: Annotated[list[RoundSettings], Field(min_length=1)]
     confidence: Literal["absolute", "within_patient"]
     floor: OpenShare | None
@@ -149,7 +149,7 @@ class InstanceNetworkSettings(Settings):
     """The network of the report's appendix, trained with every cell labelled as its patient."""
 
     network: str
-    train: Literal["all", "head"]
+    train: Literal["auto", "all", "head"]
     ridge: Positive
     px: Count
     sgd: TrainingSettings

@@ -4,8 +4,10 @@ The plan is made once, before any job: which data is used, which models run, whi
 the blends and the choices, which rest and why, and where the files of each are.
 """
 
+import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +16,7 @@ import lymphokit
 from lymphokit import config
 from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.errors import ConfigError
+from lymphokit.features.weights import find_file, missing_weights
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
 
@@ -29,8 +32,8 @@ class Plan:
     """A run, decided.
 
     settings: the checked configuration as plain values. source: the raw data. labelled_cells and
-    blood_cells: folders of single cells, None where there is none. models: names of those that
-    run, in the order of config.yaml. resting: why each enabled model that does not run rests.
+    blood_cells: folders of single cells, None where there is none. approaches: names of all models
+    that can run, in the order of config.yaml. resting: why each other enabled model rests.
     choices: the candidates of each choice that has at least two.
     """
 
@@ -38,7 +41,7 @@ class Plan:
     source: raw.RawChoice
     labelled_cells: Path | None
     blood_cells: Path | None
-    models: tuple[str, ...]
+    approaches: tuple[str, ...]
     resting: Mapping[str, str]
     choices: Mapping[str, Sequence[str]]
 
@@ -91,10 +94,13 @@ class Plan:
 
     @property
     def messages(self) -> list[str]:
-        """Lines that a run starts with: the data used, and what rests for want of data."""
+        """Lines that a run starts with: the data used, and which models rest and why."""
         lines = [self.source.sentence()]
         lines += [labelled_cells.NONE_HERE] if self.labelled_cells is None else []
         lines += [blood_cells.NONE_HERE] if self.blood_cells is None else []
+        for reason in dict.fromkeys(self.resting.values()):
+            names = ", ".join(name for name in self.resting if self.resting[name] == reason)
+            lines.append(f"models at rest: {names} ({reason})")
         return lines
 
     @property
@@ -113,19 +119,30 @@ class Plan:
         return kind_of(self.block(model)["kind"])
 
     def of_kind(self, *kinds: str) -> list[str]:
-        """Models that run and are of one of these kinds."""
-        return [name for name in self.models if self.block(name)["kind"] in kinds]
+        """Models that can run and are of one of these kinds."""
+        return [name for name in self.approaches if self.block(name)["kind"] in kinds]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models of the main job: those that the CSV may need, and the clinical baseline."""
+        wanted = {*self.entering, *self.of_kind("clinical_logistic"), *self._named}
+        return tuple(name for name in self.approaches if name in wanted)
+
+    @property
+    def _named(self) -> list[str]:
+        """What the submission and the comparisons name, which may be a model or a blend."""
+        return [self.settings["submission"]["blend"], self.settings["comparison"]["reference"]]
 
     @property
     def blended(self) -> list[str]:
         """Models that may enter the vote, the mean and the stack."""
-        return [name for name in self.models if self.block(name)["enabled"] != "scored"]
+        return [name for name in self.approaches if self.block(name)["enabled"] != "scored"]
 
     @property
     def entering(self) -> list[str]:
         """Models whose predictions the blends read: those blended, and candidates of choices."""
         candidates = {name for among in self.choices.values() for name in among}
-        return [name for name in self.models if name in {*self.blended, *candidates}]
+        return [name for name in self.approaches if name in {*self.blended, *candidates}]
 
     @property
     def blends(self) -> dict[str, Any]:
@@ -152,7 +169,7 @@ class Plan:
     @property
     def checked_models(self) -> list[str]:
         """The models that the MIL unit tests can run: those that read features of cells."""
-        return [name for name in self.models if self.reads_features(name)]
+        return [name for name in self.approaches if self.reads_features(name)]
 
     def files_of(self, models: Sequence[str]) -> list[Path]:
         """The files that define the kinds of these models, each once."""
@@ -168,7 +185,14 @@ class Plan:
             names += ["labelled_cells", "stain", "rounds"]
             names += [f"added_fold{fold}" for fold in self.folds]
         names += [f"reconstruction_{variant}" for variant in self.autoencoder_variants]
-        return [*names, *(f"margins_{name}" for name in self.of_kind("one_class_svm"))]
+        return names
+
+    @property
+    def approach_figures(self) -> list[str]:
+        """Names of the figures that belong to approaches outside the main job."""
+        names = [f"margins_{name}" for name in self.of_kind("one_class_svm")]
+        reads = {self.block(name).get("features") for name in self.approaches}
+        return [*names, *(["blood_cells"] if config.BLOOD_BANK in reads else [])]
 
     @property
     def banks(self) -> set[str]:
@@ -209,12 +233,8 @@ class Plan:
         A file is looked for here, in data/weights, and in a folder `weights` beside the raw data.
         """
         backbone = dict(self.settings["backbones"][name])
-        folders = [Path(), Path("data/weights")]
-        if self.source.source is not None:
-            folders.append(self.source.source.parent / "weights")
-        places = [folder / backbone["weights"] for folder in folders]
-        found = next((str(file) for file in places if file.is_file()), backbone["weights"])
-        return {**backbone, "weights": found}
+        file = find_file(backbone["weights"], _weight_folders(self.source))
+        return {**backbone, "weights": str(file) if file else backbone["weights"]}
 
     def trunk(self, name: str) -> dict[str, Any]:
         """The arguments of `load_backbone`, except the seed, for a backbone of config.yaml."""
@@ -378,37 +398,100 @@ def make_plan(
     in which they are to stand, for Snakemake merges overlays in front; root: the working folder.
     Raises ConfigError and CohortError with every fault found.
     """
-    checked = config.validate(settings)
+    checked = resolve_auto(config.validate(settings), has_gpu())
     labelled = labelled_cells.locate(checked["labelled_cells"], source, root)
     if labelled is not None and labelled.is_dir():
         labelled_cells.require_parts(labelled, checked["pseudo_label"])
     blood = blood_cells.locate(checked["blood_cells"]["folder"], source, root)
     if blood is not None and not _is_simulated(source, checked["blood_cells"]["folder"]):
         blood_cells.require_parts(blood, checked["blood_cells"]["validation"])
-    resting_banks = {
-        **dict.fromkeys(config.LABELLED_BANKS if labelled is None else (), "no labelled cells"),
-        **dict.fromkeys((config.BLOOD_BANK,) if blood is None else (), "no blood cells"),
-    }
     names = list(dict.fromkeys([*order, *checked["models"]]))
     enabled = [name for name in names if checked["models"][name]["enabled"]]
+    reasons = _resting_banks(checked, source, labelled, blood)
     resting = {
-        name: resting_banks[bank]
+        name: reasons[bank]
         for name in enabled
-        if (bank := checked["models"][name].get("features")) in resting_banks
+        if (bank := checked["models"][name].get("features")) in reasons
     }
-    models = tuple(name for name in enabled if name not in resting)
-    plan = Plan(checked, source, labelled, blood, models, MappingProxyType(resting), {})
+    approaches = tuple(name for name in enabled if name not in resting)
+    plan = Plan(checked, source, labelled, blood, approaches, MappingProxyType(resting), {})
     choices = {
         name: candidates
         for name, among in checked["ensemble"]["choices"].items()
         if len(candidates := _candidates(plan, among)) > 1
     }
-    return Plan(checked, source, labelled, blood, models, plan.resting, MappingProxyType(choices))
+    plan = replace(plan, choices=MappingProxyType(choices))
+    for key, name in (
+        ("submission.blend", plan._named[0]),
+        ("comparison.reference", plan._named[1]),
+    ):
+        if name in resting:
+            raise ConfigError(f"{key}: {name} rests: {resting[name]}; name a model that runs")
+    return plan
+
+
+def resolve_auto(checked: Mapping[str, Any], gpu: bool) -> dict[str, Any]:
+    """The settings with `auto` replaced by what suits the machine.
+
+    Whole networks are trained on a GPU alone: VGG19 at 725 trainings of all folds and rounds takes
+    days without one. A frozen trunk needs the stain of the labelled cells moved, see config.yaml.
+    """
+    resolved = dict(checked)
+    for block in ("pseudo_label", "instance_network"):
+        if checked[block]["train"] == "auto":
+            resolved[block] = {**checked[block], "train": "all" if gpu else "head"}
+    if resolved["pseudo_label"]["stain"] == "auto":
+        whole = resolved["pseudo_label"]["train"] == "all"
+        stain = "competition" if whole else "labelled_cells"
+        resolved["pseudo_label"] = {**resolved["pseudo_label"], "stain": stain}
+    return resolved
+
+
+@cache
+def has_gpu() -> bool:
+    """Whether CUDA finds a device, asked of its driver: importing torch would take seconds."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return (
+        driver.cuInit(0) == 0
+        and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+        and count.value > 0
+    )
+
+
+def _resting_banks(
+    checked: Mapping[str, Any], source: raw.RawChoice, labelled: Path | None, blood: Path | None
+) -> dict[str, str]:
+    """Why each bank that cannot be made cannot: no cells to learn from, or no weights."""
+    reasons = {
+        **dict.fromkeys(config.LABELLED_BANKS if labelled is None else (), "no labelled cells"),
+        **dict.fromkeys((config.BLOOD_BANK,) if blood is None else (), "no blood cells"),
+    }
+    networks = {bank: bank for bank in checked["backbones"]}
+    networks |= dict.fromkeys(config.LABELLED_BANKS, checked["pseudo_label"]["network"])
+    networks |= {bank: checked[bank]["network"] for bank in ("instance_network", "blood_cells")}
+    read = {block.get("features") for block in checked["models"].values() if block["enabled"]}
+    folders = _weight_folders(source)
+    for bank, network in networks.items():
+        if bank in read and bank not in reasons and network in checked["backbones"]:
+            block = checked["backbones"][network]
+            if missing := missing_weights(block["timm"], block["weights"], folders):
+                reasons[bank] = f"backbone {network}: {missing}"
+    return reasons
+
+
+def _weight_folders(source: raw.RawChoice) -> list[Path]:
+    """Where files of weights are looked for."""
+    folders = [Path(), Path("data/weights")]
+    return folders if source.source is None else [*folders, source.source.parent / "weights"]
 
 
 def _candidates(plan: Plan, among: Sequence[str] | str) -> list[str]:
     """The models of a choice that run; with fewer than two there is nothing to choose."""
-    return plan.blended if among == "all" else [name for name in among if name in plan.models]
+    return plan.blended if among == "all" else [name for name in among if name in plan.approaches]
 
 
 def _is_simulated(source: raw.RawChoice, setting: str) -> bool:

@@ -15,7 +15,7 @@ rule fit:
     benchmark:
         "logs/{cohort}/fold{fold}/{model}.tsv"
     wildcard_constraints:
-        model=any_of(PLAN.models),
+        model=any_of(PLAN.approaches),
     conda:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.kind(wildcards.model).threads

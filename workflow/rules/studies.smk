@@ -1,5 +1,5 @@
 # Studies of a cohort. No submission depends on them, except on the confounder figure.
-#   snakemake confounders | ablation | permutation | spread | mil_checks
+#   snakemake approaches | confounders | ablation | permutation | spread | mil_checks
 
 
 # What predicts the label without being medicine. What is read here of rows, dates and files reaches
@@ -70,6 +70,49 @@ rule confounders:
         "Confounders"
     script:
         "../scripts/confounders.py"
+
+
+# Every approach of the report, also those that no blend and no choice reads.
+
+
+rule approaches:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        folds=f"results/{COHORT}/folds.csv",
+        models=expand(
+            f"results/{COHORT}/fold{{fold}}/{{model}}/predictions.csv",
+            model=PLAN.approaches,
+            fold=FOLDS,
+        ),
+        blends=expand(
+            f"results/{COHORT}/fold{{fold}}/blends/predictions.csv", fold=FOLDS
+        ),
+        figures=expand(
+            f"results/{COHORT}/figures/{{figure}}.png", figure=PLAN.approach_figures
+        ),
+    output:
+        table=report(
+            f"results/{COHORT}/approaches.csv",
+            caption="../report/approaches.rst",
+            category="Approaches",
+        ),
+    message:
+        "Score every approach of the report"
+    log:
+        f"logs/{COHORT}/approaches.log",
+    benchmark:
+        f"logs/{COHORT}/approaches.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        models=PLAN.approaches,
+        blends=PLAN.blends,
+        threshold=config["decision"]["threshold"],
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("approaches.py"),
+    script:
+        "../scripts/approaches.py"
 
 
 # What D-MIL owes to each of its parts, and how it learns (report 5.2.3, table 1, figures 9 and 10).

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from lymphokit.errors import WeightsError
 from lymphokit.features.compute import best_device, pixels_to_tensor
 from lymphokit.features.torchvision_ops import declare_missing_operators
+from lymphokit.features.weights import HUB, NONE
 from lymphokit.provenance import file_sha256
 
 declare_missing_operators()  # before timm, which imports torchvision
@@ -30,7 +31,6 @@ from timm.models import load_state_dict  # noqa: E402
 
 import lymphokit.features.alexnet  # noqa: E402, F401  registers it with timm
 
-HUB, NONE = "hub", "none"
 _HUB_PREFIXES = ("hf-hub:", "hf_hub:")  # of networks whose description is on the hub alone
 _UNUSED = "num_batches_tracked"  # of batch norm; older files lack it, nothing depends on it
 _CLASSIFIERS = ("classifier", "fc", "head", "AuxLogits")  # the last: a second one in Inception
