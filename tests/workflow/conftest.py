@@ -62,8 +62,9 @@ class Checkout:
         return done.stdout + done.stderr
 
     def planned(self, *arguments: str) -> set[str]:
-        """The rules that a run would run; for `fit`, the models that it would fit."""
-        return names_planned(self.run("submission", "--dry-run", *arguments)) - {"submission"}
+        """Rules that the main job and `approaches` would run; for `fit`, the models to fit."""
+        printed = self.run("submission", "approaches", "--dry-run", *arguments)
+        return names_planned(printed) - {"submission"}
 
     def jobs(self, target: str) -> list[int]:
         """The rounds of pseudo-labelling that a run of this target would run."""
@@ -114,9 +115,9 @@ def fresh(tmp_path: Path) -> Checkout:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which the main job has run once; tests leave it as they found it."""
+    """A checkout in which all models have run once; tests leave it as they found it."""
     checkout = copy_to(tmp_path_factory.mktemp("finished"))
-    checkout.run("submission")
+    checkout.run("submission", "approaches")
     return checkout
 
 

@@ -59,8 +59,8 @@ def test_the_audit_of_an_honest_run_passes_and_says_what_it_compared(finished: C
         compared["folds"]
         == "2 folds of 36 patients, 6 test patients: 0 on both sides, twice or missing"
     )
-    # Fourteen models in two folds, two inner fits and one of the whole part each.
-    assert compared["fits"].startswith("84 fits of 28 models and folds, ")
+    # Nine models in two folds, two inner fits and one of the whole part each.
+    assert compared["fits"].startswith("54 fits of 18 models and folds, ")
     assert compared["pseudo-labels"].startswith("2 lineages, 48 added cells, ")
     assert compared["thresholds"].startswith("42 thresholds chosen again")
     assert compared["blends"].startswith("14 blends of ")

@@ -8,13 +8,9 @@ import pandas as pd
 import pytest
 
 from tests.workflow.conftest import Checkout, names_planned
-from tests.workflow.test_reruns import AFTER_THE_SCORES
 
 # One worker for all of them, so that the finished checkout is made once.
 pytestmark = pytest.mark.xdist_group("workflow")
-
-# It is in no blend.
-AFTER_A_SCORED_MODEL = {"out_of_fold", *AFTER_THE_SCORES}
 
 
 def test_the_bank_of_blood_cells_names_the_weights_that_made_it(finished: Checkout) -> None:
@@ -27,17 +23,12 @@ def test_training_on_blood_cells_longer_reruns_its_network_and_what_follows(
     finished: Checkout,
 ) -> None:
     planned = finished.planned("--config", "blood_cells={'epochs': 2}")
-    assert planned == {
-        "blood_cell_network",
-        "blood_cell_bank",
-        "pooled_blood",
-        *AFTER_A_SCORED_MODEL,
-    }
+    assert planned == {"blood_cell_network", "blood_cell_bank", "pooled_blood", "approaches"}
 
 
 def test_a_ridge_reruns_the_heads_and_the_models_on_them(finished: Checkout) -> None:
     planned = finished.planned("--config", "instance_network={'ridge': 0.5}")
-    assert planned == {"instance_head", "instance_cnn", "instance_cnn_xgb", *AFTER_A_SCORED_MODEL}
+    assert planned == {"instance_head", "instance_cnn", "instance_cnn_xgb", "approaches"}
 
 
 def test_a_folder_that_holds_no_types_is_refused_at_once(finished: Checkout) -> None:
@@ -49,7 +40,7 @@ def test_a_folder_that_holds_no_types_is_refused_at_once(finished: Checkout) -> 
 
 def test_models_whose_cells_are_not_there_rest(copied: Checkout) -> None:
     raw = copied.folder / "results/demo/raw"
-    printed = copied.run("submission", "--dry-run", "--config", f"raw={raw}")
+    printed = copied.run("submission", "approaches", "--dry-run", "--config", f"raw={raw}")
     assert "no blood cells of known type: the models that need them are left out" in printed
     planned = names_planned(printed)
     assert "instance_cnn" in planned

@@ -21,7 +21,7 @@ def test_rerunning_the_rounds_reruns_what_follows_and_no_features(finished: Chec
     assert finished.planned("-R", "pseudo_label") == {
         *("pseudo_label", "rounds", "gallery", "lineage", "last_phase"),
         *("pseudo_label_bank", "pseudo_label_xgb", "pseudo_label_lgbm_shares", "blend"),
-        *("out_of_fold", *AFTER_THE_SCORES),
+        *("out_of_fold", "approaches", *AFTER_THE_SCORES),
     }
 
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 AFTER_THE_SCORES = {"comparison", "confounders", "calibration", "referral"}
 AFTER_THE_SCORES |= {"leaks", "submit", "audit"}
-AFTER_A_MODEL = {"blend", "out_of_fold", *AFTER_THE_SCORES}
+AFTER_A_MODEL = {"blend", "out_of_fold", "approaches", *AFTER_THE_SCORES}
 BLENDS = ["vote", "mean", "stack", "chosen_model", "chosen_pooling", "chosen_round"]
 BLENDS += ["chosen_counts"]  # not chosen_c: one of its two models rests
 
@@ -38,9 +38,9 @@ def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) 
     with (finished.folder / "results/demo/oof.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36
-    models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil_tuned", "end_to_end"]
+    models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil_tuned"]
     models += ["pseudo_label_xgb", "pseudo_label_lgbm_shares", "round_zero_xgb"]
-    models += ["pooled", "one_class", "pooled_blood", "instance_cnn", "instance_cnn_xgb"]
+    models += ["pooled"]
     assert list(rows[0]) == ["patient", "label", *models, *BLENDS]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
 
@@ -99,7 +99,7 @@ def test_a_model_outside_the_package_runs_through_to_the_score_table(copied: Che
         models:
           toy:
             kind: my_model.py:mean_feature
-            enabled: scored
+            enabled: true
             features: morphology
             column: 0
         """
@@ -110,4 +110,14 @@ def test_a_model_outside_the_package_runs_through_to_the_score_table(copied: Che
     assert 0 <= float(row["auc"]) <= 1
     # An edit of the file refits the model, and no other.
     copied.edit("my_model.py", "np.exp(-means)", "np.exp(-2 * means)")
-    assert copied.planned() == {"toy", "out_of_fold", *AFTER_THE_SCORES}
+    assert copied.planned() == {"toy", *AFTER_A_MODEL}
+
+
+def test_the_table_of_approaches_has_the_models_that_no_csv_needs(finished: Checkout) -> None:
+    with (finished.folder / "results/demo/approaches.csv").open() as file:
+        rows = {row["model"]: row for row in csv.DictReader(file)}
+    for name in ("end_to_end", "one_class", "pooled_blood", "instance_cnn", "instance_cnn_xgb"):
+        assert 0 <= float(rows[name]["balanced_accuracy"]) <= 1
+    assert rows["pseudo_label_xgb"]["report_validation"] == "0.963"
+    assert rows["d_mil"]["balanced_accuracy"] == ""  # rests in the demo
+    assert (finished.folder / "results/demo/figures/margins_one_class.png").exists()
