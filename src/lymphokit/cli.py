@@ -130,7 +130,11 @@ def _check(options: argparse.Namespace) -> int:
         image_size=settings.image_size,
         reference_date=settings.reference_date,
         on_error=settings.on_error,
+        ranges=settings.ranges.model_dump(),
+        allow=settings.allow,
     )
+    for note in cohort.notes:
+        OUT.print(note, highlight=False, markup=False, soft_wrap=True)
     labelled = cohort.patients.query("part == 'train'")
     OUT.print(
         f"{len(labelled)} labelled patients ({labelled['label'].sum()} tumoral), "

@@ -29,12 +29,28 @@ from lymphokit.settings import Count, NonNegative, OpenShare, Positive, Settings
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a column name, and in paths
 
 
+class ValueRanges(Settings):
+    """Lowest and highest value of a column of the clinical table, both included."""
+
+    age_years: tuple[NonNegative, NonNegative]
+    lymph_count: tuple[NonNegative, NonNegative]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, (low, high) in self:
+            if low >= high:
+                raise ValueError(f"{name}: the lowest value {low:g} is not below {high:g}")
+        return self
+
+
 class CohortSettings(Settings):
     """How the raw tables and images are read."""
 
     reference_date: dt.date
     image_size: Count
     on_error: Literal["stop", "skip"]
+    ranges: ValueRanges
+    allow: tuple[Literal["LYMPH_COUNT", "DOB", "sample_submission.csv"], ...]
 
 
 class SimulateSettings(Settings):

@@ -263,3 +263,28 @@ def test_invisible_characters_are_shown(raw: Path, name: str) -> None:
     hidden = next(character for character in name if character not in "P5")
     assert ascii(hidden)[1:-1] in message(raw)
     assert hidden not in message(raw)
+
+
+def test_tables_that_cannot_be_together_are_named_before_any_image_is_used(raw: Path) -> None:
+    table = "ID,LABEL,GENDER,DOB,LYMPH_COUNT\nP10,0,M,4/13/1950,7.5\n"
+    (raw / "trainset" / "trainset_true.csv").write_text(table)
+    (raw / "sample_submission.csv").write_text("ID,LABEL\nP900,1\n")
+    found = message(raw)
+    assert "P10: LABEL is '1' in clinical_annotation.csv and '0' in trainset_true.csv" in found
+    assert "P900" in found
+    (raw / "trainset" / "trainset_true.csv").unlink()
+    assert check(raw, allow=["sample_submission.csv"]).skipped == ()
+
+
+def test_a_cohort_with_nobody_to_predict_is_refused(raw: Path) -> None:
+    (raw / "testset" / "P1").rename(raw / "trainset" / "P1")
+    write_table(raw, ROWS | {"P1": ["1", "F", "1/2/1970", "6.0"]})
+    (raw / "sample_submission.csv").write_text("ID,LABEL\n")
+    assert message(raw).startswith("LABEL: ")
+    assert "predict" in message(raw)
+
+
+def test_dates_that_read_both_ways_are_one_sentence(raw: Path) -> None:
+    (note,) = check(raw).notes
+    assert "1 read both ways" in note
+    assert "month first" in note

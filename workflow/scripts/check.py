@@ -15,6 +15,8 @@ with job(snakemake.log[0], snakemake.threads):
     cohort = check_cohort(Path(snakemake.input.raw), **settings)
     for fault in cohort.skipped:
         say(f"{fault.patient} {fault.image} {fault.finding}: {fault.remedy}")
+    for note in cohort.notes:
+        say(note)
     say(
         f"{len(cohort.patients)} patients, {(cohort.patients['part'] == 'test').sum()} of them "
         f"to predict, {len(cohort.cells):,} cells: nothing wrong"

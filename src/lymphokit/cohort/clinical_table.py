@@ -6,9 +6,8 @@ reaches a model.
 """
 
 import csv
-import math
-import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -17,30 +16,35 @@ from typing import Any
 
 import pandas as pd
 
+from lymphokit.cohort.column_checks import (
+    count_faults,
+    date_faults,
+    describe_slash_dates,
+    slash_dates,
+)
 from lymphokit.cohort.layout import natural_order
+from lymphokit.cohort.table_values import (
+    BadValueError,
+    Ranges,
+    is_missing,
+    parse_age,
+    parse_count,
+    parse_gender,
+    parse_label,
+)
 from lymphokit.errors import Fault
 
 COLUMNS = ("ID", "LABEL", "GENDER", "DOB", "LYMPH_COUNT")
-OLDEST_YEARS = 120
-DAYS_A_YEAR = 365.25
-
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "?", "-"})
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
-_DASHES = re.compile(r"(\d{2})-(\d{2})-(\d{4})", re.ASCII)
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
-_SHORT_YEAR = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2}", re.ASCII)
 _FILL_IN = "fill in every value of the table, or take the patient and the images out of the cohort"
+_RANGE = "; a value that is right although it is unusual: widen cohort.ranges in config.yaml"
 _REMEDIES = {
     "LABEL": "write LABEL as 1 (tumoral), 0 (reactive) or -1 (test)",
     "GENDER": "write GENDER as M or F",
-    "DOB": "write DOB as M/D/YYYY, DD-MM-YYYY or YYYY-MM-DD, not after cohort.reference_date",
-    "LYMPH_COUNT": "write LYMPH_COUNT in 10^9/L as a positive number with a decimal point",
+    "DOB": "write DOB as M/D/YYYY, DD-MM-YYYY or YYYY-MM-DD, not after cohort.reference_date"
+    + _RANGE,
+    "LYMPH_COUNT": "write LYMPH_COUNT in 10^9/L as a positive number with a decimal point" + _RANGE,
 }
-
-
-class _BadValueError(Exception):
-    """A value that cannot be used; the message is the finding."""
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True)
@@ -52,34 +56,106 @@ class Row:
     values: dict[str, str]
 
 
-def read_clinical(tables: Sequence[Path], reference_date: date) -> tuple[pd.DataFrame, list[Fault]]:
+def read_clinical(
+    tables: Sequence[Path],
+    reference_date: date,
+    *,
+    ranges: Mapping[str, Sequence[float]] | None = None,
+    allow: Sequence[str] = (),
+) -> tuple[pd.DataFrame, list[Fault]]:
     """Read the clinical table, or the tables of the two sets, and collect all faults.
 
+    ranges: changes to `Ranges`; allow: columns whose ranges and whose distribution are not checked.
     Returns patients in natural order: patient, part, label, gender, age_years (at
     reference_date), lymphocytes_giga_per_litre. A faulty value is missing, a repeated patient is
     listed once; column types are as documented where there is no fault.
     """
+    rows, faults = _rows_of_all(tables)
+    if tables and not rows and not faults:
+        remedy = "give each patient a row in the table"
+        faults.append(Fault(tables[0].name, "lists no patient", remedy))
+    empty = _empty_columns(rows)
+    faults += [Fault(rows[0].table, f"has no value in {name}", _FILL_IN) for name in empty]
+    dates = {row.values.get("ID", ""): row.values.get("DOB", "") for row in rows}
+    reading = _Reading(reference_date, Ranges.from_settings(ranges, allow), empty, _remedies(dates))
+    records: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        patient = row.values.get("ID", "")
+        if is_missing(patient):
+            faults.append(Fault(f"{row.table}, line {row.line}", "ID is missing", _FILL_IN))
+        elif patient in records:
+            faults.append(_repeated(patient, rows))
+        else:
+            records[patient], wrong = _record(patient, row, reading)
+            faults += wrong
+    frame = _frame(list(records.values()))
+    faults += _alike(list(records))
+    faults += [] if "LYMPH_COUNT" in allow else count_faults(frame["lymphocytes_giga_per_litre"])
+    faults += [] if "DOB" in allow else date_faults(dates)
+    return frame, list(dict.fromkeys(faults))
+
+
+def date_note(tables: Sequence[Path]) -> str | None:
+    """One sentence about dates that read both ways; None where there is none."""
+    return describe_slash_dates([row.values.get("DOB", "") for row in _rows_of_all(tables)[0]])
+
+
+def _rows_of_all(tables: Sequence[Path]) -> tuple[list[Row], list[Fault]]:
+    """The rows of all tables in the natural order of patients, and the faults of the tables."""
     rows: list[Row] = []
     faults: list[Fault] = []
     for table in tables:
         found, wrong = rows_of(table)
         rows += found
         faults += wrong
-    if tables and not rows and not faults:
-        remedy = "give each patient a row in the table"
-        faults.append(Fault(tables[0].name, "lists no patient", remedy))
-    rows = natural_order(rows, lambda row: row.values.get("ID", ""))
-    records: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        patient = row.values.get("ID", "")
-        if patient.lower() in _MISSING:
-            faults.append(Fault(f"{row.table}, line {row.line}", "ID is missing", _FILL_IN))
-        elif patient in records:
-            faults.append(_repeated(patient, rows))
-        else:
-            records[patient], wrong = _record(patient, row, reference_date)
-            faults += wrong
-    return _frame(list(records.values())), list(dict.fromkeys(faults))
+    return natural_order(rows, lambda row: row.values.get("ID", "")), faults
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the values of a patient are read; columns that are empty everywhere are left out."""
+
+    reference_date: date
+    ranges: Ranges
+    empty: tuple[str, ...]
+    remedies: Mapping[str, str]
+
+
+def _empty_columns(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The columns without any value; one row shows nothing about its column."""
+    if len(rows) < 2:
+        return ()
+    return tuple(
+        name
+        for name in COLUMNS[1:]
+        if all(is_missing(row.values[name]) for row in rows if name in row.values)
+        and any(name in row.values for row in rows)
+    )
+
+
+def _remedies(dates: Mapping[str, str]) -> dict[str, str]:
+    """The remedy of each column; that of DOB counts the ways to read dates with slashes."""
+    found = slash_dates(list(dates.values()))
+    remedies = dict(_REMEDIES)
+    if found["day first"]:
+        counts = ", ".join(f"{number} {way}" for way, number in found.items())
+        remedies["DOB"] += f"; of the dates with slashes can be read: {counts}"
+    return remedies
+
+
+def _alike(patients: Sequence[str]) -> list[Fault]:
+    """Ids that differ in case or blanks alone: one patient, most likely."""
+    spellings: dict[str, list[str]] = {}
+    for patient in patients:
+        key = "".join(unicodedata.normalize("NFKC", patient).casefold().split())
+        spellings.setdefault(key, []).append(patient)
+    how = "in case, blanks or normalisation only"
+    remedy = "leave one row a patient, with the id written as the name of the folder"
+    return [
+        Fault(first, f"differs from {', '.join(map(repr, others))} {how}", remedy)
+        for first, *others in spellings.values()
+        if others
+    ]
 
 
 def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
@@ -107,22 +183,31 @@ def rows_of(table: Path) -> tuple[list[Row], list[Fault]]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            lines = [(reader.line_num, cells) for cells in reader if cells]
+            header = [_plain(name) for name in next(reader, [])]
+            lines = [(reader.line_num, [_plain(cell) for cell in cells]) for cells in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         return [], [Fault(table.name, f"cannot be read as a table: {error}", remedy)]
     faults = _column_faults(table.name, header)
     if "ID" not in header:
         return [], faults
+    named = [place for place, name in enumerate(header) if name in COLUMNS]
     rows = []
     for line, cells in lines:
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()  # a spreadsheet's empty columns
+        if not any(cells) or (len(cells) == len(header) and not any(cells[n] for n in named)):
+            continue  # a blank row, which a spreadsheet may have numbered
         if len(cells) == len(header):
-            values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            rows.append(Row(table.name, line, values))
+            rows.append(Row(table.name, line, dict(zip(header, cells, strict=True))))
         else:
             finding = f"line {line} has {len(cells)} values, and the header {len(header)} columns"
             faults.append(Fault(table.name, finding, remedy))
     return rows, faults
+
+
+def _plain(cell: str) -> str:
+    """A cell without blanks around it and without invisible characters."""
+    return "".join(sign for sign in cell if unicodedata.category(sign) != "Cf").strip()
 
 
 def _column_faults(table: str, header: Sequence[str]) -> list[Fault]:
@@ -143,6 +228,9 @@ def _column_faults(table: str, header: Sequence[str]) -> list[Fault]:
     ]
     findings += [f"has {name} twice" for name in dict.fromkeys(named) if named.count(name) > 1]
     remedy = f"name the columns {', '.join(COLUMNS)}, and keep no other"
+    separator = next((name for sign, name in _SEPARATORS.items() if sign in "".join(header)), None)
+    if separator and "ID" not in named:
+        remedy = f"separate the columns of the table by commas, not by {separator}"
     return [Fault(table, finding, remedy) for finding in findings]
 
 
@@ -152,80 +240,29 @@ def _nearest(name: str, others: Sequence[str]) -> str:
     return f"; the nearest is {by_upper[close[0]]!r}" if close else ""
 
 
-def _record(patient: str, row: Row, reference_date: date) -> tuple[dict[str, Any], list[Fault]]:
+def _record(patient: str, row: Row, reading: _Reading) -> tuple[dict[str, Any], list[Fault]]:
     """Check the values of one patient; a faulty value is left out and described."""
     record: dict[str, Any] = {"patient": patient}
     faults = []
+    day, ranges = reading.reference_date, reading.ranges
     parsers: list[tuple[str, str, Callable[[str], Any]]] = [
-        ("LABEL", "label", _label),
-        ("GENDER", "gender", _gender),
-        ("DOB", "age_years", lambda text: _age_years(text, reference_date)),
-        ("LYMPH_COUNT", "lymphocytes_giga_per_litre", _count),
+        ("LABEL", "label", parse_label),
+        ("GENDER", "gender", parse_gender),
+        ("DOB", "age_years", lambda text: parse_age(text, day, ranges)),
+        ("LYMPH_COUNT", "lymphocytes_giga_per_litre", lambda text: parse_count(text, ranges)),
     ]
     for column, name, parse in parsers:
         text = row.values.get(column)
-        if text is None:  # the column is missing: one fault for the whole table
+        if text is None or column in reading.empty:  # one fault for the whole table
             continue
-        if text.lower() in _MISSING:
+        if is_missing(text):
             faults.append(Fault(patient, f"{column} is missing", _FILL_IN))
             continue
         try:
             record[name] = parse(text)
-        except _BadValueError as finding:
-            faults.append(Fault(patient, f"{column} {text!r} {finding}", _REMEDIES[column]))
+        except BadValueError as finding:
+            remedy = reading.remedies[column]
+            faults.append(Fault(patient, f"{column} {text!r} {finding}", remedy))
     if "label" in record:
         record["part"] = "test" if record["label"] == -1 else "train"
     return record, faults
-
-
-def _label(text: str) -> int:
-    number = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if number not in (0, 1, -1):
-        raise _BadValueError("is none of 1, 0 and -1")
-    return int(number)
-
-
-def _gender(text: str) -> str:
-    if text.upper() not in ("M", "F"):
-        raise _BadValueError("is neither M nor F")
-    return text.upper()
-
-
-def _count(text: str) -> float:
-    if not _NUMBER.fullmatch(text):
-        raise _BadValueError("is not a number")
-    number = float(text)
-    if not (math.isfinite(number) and number > 0):
-        raise _BadValueError("is not a positive, finite number")
-    return number
-
-
-def _age_years(text: str, reference_date: date) -> float:
-    born = _birth(text)
-    if born > reference_date:
-        raise _BadValueError(f"is after the reference date {reference_date}")
-    years = (reference_date - born).days / DAYS_A_YEAR
-    if years > OLDEST_YEARS:
-        raise _BadValueError(f"makes the patient {years:.0f} years old")
-    return years
-
-
-def _birth(text: str) -> date:
-    """Parse a date whose format leaves no doubt which number is the day and which the month."""
-    if match := _SLASHES.fullmatch(text):
-        month, day, year = (int(number) for number in match.groups())
-        rule = "slashes mean month first"
-    elif match := _DASHES.fullmatch(text):
-        day, month, year = (int(number) for number in match.groups())
-        rule = "dashes mean day first"
-    elif match := _ISO.fullmatch(text):
-        year, month, day = (int(number) for number in match.groups())
-        rule = "the year stands first, then the month"
-    elif _SHORT_YEAR.fullmatch(text):
-        raise _BadValueError("has a year of two digits, so that its century is unknown")
-    else:
-        raise _BadValueError("is a date in an unknown format")
-    try:
-        return date(year, month, day)
-    except ValueError as error:
-        raise _BadValueError(f"is no day of the calendar: {rule}") from error

@@ -47,13 +47,17 @@ class PatientFolder:
 class Layout:
     """Tables, patient folders in natural order, and the columns of a submission.
 
-    submission_header is empty where it is unknown; `faults` then has the reason.
+    submission_header is empty where it is unknown; `faults` then has the reason. others: tables of
+    the same download that are not used, since `tables` has their rows. sample_ids: the patients in
+    the sample submission.
     """
 
     tables: tuple[Path, ...]
     folders: tuple[PatientFolder, ...]
     submission_header: tuple[str, ...]
     faults: tuple[Fault, ...]
+    others: tuple[Path, ...] = ()
+    sample_ids: tuple[str, ...] = ()
 
 
 def read_layout(root: Path) -> Layout:
@@ -73,9 +77,11 @@ def read_layout(root: Path) -> Layout:
         found, wrong = _folders_of(home, part)
         folders += found
         faults += wrong
-    header, wrong = _submission_header(home / SAMPLE)
+    header, ids, wrong = _sample_submission(home / SAMPLE)
     ordered = natural_order(folders, lambda folder: folder.patient)
-    return Layout(tables, tuple(ordered), header, (*faults, *wrong))
+    set_tables = (home / name for name in SET_TABLES)
+    others = tuple(path for path in set_tables if path.is_file() and path not in tables)
+    return Layout(tables, tuple(ordered), header, (*faults, *wrong), others, ids)
 
 
 def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault]]:
@@ -93,17 +99,20 @@ def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault
     return [PatientFolder(entry.name, part, entry) for entry in entries if entry.is_dir()], faults
 
 
-def _submission_header(sample: Path) -> tuple[tuple[str, ...], list[Fault]]:
-    """Read the two column names of a submission from Kaggle's sample."""
+def _sample_submission(
+    sample: Path,
+) -> tuple[tuple[str, ...], tuple[str, ...], list[Fault]]:
+    """Read Kaggle's sample: the two column names of a submission, and the ids of its rows."""
     remedy = (
         f"copy {SAMPLE} from the download, or write its first line: ID,LABEL in the 2024 edition, "
         "Id,Predicted in the 2021 edition"
     )
     if not sample.is_file():
-        return (), [Fault(SAMPLE, f"is not in {sample.parent}", remedy)]
+        return (), (), [Fault(SAMPLE, f"is not in {sample.parent}", remedy)]
     with sample.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        header = tuple(name.strip() for name in next(csv.reader(file), []))
+        lines = [[cell.strip() for cell in cells] for cells in csv.reader(file)]
+    header = tuple(lines[0]) if lines else ()
     if len(header) != 2 or header[0].lower() != "id" or not header[1]:
         finding = f"starts with {','.join(header)!r}, which is no header of two columns from ID on"
-        return (), [Fault(SAMPLE, finding, remedy)]
-    return header, []
+        return (), (), [Fault(SAMPLE, finding, remedy)]
+    return header, tuple(cells[0] for cells in lines[1:] if cells and cells[0]), []

@@ -8,9 +8,10 @@ from typing import Literal
 
 import pandas as pd
 
-from lymphokit.cohort.clinical_table import read_clinical
+from lymphokit.cohort.clinical_table import date_note, read_clinical
 from lymphokit.cohort.image_folder import list_images, normalised
 from lymphokit.cohort.layout import SETS, PatientFolder, natural_order, read_layout
+from lymphokit.cohort.table_checks import disagreements, part_faults, sample_faults
 from lymphokit.errors import CohortError, Fault, ImageError
 from lymphokit.imaging.image_files import Pictures
 from lymphokit.progress import track
@@ -26,12 +27,14 @@ class Cohort:
     patients: patient, part, label, gender, age_years, lymphocytes_giga_per_litre, n_cells, in the
     natural order of patients. cells: cell, patient, image, path (relative to the raw folder), in
     that order and by file name within a patient. skipped: images left out with on_error `skip`.
+    notes: sentences about the tables that are no faults.
     """
 
     patients: pd.DataFrame
     cells: pd.DataFrame
     skipped: tuple[Fault, ...]
     submission_header: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,33 @@ class _Folder:
 
 
 def check_cohort(
-    root: Path, *, image_size: int, reference_date: date, on_error: Literal["stop", "skip"]
+    root: Path,
+    *,
+    image_size: int,
+    reference_date: date,
+    on_error: Literal["stop", "skip"],
+    ranges: Mapping[str, Sequence[float]] | None = None,
+    allow: Sequence[str] = (),
 ) -> Cohort:
     """Check the raw data in `root`, Kaggle's layout, and list its patients and cells.
 
     image_size: side of every image in pixels; on_error: whether an unusable image stops the run
-    or is skipped. Every image is decoded, one at a time.
+    or is skipped. ranges: changes to the ranges of values; allow: checks that are left out, see
+    config.yaml. Every image is decoded, one at a time.
     Raises CohortError with all faults of tables, folders and images together.
     """
     layout = read_layout(root)
-    table, faults = read_clinical(layout.tables, reference_date)
+    table, faults = read_clinical(layout.tables, reference_date, ranges=ranges, allow=allow)
     folders, twice = _with_ids_of(table, layout.folders)
-    faults = [*layout.faults, *faults, *twice, *_matching_faults(table, folders)]
+    faults = [
+        *layout.faults,
+        *faults,
+        *part_faults(table),
+        *sample_faults(layout.sample_ids, table, allow),
+        *disagreements(layout.tables, layout.others),
+        *twice,
+        *_matching_faults(table, folders),
+    ]
     checked = [_check_folder(folder, image_size) for folder in track(folders, "checking patients")]
     unusable = [fault for folder in checked for fault in folder.faults]
     skip = on_error == "skip"
@@ -65,7 +83,8 @@ def check_cohort(
         raise CohortError(_files_first(faults, table, folders))
     patients, cells = _tables(root, table, checked)
     skipped = tuple(replace(fault, remedy=_SKIPPED) for fault in unusable)
-    return Cohort(patients, cells, skipped, layout.submission_header)
+    note = date_note(layout.tables)
+    return Cohort(patients, cells, skipped, layout.submission_header, (note,) if note else ())
 
 
 def _check_folder(folder: PatientFolder, image_size: int) -> _Folder:
