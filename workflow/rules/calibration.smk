@@ -1,5 +1,6 @@
-# Calibrated probabilities (`snakemake calibration`), and selective prediction: which patients to
-# refer to flow cytometry instead of calling (`snakemake referral`). The CSV depends on neither.
+# Calibrated probabilities (`snakemake calibration`), and selective prediction (`snakemake
+# referral`): which patients to refer to flow cytometry instead of predicting a label. The CSV
+# depends on neither.
 
 
 rule calibration:
@@ -41,7 +42,7 @@ rule calibration:
         seed=config["seed"],
         code=code_of("calibration.py"),
     message:
-        "Calibrate every model"
+        "Calibrate the probabilities of every model"
     script:
         "../scripts/calibration.py"
 
@@ -75,6 +76,6 @@ rule referral:
         seed=config["seed"],
         code=code_of("referral.py"),
     message:
-        "Which patients to refer"
+        "Select patients to refer to flow cytometry"
     script:
         "../scripts/referral.py"

@@ -1,4 +1,4 @@
-# Patients: raw data unpacked or simulated, everything checked, the folds drawn once.
+# The cohort: raw data are unpacked or simulated and checked, and the folds are drawn once.
 
 if PLAN.simulated:
 
@@ -57,6 +57,7 @@ rule check:
         "../../environment.yml"
     params:
         settings=config["cohort"],
+        # Snakemake compares a folder by its time, which a changed file inside may leave alone.
         contents=contents_of(PLAN.raw, PLAN.raw_is_made),
         code=code_of("check.py"),
     message:

@@ -1,4 +1,4 @@
-# Models blended inside each fold, then all folds assembled into out-of-fold scores.
+# Models are blended inside each fold; then the folds are assembled into out-of-fold scores.
 
 
 rule blend:
@@ -74,7 +74,7 @@ rule out_of_fold:
         seed=config["seed"],
         code=code_of("out_of_fold.py"),
     message:
-        "Out-of-fold table, decisions and scores"
+        "Assemble out-of-fold predictions, decisions and scores"
     script:
         "../scripts/out_of_fold.py"
 

@@ -25,6 +25,7 @@ rule autoencoder:
     params:
         settings=config["autoencoder"],
         seed=config["seed"],
+        # No output: Snakemake deletes the outputs of a failed job, and training resumes from it.
         checkpoint="results/{cohort}/features/autoencoder_{variant}.checkpoint",
         code=code_of("autoencoder.py"),
     message:
@@ -109,12 +110,12 @@ rule backbone:
         seed=config["seed"],
         code=code_of("backbone.py"),
     message:
-        "Features of all cells from {wildcards.backbone}"
+        "Compute features of all cells with {wildcards.backbone}"
     script:
         "../scripts/backbone.py"
 
 
-# A backbone trained to classify types of blood cells (report 3.4.2). It uses no label of a patient.
+# A backbone trained to classify types of blood cells (report 3.4.2). No patient's label is used.
 
 
 rule blood_cells:
@@ -228,7 +229,7 @@ if config["instance_network"]["train"] == "all":
             seed=config["seed"],
             code=code_of("instance_network.py"),
         message:
-            "Networks trained on patients' labels, fold {wildcards.fold}"
+            "Train networks on patients' labels, fold {wildcards.fold}"
         script:
             "../scripts/instance_network.py"
 
@@ -254,6 +255,6 @@ else:
             seed=config["seed"],
             code=code_of("instance_head.py"),
         message:
-            "Heads trained on patients' labels, fold {wildcards.fold}"
+            "Train heads on patients' labels, fold {wildcards.fold}"
         script:
             "../scripts/instance_head.py"

@@ -1,4 +1,5 @@
-# Pixels: every image segmented once and kept small, beside its mask. Label-free, all patients.
+# Pixels: every image is segmented once and stored at 128 pixels a side, beside its mask. No label
+# is used, so the images of all patients share these files.
 
 
 rule pixels:

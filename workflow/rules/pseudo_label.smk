@@ -1,7 +1,7 @@
 # Self-training, the report's best single approach (report 4, Algorithm 1): a network trained on
-# labelled cells labels further cells, round after round. A round is a rule: no loop, no checkpoint.
-# A job runs it for each training subset of its fold: all training patients, and without each inner
-# fold.
+# labelled cells labels further cells, round after round. A round is a rule, and round r reads round
+# r - 1: no loop, no checkpoint. One job runs a round for every training subset of its fold: all
+# training patients, and the training patients without each inner fold.
 
 PSEUDO = "results/{cohort}/fold{fold}/pseudo_label"
 
@@ -75,7 +75,7 @@ rule moments:
         frame=PLAN.frame,
         code=code_of("moments.py"),
     message:
-        "Stain moments of all cells"
+        "Measure the stain moments of all cells"
     script:
         "../scripts/moments.py"
 
@@ -97,7 +97,7 @@ rule stain:
     params:
         code=code_of("stain.py"),
     message:
-        "Stain of fold {wildcards.fold} and of the labelled cells"
+        "Measure the stain of fold {wildcards.fold} and of the labelled cells"
     script:
         "../scripts/stain.py"
 
@@ -127,7 +127,7 @@ rule labelled_backbone:
         seed=config["seed"],
         code=code_of("labelled_backbone.py"),
     message:
-        "Features of labelled cells from {wildcards.backbone}, fold {wildcards.fold}"
+        "Compute features of labelled cells with {wildcards.backbone}, fold {wildcards.fold}"
     script:
         "../scripts/labelled_backbone.py"
 
@@ -201,6 +201,7 @@ use rule round_zero as pseudo_label with:
         "logs/{cohort}/fold{fold}/round{round}.tsv"
     wildcard_constraints:
         round=r"[1-9]\d*",
+    # All params again: `use rule ... with` replaces the block as a whole.
     params:
         phase="round",
         settings=PLAN.learning,
@@ -240,7 +241,7 @@ rule lineage:
         exact=config["pseudo_label"]["floor"] is None,
         code=code_of("lineage.py"),
     message:
-        "Lineage of pseudo-labels, fold {wildcards.fold}"
+        "Check the lineage of pseudo-labels, fold {wildcards.fold}"
     script:
         "../scripts/lineage.py"
 
@@ -269,7 +270,7 @@ use rule round_zero as last_phase with:
         seed=config["seed"],
         code=code_of("pseudo_label.py", PLAN.learner_module),
     message:
-        "Last training after the rounds, fold {wildcards.fold}"
+        "Train on the cells of all rounds, fold {wildcards.fold}"
 
 
 rule pseudo_label_bank:
@@ -291,7 +292,7 @@ rule pseudo_label_bank:
         source=f"P(1) after {PLAN.last_round} rounds, {config['pseudo_label']['network']}",
         code=code_of("pseudo_label_bank.py"),
     message:
-        "Cell probabilities after the rounds, fold {wildcards.fold}"
+        "Collect cell probabilities after the rounds, fold {wildcards.fold}"
     script:
         "../scripts/pseudo_label_bank.py"
 
@@ -313,7 +314,7 @@ use rule pseudo_label_bank as round_zero_bank with:
         source=f"P(1) before the first round, {config['pseudo_label']['network']}",
         code=code_of("pseudo_label_bank.py"),
     message:
-        "Cell probabilities before the rounds, fold {wildcards.fold}"
+        "Collect cell probabilities before the rounds, fold {wildcards.fold}"
 
 
 rule rounds:
@@ -447,7 +448,7 @@ rule starting_network:
         "../scripts/starting_network.py"
 
 
-# Report 4.3: which pretrained network starts best. Not part of a submission.
+# Report 4.3: pretrained networks compared on the labelled cells. Not part of a submission.
 rule starting_networks:
     input:
         table=f"results/{COHORT}/labelled_cells/cells.csv",

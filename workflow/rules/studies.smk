@@ -2,8 +2,8 @@
 #   snakemake approaches | confounders | ablation | permutation | spread | mil_checks
 
 
-# What predicts the label without being medicine. What is read here of rows, dates and files reaches
-# no model.
+# Confounders: what predicts the label without being medicine. The rows, dates and file properties
+# that this rule reads reach no model.
 rule artefacts:
     input:
         raw=PLAN.raw,
@@ -21,7 +21,7 @@ rule artefacts:
     params:
         code=code_of("artefacts.py"),
     message:
-        "What tables, files and stains record of each patient"
+        "Collect candidate confounders of each patient"
     script:
         "../scripts/artefacts.py"
 
@@ -67,7 +67,7 @@ rule confounders:
         seed=config["seed"],
         code=code_of("confounders.py"),
     message:
-        "Confounders"
+        "Score the candidate confounders"
     script:
         "../scripts/confounders.py"
 
@@ -96,8 +96,6 @@ rule approaches:
             caption="../report/approaches.rst",
             category="Approaches",
         ),
-    message:
-        "Score every approach of the report"
     log:
         f"logs/{COHORT}/approaches.log",
     benchmark:
@@ -111,11 +109,13 @@ rule approaches:
         uncertainty=config["uncertainty"],
         seed=config["seed"],
         code=code_of("approaches.py"),
+    message:
+        "Score every approach of the report"
     script:
         "../scripts/approaches.py"
 
 
-# What D-MIL owes to each of its parts, and how it learns (report 5.2.3, table 1, figures 9 and 10).
+# D-MIL without each of its parts, and its learning curves (report 5.2.3, Table 1, Figures 9 and 10).
 use rule folds as split with:
     output:
         folds="results/{cohort}/ablation/split.csv",
@@ -175,7 +175,7 @@ rule ablation:
         "../scripts/ablation.py"
 
 
-# Can the scores be believed? Cheap models refitted on shuffled labels and shuffled images.
+# Can the scores be trusted? Fast models are refitted on shuffled labels and shuffled images.
 rule permutation_scores:
     input:
         patients="results/{cohort}/cohort/patients.csv",
@@ -247,12 +247,12 @@ rule permutation:
         threshold=config["decision"]["threshold"],
         code=code_of("permutation.py"),
     message:
-        "Permutation test"
+        "Permutation test: p-values, table and figure"
     script:
         "../scripts/permutation.py"
 
 
-# The same models refitted on folds drawn again and again: what a single split would have reported.
+# The same models refitted on repeatedly drawn folds: what a single split would have reported.
 rule spread:
     input:
         patients=f"results/{COHORT}/cohort/patients.csv",
@@ -286,12 +286,13 @@ rule spread:
         seed=config["seed"],
         code=code_of("spread.py"),
     message:
-        "Spread over repeated folds"
+        "Spread of the scores over repeated folds"
     script:
         "../scripts/spread.py"
 
 
-# Do the models learn what is there, or what is missing? On synthetic bags, so for any cohort.
+# Do models learn from present positive cells, or from absent negative ones? On synthetic bags, for
+# any cohort.
 rule mil_checks:
     output:
         checks="results/mil_checks.csv",

@@ -1,5 +1,5 @@
-# The leak checks, the CSV, and the audit of the CSV. The name of the CSV holds the time, which stays
-# out of the graph: the target is a receipt with a fixed name.
+# The leak checks, the CSV, and the audit of the CSV. The name of the CSV holds the time, so the
+# target is a receipt with a fixed name: with nothing changed there is no new CSV.
 
 
 rule duplicates:
@@ -58,7 +58,7 @@ rule leaks:
         known_duplicates=config["audit"]["known_duplicates"],
         code=code_of("leaks.py"),
     message:
-        "Leak checks"
+        "Look for leaks"
     script:
         "../scripts/leaks.py"
 
@@ -70,7 +70,7 @@ rule submit:
         folds="results/{cohort}/folds.csv",
         decisions="results/{cohort}/decisions.csv",
         scores="results/{cohort}/scores.csv",
-        # No CSV where there is a leak; to look for leaks again writes no new one.
+        # No CSV where there is a leak. `ancient`: repeated leak checks write no new CSV.
         leaks=ancient("results/{cohort}/leaks.json"),
     output:
         receipt="results/{cohort}/submission.json",

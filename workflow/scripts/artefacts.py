@@ -1,4 +1,4 @@
-"""What tables, dates, image files and stains record of each patient besides medicine."""
+"""Collect candidate confounders of each patient: row numbers, dates, file properties, stains."""
 
 from pathlib import Path
 

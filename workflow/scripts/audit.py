@@ -1,4 +1,4 @@
-"""Audit the submission, and print what all checks compared."""
+"""Audit the submission, and print the result of every check."""
 
 import json
 from pathlib import Path

@@ -50,4 +50,4 @@ with job(snakemake.log[0], snakemake.threads):
     record = {**asdict(history), "error": error, "mean_image_error": baseline}
     write_json(Path(snakemake.output.history), record)
     save_autoencoder(model, Path(snakemake.output.weights))
-    checkpoint.unlink()
+    checkpoint.unlink()  # last: a job killed before this line resumes from its checkpoint

@@ -1,4 +1,4 @@
-"""Features of every cell from a backbone."""
+"""Compute features of every cell with a backbone."""
 
 from functools import partial
 from pathlib import Path

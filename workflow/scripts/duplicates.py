@@ -1,4 +1,4 @@
-"""Look for duplicated images among all of the cohort."""
+"""Look for duplicated images in the whole cohort."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The latent vector of every cell, by the autoencoder."""
+"""Compute the latent vector of every cell with the autoencoder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Features of the labelled cells from the frozen trunk that the cohort's cells pass through."""
+"""Compute features of the labelled cells with the frozen trunk that encodes the cohort's cells."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Measure the labelled cells as the cohort's cells are measured."""
+"""Measure the labelled cells in the same way as the cohort's cells."""
 
 import json
 from functools import partial

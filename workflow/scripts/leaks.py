@@ -1,4 +1,4 @@
-"""Look for leaks in everything that a submission is made of; one finding fails the build."""
+"""Look for leaks in all files behind a submission; one finding fails the job."""
 
 import json
 from pathlib import Path

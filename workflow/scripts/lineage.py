@@ -1,4 +1,4 @@
-"""Check the lineage of a fold's pseudo-labels; a leak fails the build."""
+"""Check the lineage of a fold's pseudo-labels; a leak fails the job."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Mean and mean square of every image's colours, from which the stain of any patients follows."""
+"""Measure mean and mean square of each image's colours; the stain of any patients follows."""
 
 from pathlib import Path
 

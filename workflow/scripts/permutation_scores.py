@@ -15,6 +15,7 @@ with job(snakemake.log[0], snakemake.threads):
         open_features(snakemake.input.banks, patients["n_cells"].sum()),
         stack_C=snakemake.params.stack_C,
     )
+    # Job i refits on shuffles i, i + jobs, i + 2 jobs, ...: all jobs together on each shuffle once.
     first = int(snakemake.wildcards.job)
     null = permutation_scores(
         cohort,

@@ -1,4 +1,4 @@
-"""Segment every image once; store it at 128 pixels a side, beside its mask."""
+"""Segment every image once; store it at 128 pixels a side, and its mask."""
 
 from pathlib import Path
 

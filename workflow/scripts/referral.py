@@ -1,4 +1,4 @@
-"""Selective prediction: which patients to refer to flow cytometry, its cost, and advice."""
+"""Selective prediction: patients to refer to flow cytometry, costs, test patients' referrals."""
 
 from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Draw the simulated cohort, and its truth in a folder that no model reads."""
+"""Simulate the cohort; its truth goes to a folder that no model reads."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The stain of a fold's training patients beside that of the labelled cells."""
+"""Compute the stain of a fold's training patients, and add that of the labelled cells."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Unpack Kaggle's zip safely."""
+"""Unpack the download's tables and images; nothing is written outside the output folder."""
 
 from pathlib import Path
 
