@@ -1,4 +1,5 @@
 import hashlib
+import re
 import socket
 import time
 import warnings
@@ -231,3 +232,94 @@ def test_real_weights_make_one_patients_cells_more_alike_than_anothers(real_data
     distances = np.linalg.norm(features[:, None] - features, axis=2)
     same = np.kron(np.eye(2), np.ones((6, 6))).astype(bool)
     assert distances[same & ~np.eye(12, dtype=bool)].mean() < distances[~same].mean()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_weights_that_are_no_numbers_are_refused_by_file_and_tensor(
+    tmp_path: Path, value: float, suffix: str
+) -> None:
+    weights, path = known_weights(), tmp_path / f"broken.{suffix}"
+    weights["conv1.0.weight"][0, 0, 0, 0] = value
+    save_file(weights, path) if suffix == "safetensors" else torch.save(weights, path)
+    with pytest.raises(WeightsError, match=rf"broken\.{suffix} .*conv1\.0\.weight"):
+        from_file(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        [],
+        {},
+        3,
+        "text",
+        torch.zeros(3),
+        [torch.zeros(3)],
+        (torch.zeros(3), 1),
+        {"epoch": 3},
+        {"state_dict": None},
+        {"state_dict": [torch.zeros(3)]},
+        {"model": torch.zeros(3)},
+        {"net": {"conv1.0.weight": torch.zeros(3)}},
+        {1: torch.zeros(3)},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_without_named_tensors_is_refused_by_file(
+    tmp_path: Path, content: object
+) -> None:
+    torch.save(content, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError, match=r"odd\.pth holds no tensors by name"):
+        from_file(tmp_path / "odd.pth")
+
+
+@pytest.mark.parametrize("name", ["vgg11", "resnet18"])
+def test_torchvisions_files_load_under_their_layer_names(tmp_path: Path, name: str) -> None:
+    from torchvision import models
+
+    torch.manual_seed(3)
+    theirs = models.get_model(name, weights=None).eval()
+    torch.save(theirs.state_dict(), tmp_path / "theirs.pth")
+    backbone = from_file(tmp_path / "theirs.pth", f"{name}.tv_in1k")
+    if name == "vgg11":
+        last = torch.nn.Sequential(*list(theirs.classifier)[:-1])
+        theirs.classifier = last
+    else:
+        theirs.fc = torch.nn.Identity()
+    pixels = torch.rand(1, 3, 224, 224)
+    with torch.inference_mode():
+        expected, found = theirs(pixels), backbone.network(pixels)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("https://huggingface.co/timm/resnet18.tv_in1k", "resnet18.tv_in1k or hf-hub:timm/"),
+        ("https://huggingface.co/timm/resnet18.tv_in1k/tree/main", "hf-hub:timm/resnet18.tv_in1k"),
+        ("huggingface.co/owner/net", "hf-hub:owner/net"),
+        ("timm/resnet18.tv_in1k", "write resnet18.tv_in1k or"),
+        ("owner/net", "hf-hub:owner/net"),
+        ("hf-hub:https://huggingface.co/owner/net", "hf-hub:owner/net"),
+        ("hf-hub:", "<owner>/<name>"),
+        ("hf-hub:net", "<owner>/<name>"),
+        ("https://example.org/net.pth", "address"),
+        ("", "timm"),
+    ],
+)
+@pytest.mark.parametrize("weights", ["hub", "none"])
+def test_an_address_as_name_is_refused_with_the_name_to_write(
+    name: str, instead: str, weights: str
+) -> None:
+    with pytest.raises(WeightsError, match=re.escape(instead)):
+        load_backbone(name, weights=weights, sha256=None, seed=1)
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:8080", "huggingface.co", "ftp://x", "http://", ""])
+def test_a_hub_address_without_a_scheme_is_named(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    monkeypatch.setattr(hub, "ENDPOINT", endpoint)
+    with pytest.raises(WeightsError, match="HF_ENDPOINT"):
+        load_backbone(SMALL, weights="hub", sha256=None, seed=1)

@@ -2,7 +2,7 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
 from lymphokit.features.compute import best_device, pixels_to_tensor
+from lymphokit.features.hub_names import PREFIXES, endpoint_fault, name_fault
 from lymphokit.features.torchvision_ops import declare_missing_operators
 from lymphokit.features.weights import HUB, NONE
 from lymphokit.provenance import file_sha256
@@ -31,9 +32,15 @@ from timm.models import load_state_dict  # noqa: E402
 
 import lymphokit.features.alexnet  # noqa: E402, F401  registers it with timm
 
-_HUB_PREFIXES = ("hf-hub:", "hf_hub:")  # of networks whose description is on the hub alone
 _UNUSED = "num_batches_tracked"  # of batch norm; older files lack it, nothing depends on it
-_CLASSIFIERS = ("classifier", "fc", "head", "AuxLogits")  # the last: a second one in Inception
+# AuxLogits: a second one in Inception; last_linear: of the SENets
+_CLASSIFIERS = ("classifier", "fc", "head", "last_linear", "AuxLogits")
+# Layers of timm's VGG that torchvision names otherwise and keeps flat: name, and shape behind the
+# output channels.
+_VGG_LAYERS = {
+    "classifier.0": ("pre_logits.fc1", (512, 7, 7)),
+    "classifier.3": ("pre_logits.fc2", (4096, 1, 1)),
+}
 
 
 @dataclass(frozen=True)
@@ -57,10 +64,12 @@ def load_backbone(name: str, *, weights: str, sha256: str | None, seed: int) -> 
 
     name: anything that `timm.create_model` accepts, including `hf-hub:...`.
     weights: `hub`; `none` for random weights from `seed`, recorded in `source`; or the path of a
-    .safetensors or .pth file.
+    .safetensors or .pth file, timm's or torchvision's.
     sha256: required digest of the file; None accepts any and records it.
     Raises WeightsError where the model or exactly these weights are not available.
     """
+    if fault := name_fault(name):
+        raise WeightsError(f"backbone {name}: {fault}, as `timm` under backbones in config.yaml")
     if weights == HUB:
         network, origin = _create(name, pretrained=True), "weights from the hub"
     elif weights == NONE:
@@ -115,8 +124,10 @@ def _batches(images: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[ND
 
 def _create(name: str, *, pretrained: bool = False) -> nn.Module:
     """A network without its classifier, from timm and, where that needs it, the hub."""
-    if not pretrained and not name.startswith(_HUB_PREFIXES):
+    if not pretrained and not name.startswith(PREFIXES):
         return _create_model(name, pretrained=False)
+    if fault := endpoint_fault(hub.ENDPOINT):
+        raise WeightsError(f"backbone {name}: {fault}")
     try:
         with _cache_only_if_hub_unreachable():
             return _create_model(name, pretrained)
@@ -133,7 +144,7 @@ def _create(name: str, *, pretrained: bool = False) -> nn.Module:
 def _create_model(name: str, pretrained: bool) -> nn.Module:
     try:
         network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
-    except RuntimeError as error:  # timm has no such model or no weights of it
+    except (RuntimeError, ValueError) as error:  # timm has no such model or no weights of it
         close = ", ".join(timm.list_models(f"*{name.split('.')[0][:6]}*")[:8])
         raise WeightsError(
             f"backbone {name}: {error}; timm has {close or 'none like it'}"
@@ -183,8 +194,8 @@ def _load_file(network: nn.Module, name: str, file: Path, sha256: str | None) ->
     found = file_sha256(file)
     if sha256 is not None and found != sha256:
         raise WeightsError(f"backbone {name}: {file} has sha256 {found}, config.yaml says {sha256}")
-    state = _read(name, file)
     expected = network.state_dict()
+    state = _with_names_of_timm(_read(name, file), expected)
     classifier = {key for key in state if key.split(".")[0] in _CLASSIFIERS}
     lacking = {key for key in expected.keys() - state.keys() if not key.endswith(_UNUSED)}
     unknown = state.keys() - expected.keys() - classifier
@@ -194,18 +205,57 @@ def _load_file(network: nn.Module, name: str, file: Path, sha256: str | None) ->
     if any(faults.values()):
         found_wrong = "; ".join(f"{w} {', '.join(sorted(k)[:3])}" for w, k in faults.items() if k)
         raise WeightsError(f"backbone {name}: {file} is not of this network: {found_wrong}")
+    broken = sorted(key for key in common if not _is_finite(state[key]))
+    if broken:
+        raise WeightsError(
+            f"backbone {name}: {file} holds NaN or infinite weights in {', '.join(broken[:3])} "
+            f"({len(broken)} of {len(common)} tensors); download it anew, or train it again"
+        )
     network.load_state_dict({key: state.get(key, tensor) for key, tensor in expected.items()})
     return f"weights from {file.name}, sha256 {found}"
 
 
 def _read(name: str, file: Path) -> dict[str, Tensor]:
     try:
-        state: dict[str, Tensor] = load_state_dict(str(file))
-    except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        state = load_state_dict(str(file))
+    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
         raise WeightsError(
             f"backbone {name}: {file} cannot be read as weights ({error}); download it anew"
         ) from error
+    except (AttributeError, TypeError, KeyError) as error:  # a list, tuple, tensor or None inside
+        raise _no_state(name, file) from error
+    if not state or not all(isinstance(each, Tensor) for each in state.values()):
+        raise _no_state(name, file)
     return state
+
+
+def _no_state(name: str, file: Path) -> WeightsError:
+    return WeightsError(
+        f"backbone {name}: {file} holds no tensors by name (a state dict), at its top or as "
+        "`state_dict` or `model`; save `network.state_dict()` instead"
+    )
+
+
+def _with_names_of_timm(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Weights of torchvision's VGG under timm's names and shapes; those of others as they are.
+
+    The other networks of torchvision that timm has share their names.
+    """
+    if "pre_logits.fc1.weight" not in expected:
+        return dict(state)
+    renamed = {}
+    for key, tensor in state.items():
+        layer, _, kind = key.rpartition(".")
+        to, shape = _VGG_LAYERS.get(layer, (layer, ()))
+        is_flat = bool(shape) and kind == "weight" and tensor.ndim == 2
+        renamed[f"{to}.{kind}"] = tensor.reshape(-1, *shape) if is_flat else tensor
+    return renamed
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
 
 
 def _count_features(network: nn.Module, side: int) -> int:
