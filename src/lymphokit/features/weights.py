@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from lymphokit.features.hub_names import endpoint_fault
+
 HUB, NONE = "hub", "none"
 _TIMEOUT_SECONDS = 2.0
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_model.safetensors")
@@ -32,6 +34,8 @@ def missing_weights(name: str, weights: str, folders: Sequence[Path]) -> str | N
     if weights == NONE:
         return None
     if weights == HUB:
+        if fault := endpoint_fault(_endpoint()):
+            return fault
         if _is_cached(name) or _hub_is_reachable(_endpoint()):
             return None
         return f"{name} is not in the cache and {_endpoint()} cannot be reached"
