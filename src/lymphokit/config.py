@@ -281,6 +281,14 @@ class AblationSettings(Settings):
     members: Count
 
 
+class PreprocessingSettings(Settings):
+    """MI-SVM without its preprocessing, and with clinical data (report 5.1)."""
+
+    mi_svm: str
+    with_clinical: str
+    clinical: str
+
+
 class PermutationSettings(Settings):
     """Models refitted on shuffled labels, and on shuffled bags."""
 
@@ -323,6 +331,7 @@ class Config(Settings):
     submission: SubmissionSettings
     audit: AuditSettings
     ablation: AblationSettings
+    preprocessing: PreprocessingSettings
     permutation: PermutationSettings
     spread: SpreadSettings
 
@@ -343,10 +352,19 @@ class Config(Settings):
         for key, known in (("model", networks), ("segmented_features", banks)):
             if (named := getattr(self.ablation, key)) not in known:
                 raise ValueError(f"ablation.{key}: {_unknown(named, known)}")
+        self._check_preprocessing()
         self._check_blends()
         self._check_refitted("permutation.models", self.permutation.models)
         self._check_refitted("spread.models", self.spread.models)
         return self
+
+    def _check_preprocessing(self) -> None:
+        """The models of the preprocessing tables, each of the kind of its row."""
+        kinds = {"mi_svm": "mi_svm", "with_clinical": "mi_svm_xgboost"}
+        for key, kind in {**kinds, "clinical": "clinical_xgboost"}.items():
+            known = [name for name, model in self.models.items() if model.kind == kind]
+            if (named := getattr(self.preprocessing, key)) not in known:
+                raise ValueError(f"preprocessing.{key}: {_unknown(named, known)}")
 
     def _check_blends(self) -> None:
         choices = self.ensemble.choices

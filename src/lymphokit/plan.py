@@ -23,7 +23,7 @@ from lymphokit.pseudo_labels.selection import RoundSizes
 # Settings that no submission depends on: another value of these writes no new CSV.
 NOT_IN_SUBMISSION = (
     *("raw", "comparison", "calibration", "referral", "confounders", "audit"),
-    *("ablation", "permutation", "spread"),
+    *("ablation", "preprocessing", "permutation", "spread"),
 )
 
 

@@ -1,5 +1,5 @@
 # Studies of a cohort. No submission depends on them, except on the confounder figure.
-#   snakemake approaches | confounders | ablation | permutation | spread | mil_checks
+#   snakemake approaches | confounders | ablation | preprocessing | permutation | spread | mil_checks
 
 
 # Confounders: what predicts the label without being medicine. The rows, dates and file properties
@@ -173,6 +173,40 @@ rule ablation:
         "Ablation: variants and learning curves of {params.settings[model]}"
     script:
         "../scripts/ablation.py"
+
+
+# Effect of the preprocessing of MI-SVM, and of clinical data (report 5.1.1 and 5.1.2).
+rule preprocessing:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        split=f"results/{COHORT}/ablation/split.csv",
+        folds=f"results/{COHORT}/folds.csv",
+        banks=PLAN.banks_read_by(config["preprocessing"].values(), "npy"),
+        about=PLAN.banks_read_by(config["preprocessing"].values(), "json"),
+    output:
+        table=report(
+            f"results/{COHORT}/preprocessing/table.csv",
+            caption="../report/preprocessing.rst",
+            category="Ablation",
+        ),
+    log:
+        f"logs/{COHORT}/preprocessing.log",
+    benchmark:
+        f"logs/{COHORT}/preprocessing.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        models={key: PLAN.block(name) for key, name in config["preprocessing"].items()},
+        threshold=config["decision"]["threshold"],
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of(
+            "preprocessing.py", *PLAN.files_of(config["preprocessing"].values())
+        ),
+    message:
+        "MI-SVM with and without preprocessing, and with clinical data"
+    script:
+        "../scripts/preprocessing.py"
 
 
 # Can the scores be trusted? Fast models are refitted on shuffled labels and shuffled images.
