@@ -1,7 +1,8 @@
 """One configuration of D-MIL trained repeatedly, on several divisions of the patients.
 
-A repeated K-fold, or the seven executions of an ablation. Executions on a division share
-projection, held-out patients and the order of the bags, and differ in initial weights and dropout.
+A repeated K-fold, or the seven executions of an ablation. Executions on a division share the
+projection alone; they differ in held-out patients, order of the bags, initial weights and dropout,
+as two runs of a training script with different seeds do.
 """
 
 from collections.abc import Sequence
@@ -85,13 +86,15 @@ def _train_division(
     executions: int,
     entropy: Sequence[int],
 ) -> list[Run]:
-    rng, members = np.random.default_rng(entropy), range(settings.members)
-    held_out = np.zeros((len(members), len(examples.labels)), dtype=np.bool_)
-    held_out[:, division.training] = hold_out(examples.labels[division.training], len(members), rng)
-    masks = [held_out, division.training & ~held_out, division.scored & ~held_out]
-    parts = np.select(masks, ["held_out", "learned", "scored"], "")
+    members, training = range(settings.members), division.training
     runs = []
     for execution in range(executions):
+        # Its generator, and not one that runs on, so that an execution does not depend on others.
+        rng = np.random.default_rng([*entropy, execution])
+        held_out = np.zeros((len(members), len(examples.labels)), dtype=np.bool_)
+        held_out[:, training] = hold_out(examples.labels[training], len(members), rng)
+        masks = [held_out, training & ~held_out, division.scored & ~held_out]
+        parts = np.select(masks, ["held_out", "learned", "scored"], "")
         seeds = [_seed(*entropy, execution, member) for member in members]
         trained = train_ensemble(examples, parts, settings, rng, seeds)
         probabilities = expit(np.stack([each.logits for each in trained]))  # (members, n_bags)

@@ -2,7 +2,8 @@
 
 Every variant is trained several times on the report's one split and on the K folds. Nothing is
 chosen on the scored patients: a network's epoch is that of its lowest loss on a part of the
-training patients that it holds out, and the threshold is chosen on these as well.
+training patients that it holds out, and the threshold is chosen on these as well. Executions differ
+in that part, in the order of the patients, in initial weights and in dropout.
 Source: report 5.2.3, table 1, and figures 9 and 10.
 """
 
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.deep_mil.network_settings import DMilSettings
+from lymphokit.deep_mil.preparation import label_weights
 from lymphokit.deep_mil.replicas import Division, Run, train_replicas
 from lymphokit.evaluation import threshold as thresholds
-from lymphokit.evaluation.metrics import Metric, score
+from lymphokit.evaluation.metrics import Metric, log_loss, score
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.progress import track
 
@@ -118,7 +120,8 @@ def ablate(
     schemes: rows of folds.csv by the name of the scheme; segmented_features: the bank of segmented
     images; rule: that of the threshold.
     Returns a row for each execution and fold: `variant, scheme, execution, fold, threshold, epoch`,
-    the scores of METRICS (`loss`: unweighted cross-entropy of the scored patients), and
+    the scores of METRICS (`loss`: cross-entropy of the scored patients, weighted by label as in
+    training, with the weights of the training part, where the model has `weighted_loss`), and
     `naive_balanced_accuracy`, that of the best epoch at probability 0.5, which is optimistic: its
     epoch is chosen on the scored patients.
     """
@@ -131,7 +134,8 @@ def ablate(
         for ((scheme, fold), division), replicas in zip(divisions.items(), runs, strict=True):
             for execution, run in enumerate(replicas, start=1):
                 row = {"variant": name, "scheme": scheme, "execution": execution, "fold": fold}
-                rows.append(row | _scores(run, cohort.labels, division, rule))
+                weights = label_weights(cohort.labels[division.training], settings.weighted_loss)
+                rows.append(row | _scores(run, cohort.labels, division, rule, weights))
     return pd.DataFrame(rows)
 
 
@@ -197,9 +201,16 @@ def _divisions(
 
 
 def _scores(
-    run: Run, labels: NDArray[np.int64], division: Division, rule: Rule
+    run: Run,
+    labels: NDArray[np.int64],
+    division: Division,
+    rule: Rule,
+    weights: NDArray[np.float32],
 ) -> dict[str, float]:
-    """Threshold, epoch and scores of a run on the scored patients of its division."""
+    """Threshold, epoch and scores of a run on the scored patients of its division.
+
+    weights (2,): of the losses of label 0 and label 1.
+    """
     known, truth = np.isfinite(run.held_out), labels[division.scored]
     threshold = thresholds.choose(rule, labels[known], run.held_out[known])
     probabilities = run.scored[division.scored]
@@ -207,6 +218,9 @@ def _scores(
     scores = {
         name: score(metric, truth, decisions, probabilities) for name, metric in METRICS.items()
     }
+    # Mean of weight x loss, as the training has it: not divided by the sum of the weights.
+    weight_of = weights[truth].astype(np.float64)
+    scores["loss"] = float(log_loss(truth, probabilities, weight_of[None])[0] * weight_of.mean())
     of_members = run.history[run.history["part"] == "scored"].groupby("member")
     naive = of_members["balanced_accuracy"].max().mean()
     return {"threshold": threshold, "epoch": run.epochs.mean(), **scores, NAIVE: naive}
