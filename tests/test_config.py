@@ -1,6 +1,8 @@
 """Typos are told with their remedy; the schema and the pins do not drift."""
 
+import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,21 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_the_published_schema_is_the_one_in_force() -> None:
     published = ROOT / "workflow" / "schemas" / "config.schema.json"
     assert published.read_text() == config.schema(), "run `make schema`"
+
+
+@pytest.mark.parametrize("enabled", [True, "scored", False])
+def test_a_missing_backend_is_named_before_any_job(
+    monkeypatch: pytest.MonkeyPatch, enabled: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "misvm", None)
+    change = {"models": {"mi_svm_soft": {"backend": "misvm", "enabled": enabled}}}
+    changed = config.merge(defaults(), change)
+    with (
+        pytest.raises(ConfigError, match=r"models\.mi_svm_soft\.backend: .*pip install")
+        if (enabled)
+        else nullcontext()
+    ):
+        config.validate(changed)
 
 
 def test_conda_users_get_the_pins_of_the_constraints() -> None:

@@ -24,6 +24,7 @@ from pydantic import (
 from lymphokit.bags.contract import ModelSettings
 from lymphokit.errors import ConfigError
 from lymphokit.models import registry
+from lymphokit.models.misvm_backend import require_misvm
 from lymphokit.settings import Count, NonNegative, OpenShare, Positive, Settings, Share
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a column name, and in paths
@@ -353,6 +354,7 @@ class Config(Settings):
             if (named := getattr(self.ablation, key)) not in known:
                 raise ValueError(f"ablation.{key}: {_unknown(named, known)}")
         self._check_preprocessing()
+        self._check_backends()
         self._check_blends()
         self._check_refitted("permutation.models", self.permutation.models)
         self._check_refitted("spread.models", self.spread.models)
@@ -365,6 +367,15 @@ class Config(Settings):
             known = [name for name, model in self.models.items() if model.kind == kind]
             if (named := getattr(self.preprocessing, key)) not in known:
                 raise ValueError(f"preprocessing.{key}: {_unknown(named, known)}")
+
+    def _check_backends(self) -> None:
+        """The package of an enabled model's backend is installed: a job would find out late."""
+        for name, model in self.models.items():
+            if model.enabled and getattr(model, "backend", None) == "misvm":
+                try:
+                    require_misvm()
+                except ConfigError as error:
+                    raise ValueError(f"models.{name}.{error}") from error
 
     def _check_blends(self) -> None:
         choices = self.ensemble.choices

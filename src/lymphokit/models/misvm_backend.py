@@ -56,7 +56,7 @@ def fit_misvm(
     Raises ConfigError where the package cannot be imported, and where it returns no model; the
     message names the package's error.
     """
-    package = _package()
+    package = require_misvm()
     model = package.MISVM(
         kernel="linear", C=C, scale_C=scale_C, max_iters=max_iters, restarts=restarts, verbose=True
     )
@@ -77,7 +77,8 @@ def fit_misvm(
     return weights, float(bias[0])
 
 
-def _package() -> ModuleType:
+def require_misvm() -> ModuleType:
+    """The package misvm. Raises ConfigError, with the remedy, where it cannot be imported."""
     try:
         return import_module("misvm")
     except (ImportError, AttributeError) as error:  # AttributeError: a name that NumPy removed
