@@ -151,6 +151,7 @@ class PseudoLabelSettings(Settings):
     labelled_validation: Annotated[int, Field(ge=2)]
     labelled_px: Count
     stain: Literal["auto", "competition", "labelled_cells", "none"]
+    stain_per: Literal["cohort", "image"]
     rounds: Annotated[list[RoundSettings], Field(min_length=1)]
     confidence: Literal["absolute", "within_patient"]
     floor: OpenShare | None

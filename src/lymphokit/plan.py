@@ -316,7 +316,7 @@ class Plan:
     @property
     def learning(self) -> dict[str, Any]:
         """The settings of the learner of the rounds."""
-        whole = ["train", "sgd", "labelled_px", "stain"]
+        whole = ["train", "sgd", "labelled_px", "stain", "stain_per"]
         return self._pseudo_label(whole if self.trains_whole_network else ["train", "ridge"])
 
     @property

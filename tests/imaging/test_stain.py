@@ -45,6 +45,23 @@ def test_normalisation_follows_the_reports_formula_pixel_by_pixel() -> None:
     np.testing.assert_array_equal(normalise_stain(image, source, target), expected)
 
 
+def test_each_image_by_itself_has_the_mean_and_deviation_of_the_target() -> None:
+    target = Stain((120.0, 100.0, 140.0), (12.0, 25.0, 18.0))
+    for image in (images(1)[0], images(1, seed=1, low=30, high=60)[0]):
+        moved = Stain.from_images([normalise_stain(image, None, target)])
+        np.testing.assert_allclose(moved.mean, target.mean, atol=0.3)
+        np.testing.assert_allclose(moved.std, target.std, atol=0.3)
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_a_channel_of_one_level_in_an_image_becomes_the_mean_of_the_target(level: int) -> None:
+    image, target = images(1)[0], Stain((120.0, 100.0, 140.0), (12.0, 25.0, 18.0))
+    image[..., 1] = level
+    moved = normalise_stain(image, None, target)
+    assert np.unique(moved[..., 1]).tolist() == [100]
+    assert len(np.unique(moved[..., 0])) > 10
+
+
 def test_levels_are_clipped_to_black_and_white() -> None:
     dark, bright = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
     source, target = Stain((128.0,) * 3, (10.0,) * 3), Stain((128.0,) * 3, (50.0,) * 3)
@@ -61,6 +78,9 @@ def test_one_dataset_is_normalised_and_the_other_stays() -> None:
     assert source_and_target("labelled_cells", "labelled_cells", stains) == (other, one)
     assert source_and_target("labelled_cells", "competition", stains) is None
     assert source_and_target("competition", "none", stains) is None
+    per_image = source_and_target("competition", "competition", stains, per="image")
+    assert per_image == (None, other)
+    assert source_and_target("labelled_cells", "competition", stains, per="image") is None
 
 
 def test_a_channel_of_one_level_cannot_be_scaled() -> None:

@@ -122,7 +122,10 @@ rule labelled_backbone:
     resources:
         gpu=1,
     params:
-        settings={key: config["pseudo_label"][key] for key in ["labelled_px", "stain"]},
+        settings={
+            key: config["pseudo_label"][key]
+            for key in ["labelled_px", "stain", "stain_per"]
+        },
         backbone=lambda wildcards: PLAN.backbone(wildcards.backbone),
         seed=config["seed"],
         code=code_of("labelled_backbone.py"),
@@ -147,7 +150,10 @@ rule labelled_morphology:
     conda:
         "../../environment.yml"
     params:
-        settings={key: config["pseudo_label"][key] for key in ["labelled_px", "stain"]},
+        settings={
+            key: config["pseudo_label"][key]
+            for key in ["labelled_px", "stain", "stain_per"]
+        },
         segmentation=config["segmentation"],
         code=code_of("labelled_morphology.py"),
     message:
@@ -410,7 +416,10 @@ rule stain_figure:
         "../../environment.yml"
     params:
         frame=PLAN.frame,
-        settings={key: config["pseudo_label"][key] for key in ["labelled_px", "stain"]},
+        settings={
+            key: config["pseudo_label"][key]
+            for key in ["labelled_px", "stain", "stain_per"]
+        },
         code=code_of("stain_figure.py"),
     message:
         "Figure: cells before and after stain matching"

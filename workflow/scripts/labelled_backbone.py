@@ -26,7 +26,9 @@ with job(snakemake.log[0], snakemake.threads):
         files,
         None,
         side=settings["labelled_px"],
-        stain=source_and_target("labelled_cells", settings["stain"], stains),
+        stain=source_and_target(
+            "labelled_cells", settings["stain"], stains, per=settings["stain_per"]
+        ),
     )
     write_bank(
         Path(snakemake.output.bank),

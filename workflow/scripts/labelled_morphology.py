@@ -22,7 +22,9 @@ with job(snakemake.log[0], snakemake.threads):
         files,
         None,
         side=settings["labelled_px"],
-        stain=source_and_target("labelled_cells", settings["stain"], stains),
+        stain=source_and_target(
+            "labelled_cells", settings["stain"], stains, per=settings["stain_per"]
+        ),
     )
     masks = map(partial(segment, **segmentation), images)
     write_bank(

@@ -16,7 +16,8 @@ NAMES = {"competition": "patients' cells", "labelled_cells": "labelled cells"}
 
 with job(snakemake.log[0], snakemake.threads):
     stains = json.loads(Path(snakemake.input.stain).read_text())
-    side, moving = snakemake.params.settings["labelled_px"], snakemake.params.settings["stain"]
+    settings = snakemake.params.settings
+    side, moving, per = (settings[key] for key in ("labelled_px", "stain", "stain_per"))
     cells = read_cells(snakemake.input.cells)
     labelled = read_table(snakemake.input.table)
     theirs = cells.loc[cells["patient"].isin(stains["patients"]), "path"].tolist()
@@ -30,7 +31,7 @@ with job(snakemake.log[0], snakemake.threads):
     rows = []
     for name, stain in (
         (moved, None),
-        (moved, source_and_target(moved, moving, stains)),
+        (moved, source_and_target(moved, moving, stains, per=per)),
         (still, None),
     ):
         root, paths = sources[name]

@@ -28,7 +28,8 @@ class ImageFiles:
     size: side in pixels that every file must have; None accepts any.
     crop: side in pixels of the central square that is kept; None keeps all.
     side: side in pixels that the image is then resized to; None leaves it.
-    stain: source and target of stain normalisation, the last step; None leaves it out.
+    stain: source and target of stain normalisation, the last step; source None takes that of each
+    image; None leaves the step out.
     Memory holds only the images of one access.
     """
 
@@ -37,7 +38,7 @@ class ImageFiles:
     size: int | None
     crop: int | None = None
     side: int | None = None
-    stain: tuple[Stain, Stain] | None = None
+    stain: tuple[Stain | None, Stain] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)

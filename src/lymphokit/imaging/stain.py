@@ -6,7 +6,7 @@ follows without opening an image again.
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,27 +61,44 @@ def moments(image: Pixels) -> NDArray[np.float64]:
     return np.stack([levels.mean(axis=0), np.square(levels).mean(axis=0)])
 
 
-def normalise_stain(image: Pixels, source: Stain, target: Stain) -> Pixels:
+def normalise_stain(image: Pixels, source: Stain | None, target: Stain) -> Pixels:
     """An image (h, w, 3) of the stain `source` with the stain `target`.
 
-    x -> m1 + s1 (x - m0) / s0 in each channel, rounded and clipped to [0, 255].
+    x -> m1 + s1 (x - m0) / s0 in each channel, rounded and clipped to [0, 255]. With None for the
+    source, m0 and s0 are those of this image alone; a channel of one level becomes m1.
     Source: report 4.4.1.
+    Departs: the report does not state whether m0 and s0 are of one image or of all; with a source,
+    they are of all pixels of a set of images, so that cells keep their differences.
     """
+    source = _stain_of(image) if source is None else source
     levels = np.arange(256)[:, None]  # all that uint8 can hold: a lookup table is the whole map
     mapped = np.array(target.mean) + np.array(target.std) * (levels - source.mean) / source.std
     table = np.clip(np.rint(mapped), 0, 255).astype(np.uint8)  # (256, 3)
     return np.stack([table[image[..., channel], channel] for channel in range(3)], axis=-1)
 
 
+def _stain_of(image: Pixels) -> Stain:
+    """The stain of one image; a channel of one level has deviation 1, so that it can be scaled."""
+    mean, square = moments(image)
+    std = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return Stain(tuple(mean.tolist()), tuple(np.where(std > 0, std, 1.0).tolist()))
+
+
 def source_and_target(
-    dataset: str, normalised: str, stains: dict[str, dict[str, Any]]
-) -> tuple[Stain, Stain] | None:
+    dataset: str,
+    normalised: str,
+    stains: dict[str, dict[str, Any]],
+    *,
+    per: Literal["cohort", "image"] = "cohort",
+) -> tuple[Stain | None, Stain] | None:
     """Source and target stain for the images of a dataset; None if they stay as they are.
 
     dataset, `competition` or `labelled_cells`; normalised: the dataset that is normalised to the
-    other, or `none`; stains: of both datasets, as `as_dict` gives them.
+    other, or `none`; stains: of both datasets, as `as_dict` gives them; per: `cohort` takes one
+    source for all images of the dataset, `image` (source None) that of each image.
     """
     if dataset != normalised:
         return None
     other = next(name for name in _DATASETS if name != dataset)
-    return Stain.from_dict(stains[dataset]), Stain.from_dict(stains[other])
+    source = Stain.from_dict(stains[dataset]) if per == "cohort" else None
+    return source, Stain.from_dict(stains[other])

@@ -97,9 +97,9 @@ def open_learner(inputs: LearnerInputs) -> NetworkLearner:
     table, cells = read_table(files["table"]), read_table(files["cells"])
     home = Path(json.loads(Path(files["about"]).read_text())["home"])
     stains = json.loads(Path(files["stain"]).read_text())
-    side, moving = settings["labelled_px"], settings["stain"]
-    cohort_stain = source_and_target("competition", moving, stains)
-    labelled_stain = source_and_target("labelled_cells", moving, stains)
+    side, moving, per = (settings[key] for key in ("labelled_px", "stain", "stain_per"))
+    cohort_stain = source_and_target("competition", moving, stains, per=per)
+    labelled_stain = source_and_target("labelled_cells", moving, stains, per=per)
     raw, paths = Path(files["raw"]), cells["path"].tolist()
     return NetworkLearner(
         load_backbone(**inputs.trunk, seed=inputs.seed),
