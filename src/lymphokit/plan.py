@@ -1,4 +1,4 @@
-"""What a run does for a configuration and a cohort; the Snakefiles only read it.
+"""The plan of a run for a configuration and a cohort; the Snakefiles only read it.
 
 The plan is made once, before any job: which data is used, which models run, which of them enter
 the blends and the choices, which rest and why, and where the files of each are.
@@ -29,7 +29,7 @@ NOT_IN_SUBMISSION = (
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, decided.
+    """All decisions about a run.
 
     settings: the checked configuration as plain values. source: the raw data. labelled_cells and
     blood_cells: folders of single cells, None where there is none. approaches: names of all models
@@ -57,7 +57,7 @@ class Plan:
 
     @property
     def raw(self) -> str:
-        """The folder of raw data: the download itself, or what is made or unpacked of it."""
+        """The folder of raw data: the download, or the folder simulated or unpacked by this run."""
         if self.source.source is None or self.source.is_zip:
             return f"results/{self.cohort}/raw"
         return str(self.source.source)
@@ -130,7 +130,7 @@ class Plan:
 
     @property
     def _named(self) -> list[str]:
-        """What the submission and the comparisons name, which may be a model or a blend."""
+        """The submitted column and the reference of comparisons, each a model or a blend."""
         return [self.settings["submission"]["blend"], self.settings["comparison"]["reference"]]
 
     @property
@@ -242,7 +242,7 @@ class Plan:
         return {"name": backbone["timm"], **{key: backbone[key] for key in ("weights", "sha256")}}
 
     def blood_cell_backbone(self) -> dict[str, Any]:
-        """The settings of the backbone trained on blood cells: those of its start, new weights."""
+        """The settings of the backbone trained on blood cells: its start with new weights."""
         weights = f"results/{self.cohort}/features/{config.BLOOD_BANK}.safetensors"
         start = self.settings["backbones"][self.settings["blood_cells"]["network"]]
         return {**start, "weights": weights, "sha256": None}
@@ -395,7 +395,7 @@ def make_plan(
     """Check the settings and the data, and decide what runs.
 
     settings: the merged configuration; source: the raw data; order: names of models in the order
-    in which they are to stand, for Snakemake merges overlays in front; root: the working folder.
+    of config.yaml, since Snakemake puts an overlay's models in front; root: the working folder.
     Raises ConfigError and CohortError with every fault found.
     """
     checked = resolve_auto(config.validate(settings), has_gpu())
@@ -433,7 +433,7 @@ def make_plan(
 def resolve_auto(checked: Mapping[str, Any], gpu: bool) -> dict[str, Any]:
     """The settings with `auto` replaced by what suits the machine.
 
-    Whole networks are trained on a GPU alone: VGG19 at 725 trainings of all folds and rounds takes
+    Whole networks are trained only on a GPU: VGG19 at 725 trainings of all folds and rounds takes
     days without one. A frozen trunk needs the stain of the labelled cells moved, see config.yaml.
     """
     resolved = dict(checked)
@@ -449,7 +449,7 @@ def resolve_auto(checked: Mapping[str, Any], gpu: bool) -> dict[str, Any]:
 
 @cache
 def has_gpu() -> bool:
-    """Whether CUDA finds a device, asked of its driver: importing torch would take seconds."""
+    """Whether the CUDA driver finds a device; importing torch for this would take seconds."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -465,7 +465,7 @@ def has_gpu() -> bool:
 def _resting_banks(
     checked: Mapping[str, Any], source: raw.RawChoice, labelled: Path | None, blood: Path | None
 ) -> dict[str, str]:
-    """Why each bank that cannot be made cannot: no cells to learn from, or no weights."""
+    """The reason for each bank that cannot be made: no cells to learn from, or no weights."""
     reasons = {
         **dict.fromkeys(config.LABELLED_BANKS if labelled is None else (), "no labelled cells"),
         **dict.fromkeys((config.BLOOD_BANK,) if blood is None else (), "no blood cells"),

@@ -1,4 +1,4 @@
-# What every chapter reads: the plan of this run, and functions from wildcards to files.
+# Shared by all rule files: the plan of this run, and functions from wildcards to files.
 
 from pathlib import Path
 
@@ -34,15 +34,17 @@ try:
 except LymphokitError as error:
     raise WorkflowError(str(error))
 
+# From here on `config` holds the checked settings, with `auto` replaced.
 config = PLAN.settings
 COHORT = PLAN.cohort
 FOLDS = PLAN.folds
 
+# Every job parses this file again; only the main process prints the plan.
 if workflow.is_main_process:
     for line in PLAN.messages:
         say(line)
     if not workflow.dryrun:
-        take_over(Path.cwd())
+        take_over(Path.cwd())  # the lock of a killed run on this host
 
 
 wildcard_constraints:
@@ -66,7 +68,7 @@ def any_of(names):
 
 
 def bank_of(wildcards, fold=None):
-    """The files of the bank that the model in the path reads in a fold, by default the one in the path."""
+    """The files of the bank that the model of the path reads in a fold, by default the path's."""
     files = PLAN.bank_files(wildcards.model, fold or wildcards.fold)
     return [f"results/{wildcards.cohort}/{file}" for file in files]
 
