@@ -19,6 +19,8 @@ class Projection:
     seed: of the randomised decomposition, used where few components are wanted.
     With neither scale nor pca, cells stay as they are.
     Source: report 5.1.1 and 5.2.2 c.
+    Departs: with scale, the PCA of 5.1.1 works on standardised features; the report has a scaler
+    before the PCA in 5.2.2 c alone.
     """
 
     def __init__(self, *, scale: bool, pca: int | None, seed: int) -> None:

@@ -72,7 +72,10 @@ class EndToEndNetwork:
     (epochs, 2): classification (nan while frozen) and reconstruction.
     Source: report 5.2.2 d, both losses cross-entropies.
     Departs: cells are sampled; a step may hold more than one bag, for batch normalisation, and its
-    statistics are recomputed over all training cells after training.
+    statistics are recomputed over all training cells after training. The report does not name the
+    loss of the second phase of `two_phase`; here the frozen classifier passes on the gradient of
+    the classification loss as well, so that the encoder learns what the label needs. Both phases
+    alternate in every step. The classifier reads latents of cells without a scaler or PCA.
     """
 
     autoencoder_: Autoencoder

@@ -44,6 +44,8 @@ class Vote:
     ties by AUC, then by the order given. The probability is the share of votes. The number of
     voters is odd: the largest odd number up to `best` and the number of models.
     Source: report section 6, "the best 5 solutions ... voting".
+    Departs: the report does not give its ranking; five of its solutions may be variants of one
+    approach, and here each model has one vote.
     """
 
     def __init__(self, *, models: Sequence[str], best: int, rule: Rule) -> None:

@@ -173,8 +173,8 @@ def fine_tune(
     Raises ValueError unless every label from 0 to the highest occurs, at least two, and each cell
     has one; LymphokitError where the loss or a score of a validation cell is not finite.
     Source: report 3.4.2 (Adam, eight classes) and 4.3 (SGD, two). Departs: settings of SGD, which
-    the report does not give, and flips. The dropout of torchvision's VGG19 is off by default in
-    timm's.
+    the report does not give; flips, which it has in 5.2.2 d alone. The dropout of torchvision's
+    VGG19 is off by default in timm's.
     """
     n_classes = _count_classes(labels)
     if len(cells) != len(labels):

@@ -75,8 +75,9 @@ def train_autoencoder(
     settings, images and `code` (a digest of the training code); the weights then equal, byte for
     byte, those of an uninterrupted run. The caller deletes it once the weights are saved.
     Fitted on: every image of the cohort, including those of test patients, as in the report.
-    Source: report 3.4.1: Adam, 5 epochs, 1e-3. The report does not name the loss; it is the mean
-    squared error, by which reconstructions are assessed.
+    Source: report 3.4.1: Adam, 5 epochs, 1e-3.
+    Departs: the loss is the mean squared error, by which reconstructions are assessed; 3.4.1 names
+    none, and 5.2.2 d takes the cross-entropy. Flips, which the report has in 5.2.2 d alone.
     """
     settings = {
         "latent": latent,

@@ -68,7 +68,8 @@ def normalise_stain(image: Pixels, source: Stain | None, target: Stain) -> Pixel
     source, m0 and s0 are those of this image alone; a channel of one level becomes m1.
     Source: report 4.4.1.
     Departs: the report does not state whether m0 and s0 are of one image or of all; with a source,
-    they are of all pixels of a set of images, so that cells keep their differences.
+    they are of all pixels of a set of images, so that cells keep their differences. The set is
+    that of the training patients of a fold and not of all patients.
     """
     source = _stain_of(image) if source is None else source
     levels = np.arange(256)[:, None]  # all that uint8 can hold: a lookup table is the whole map

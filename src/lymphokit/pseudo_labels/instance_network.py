@@ -28,6 +28,8 @@ def instance_probabilities(
     cells, patients, fold: the rows of cells.csv, patients.csv and, for this fold, folds.csv.
     Fitted on: all cells of the training patients, or of those outside the cell's inner fold.
     Source: report, appendix, "Naive Instance-Level deep MIL".
+    Departs: optimizer, epochs and flips of the training, of which the appendix gives none; cells of
+    a patient are scored by a network that was not trained on that patient.
     """
     inner_of = inner_folds_of(cells, fold)
     number = int(fold["fold"].iloc[0])

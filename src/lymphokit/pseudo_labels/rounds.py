@@ -8,6 +8,7 @@ trains on the added cells alone.
 A fold does this once per training subset: once on all training patients, for validation and test
 patients, and once without each inner fold, for the patients of that inner fold. So the network
 that scores a cell was never trained on its patient, nor selected cells with its patient's label.
+Departs: the report trains one sequence of networks on all labelled patients.
 """
 
 from collections.abc import Sequence
