@@ -168,3 +168,18 @@ def test_memory_of_training_does_not_change_what_prediction_sees(
     whole = model.predict_proba(bags, clinical)
     monkeypatch.setattr("lymphokit.deep_mil.end_to_end_network._CHUNK_CELLS", 3)
     np.testing.assert_allclose(model.predict_proba(bags, clinical), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("scheme", ["joint", "two_phase"])
+@pytest.mark.parametrize(("n", "batch_bags"), [(6, 1), (5, 4), (6, 4)])
+def test_one_image_a_bag_is_enough_at_any_batch_size(scheme: str, n: int, batch_bags: int) -> None:
+    bags, labels, clinical = cohort(n, 0)
+    single = Bags.pack([bags.instances[bags.cells_of([bag])[:1]] for bag in range(n)], bags.ids)
+    model = network(scheme=scheme, epochs=3, batch_bags=batch_bags).fit(single, labels, clinical)
+    probability = model.predict_proba(single, clinical)
+    assert np.isfinite(probability).all()
+    np.testing.assert_allclose(
+        model.predict_proba(Bags.pack([single.instances[:1]], ["P0"]), clinical.take([0])),
+        probability[:1],
+        rtol=1e-4,
+    )

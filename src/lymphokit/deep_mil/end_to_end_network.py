@@ -24,6 +24,7 @@ from lymphokit.features.training_steps import random_flips
 from lymphokit.imaging.pixels import SIDE
 
 _CHUNK_CELLS = 128  # encoded at once outside training
+_STRIDE = 16  # pixels of a side behind one number of the latent grid
 _LOGIT_EPS = 1e-3  # the mean colour is clamped to [eps, 1 - eps]: its logit stays finite
 
 
@@ -161,10 +162,11 @@ class EndToEndNetwork:
         self, epoch: int, patients: _Patients, optimizers: Sequence[torch.optim.Adam]
     ) -> tuple[float, float]:
         """One pass over all bags; the mean losses of its steps."""
-        self.autoencoder_.train()
         self.classifier_.train()
         losses = []
         for batch in self._batches(epoch, patients):
+            # A single image whose latent is 1x1 has no variance: it takes the running statistics.
+            self.autoencoder_.train(len(batch.images) > 1 or self.settings.side > _STRIDE)
             if self.settings.scheme == "joint":
                 losses.append(self._step_both(batch, optimizers[0]))
             elif epoch < self.settings.frozen_epochs:
