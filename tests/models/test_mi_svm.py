@@ -400,6 +400,32 @@ def test_the_package_works_with_the_settings_of_the_configuration(
     assert roc_auc_score(fresh.labels, theirs.decision_function(fresh.bags)) > 0.9
 
 
+class OneByOne(Original):
+    """The original in one module of another name; it shows its errors."""
+
+    def predict(self, bags: list[np.ndarray]) -> np.ndarray:
+        highest = [np.asmatrix(bag).sum(axis=1).max(axis=0) for bag in bags]  # 1x1 matrices
+        return np.array([float(score) for score in highest]) + float(np.asmatrix([[0.5]]))
+
+
+def test_the_class_may_come_from_a_module_of_another_name(
+    model: Callable[..., MiSvm], original: type[Original], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["misvm"], "MISVM", OneByOne)
+    theirs = fitted(model(backend="misvm"), patients(10, seed=0))
+    np.testing.assert_allclose(theirs.weights_, np.ones(8))
+    assert theirs.bias_ == 0.5
+    assert "float" not in globals()
+
+
+def test_another_package_of_this_name_is_refused(
+    model: Callable[..., MiSvm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "misvm", ModuleType("misvm"))
+    with pytest.raises(ConfigError, match=r"MISVM.*pip install .*backend: exact"):
+        fitted(model(backend="misvm"), patients(10, seed=0))
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_nothing_outlasts_a_call(
     model: Callable[..., MiSvm],

@@ -57,16 +57,15 @@ def fit_misvm(
     message names the package's error.
     """
     package = require_misvm()
-    model = package.MISVM(
-        kernel="linear", C=C, scale_C=scale_C, max_iters=max_iters, restarts=restarts, verbose=True
-    )
+    options = {"C": C, "scale_C": scale_C, "max_iters": max_iters, "restarts": restarts}
     cells_of_bags = np.split(np.asarray(bags.instances, dtype=np.float64), bags.offsets[1:-1])
     n_features = bags.instances.shape[1]
     probes = [*np.zeros((1, 1, n_features)), *np.eye(n_features)[:, None, :]]
     printed = StringIO()
-    # Only with verbose=True does the package print the errors that it catches.
     with _ONE_AT_A_TIME, _matrix_floats(package), redirect_stdout(printed):
         try:
+            # Only with verbose=True does the package print the errors that it catches.
+            model = package.MISVM(kernel="linear", verbose=True, **options)
             model.fit(cells_of_bags, np.where(labels == 1, 1.0, -1.0))
             scores = np.asarray(model.predict(probes), dtype=np.float64).ravel()
         except _FAILURES as error:
@@ -80,7 +79,9 @@ def fit_misvm(
 def require_misvm() -> ModuleType:
     """The package misvm. Raises ConfigError, with the remedy, where it cannot be imported."""
     try:
-        return import_module("misvm")
+        package = import_module("misvm")
+        _ = package.MISVM.fit, package.MISVM.predict  # another package may have this name
+        return package
     except (ImportError, AttributeError) as error:  # AttributeError: a name that NumPy removed
         raise ConfigError(
             f"backend: misvm needs the package misvm ({type(error).__name__}: {error}): "
@@ -113,11 +114,12 @@ def _matrix_floats(package: ModuleType) -> Iterator[None]:
         for name, module in sys.modules.items()
         if module is not None and (name == package.__name__ or name.startswith(prefix))
     ]
-    # The class may come from a module of another name.
-    fit = getattr(package.MISVM.fit, "__globals__", None)
     namespaces: list[MutableMapping[str, Any]] = [*map(vars, modules)]
-    if fit is not None and all(fit is not namespace for namespace in namespaces):
-        namespaces.append(fit)
+    # The class may come from a module of another name.
+    for method in (package.MISVM.fit, package.MISVM.predict):
+        names = getattr(method, "__globals__", {})
+        if all(names is not each for each in namespaces):
+            namespaces.append(names)
     changed = [namespace for namespace in namespaces if "float" not in namespace]
     for namespace in changed:
         namespace["float"] = _MatrixFloat
