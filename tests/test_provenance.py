@@ -1,5 +1,7 @@
 """Digests change with the meaning of the code and with nothing else."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,11 +55,61 @@ def test_a_missing_module_is_an_error(package: Path) -> None:
         digest(package, "lymphokit.gone")
 
 
-def test_a_folder_digest_sees_a_changed_file(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1")
-    before = provenance.folder_digest(tmp_path)
-    (tmp_path / "a").write_text("22")
-    assert provenance.folder_digest(tmp_path) != before
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """A folder with a file, a link to a file, a link to a folder, a link without a target."""
+    store = tmp_path / "store"
+    (store / "P1").mkdir(parents=True)
+    for name in ("P1/1.jpg", "2.jpg"):
+        (store / name).write_text("one")
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    (folder / "3.jpg").write_text("one")
+    (folder / "2.jpg").symlink_to(store / "2.jpg")
+    (folder / "P1").symlink_to(store / "P1")
+    (folder / "later").symlink_to(store / "later")
+    (folder / "loop").symlink_to(folder)
+    return folder
+
+
+def replace_keeping_size_and_date(file: Path) -> None:
+    status = file.stat()
+    file.write_text("two")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a file": lambda raw: replace_keeping_size_and_date(raw / "3.jpg"),
+    "the target of a link": lambda raw: replace_keeping_size_and_date(raw.parent / "store/2.jpg"),
+    "a file in a linked folder": lambda raw: replace_keeping_size_and_date(
+        raw.parent / "store/P1/1.jpg"
+    ),
+    "a name": lambda raw: (raw / "3.jpg").rename(raw / "4.jpg"),
+    "a new file in a linked folder": lambda raw: (raw / "P1/2.jpg").write_text("one"),
+    "a target that was missing": lambda raw: (raw.parent / "store/later").write_text("one"),
+    "a target that goes": lambda raw: (raw.parent / "store/2.jpg").unlink(),
+    "an empty folder": lambda raw: (raw / "P2").mkdir(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_a_folder_digest_sees_every_change_through_links(
+    raw: Path, change: Callable[[Path], object]
+) -> None:
+    before = provenance.folder_digest(raw)
+    change(raw)
+    assert provenance.folder_digest(raw) != before
+
+
+def test_new_dates_and_ignored_files_do_not_change_a_folder_digest(raw: Path) -> None:
+    def digest() -> str:
+        return provenance.folder_digest(raw, ignored=lambda name: name.startswith("."))
+
+    before = digest()
+    os.utime(raw / "3.jpg", (1.0, 1.0))
+    os.utime(raw / "2.jpg", (1.0, 1.0))
+    (raw / ".DS_Store").write_text("hidden")
+    assert digest() == before
 
 
 def test_the_order_of_keys_does_not_change_a_settings_digest() -> None:

@@ -63,6 +63,39 @@ def test_a_lock_without_a_note_stays(folder: Path) -> None:
     assert is_locked(folder)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"\xff", b"[]", b"null", b"3", b"{}", b'{"host": "x", "pid": 1}'),
+        *(b'{"host": "x", "pid": "many", "started": 0}', b'{"host": 1, "pid": [], "started": {}}'),
+        b'{"host": "x", "pid": null, "started": 0.0}',
+    ],
+)
+def test_a_damaged_note_leaves_the_lock_and_says_what_to_type(
+    folder: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / ".snakemake" / "lymphokit_run.json").write_bytes(content)
+    take_over(folder)
+    assert is_locked(folder)
+    printed = capsys.readouterr()
+    assert "snakemake --unlock" in printed.out + printed.err
+
+
+def test_after_unlocking_a_damaged_note_is_replaced(folder: Path) -> None:
+    damaged = folder / ".snakemake" / "lymphokit_run.json"
+    damaged.write_bytes(b"")
+    (folder / ".snakemake" / "locks" / "0.output.lock").unlink()
+    take_over(folder)
+    assert json.loads(damaged.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 2**70])
+def test_a_number_that_no_process_can_have_is_gone(folder: Path, pid: int) -> None:
+    note(folder, host=socket.gethostname(), pid=pid, started=0.0)
+    take_over(folder)
+    assert not is_locked(folder)
+
+
 def test_a_job_ends_when_its_run_is_killed(tmp_path: Path) -> None:
     """A process named snakemake starts a job and is killed; the job must not live on."""
     job = "from lymphokit.resume import end_with_run; import time; end_with_run(); time.sleep(60)"

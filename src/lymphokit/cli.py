@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from lymphokit.errors import LymphokitError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lymphokit.config import Config
+    from lymphokit.config import CohortSettings, Config
 
 OUT = Console(width=None if sys.stdout.isatty() else 120)  # in a pipe, wide enough for tables
 ERR = Console(stderr=True)
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     check = commands.add_parser("check", help="check the tables, folders and images of a download")
-    check.add_argument("raw", type=Path, help="folder in the layout of the Kaggle download")
+    check.add_argument("raw", help="folder or zip in the layout of the Kaggle download")
     check.add_argument("--config", type=Path, default=Path("config.yaml"))
     check.set_defaults(run=_check)
 
@@ -99,7 +100,7 @@ def _share(text: str) -> float:
 def _read_config(path: Path) -> "Config":
     from lymphokit import config
 
-    if not path.exists():
+    if not path.is_file():
         raise LymphokitError(f"no file {path}: run in lymphokit's folder, or give --config")
     return config.check(config.read_yaml(path))
 
@@ -122,11 +123,23 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
 
 
 def _check(options: argparse.Namespace) -> int:
-    from lymphokit.imaging.check import check_cohort
+    from lymphokit.cohort.raw import locate_download, unpack
 
     settings = _read_config(options.config).cohort
+    source = locate_download(options.raw, Path())
+    if source.is_dir():
+        return _check_folder(source, settings)
+    with tempfile.TemporaryDirectory(prefix="lymphokit-") as folder:
+        unpacked = Path(folder) / source.stem
+        unpack(source, unpacked)
+        return _check_folder(unpacked, settings)
+
+
+def _check_folder(folder: Path, settings: "CohortSettings") -> int:
+    from lymphokit.imaging.check import check_cohort
+
     cohort = check_cohort(
-        options.raw,
+        folder,
         image_size=settings.image_size,
         reference_date=settings.reference_date,
         on_error=settings.on_error,

@@ -1,10 +1,46 @@
-"""Write files whole: a reader, or a process killed meanwhile, never leaves or sees half a file."""
+"""Paths that people write, and files written whole.
+
+A reader, or a process killed meanwhile, never leaves or sees half a file.
+"""
 
 import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+from lymphokit.errors import ConfigError
+
+
+def user_path(text: str, key: str) -> Path:
+    """The path in a setting, with `~` replaced by the home folder.
+
+    Raises ConfigError, naming the setting by its `key`, for the home of an unknown user, and for a
+    path that the file system cannot hold: too long, or with a null character.
+    """
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except RuntimeError as error:  # of expanduser
+        raise ConfigError(f"{key}: {text!r} starts with the home of an unknown user") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{key}: {text!r} is no path here: {reason}") from error
+    return path
+
+
+def input_path(text: str, key: str) -> Path:
+    """The path of an input of the workflow; see `user_path`.
+
+    Raises ConfigError for braces too: Snakemake would take them for a wildcard.
+    """
+    path = user_path(text, key)
+    if set("{}") & set(text):
+        raise ConfigError(
+            f"{key}: {text!r} has braces, which Snakemake takes for a wildcard: rename the folder, "
+            "or make a link to it without braces and name the link"
+        )
+    return path
 
 
 def write_json(path: Path, content: Any) -> None:

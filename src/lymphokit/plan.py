@@ -15,6 +15,7 @@ from typing import Any
 import lymphokit
 from lymphokit import config
 from lymphokit.cohort import blood_cells, labelled_cells, raw
+from lymphokit.digest_cache import shared
 from lymphokit.errors import ConfigError
 from lymphokit.features.weights import find_file, missing_weights
 from lymphokit.models.registry import Kind, kind_of
@@ -231,10 +232,14 @@ class Plan:
         """The settings of a backbone, its file of weights resolved.
 
         A file is looked for here, in data/weights, and in a folder `weights` beside the raw data.
+        Its sha256 is part of the settings, so that another file of the same name reruns its users.
         """
         backbone = dict(self.settings["backbones"][name])
         file = find_file(backbone["weights"], _weight_folders(self.source))
-        return {**backbone, "weights": str(file) if file else backbone["weights"]}
+        if file is None:
+            return backbone
+        sha256 = backbone["sha256"] or shared().sha256(file)
+        return {**backbone, "weights": str(file), "sha256": sha256}
 
     def trunk(self, name: str) -> dict[str, Any]:
         """The arguments of `load_backbone`, except the seed, for a backbone of config.yaml."""

@@ -8,10 +8,12 @@ import ast
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from lymphokit.folders import entries_below
 
 PACKAGE = "lymphokit"
 SOURCE = Path(__file__).parents[1]
@@ -114,15 +116,29 @@ def _is_docstring(node: ast.stmt) -> bool:
     )
 
 
-def folder_digest(folder: Path) -> str:
-    """Short digest of the names, sizes and modification times of all files below a folder.
+def folder_digest(
+    folder: Path,
+    sha256: Callable[[Path], str] = file_sha256,
+    ignored: Callable[[str], bool] = lambda _: False,
+) -> str:
+    """Short digest of the names and contents of all files below a folder, links followed.
 
-    Opens no file, so it is fast enough for the start of every run.
+    sha256: gives the digest of a file, such as that of a `DigestCache`; ignored: whether a file or
+    folder of this name is left out. Dates do not count. A link without a target raises nothing
+    here: the check of the folder names it.
     """
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        status = path.stat()
-        if path.is_file():
-            line = f"{path.relative_to(folder)}\0{status.st_size}\0{status.st_mtime_ns}\n"
-            digest.update(line.encode())
+    for entry in entries_below(folder, ignored):
+        content = _content(entry.path, sha256) if entry.kind == "file" else entry.finding
+        line = f"{entry.name}\0{entry.kind}\0{content}\n"
+        digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()[:_SHORT]
+
+
+def _content(path: Path, sha256: Callable[[Path], str]) -> str:
+    if not path.is_file():  # a pipe or socket, which would block its reader
+        return "not a file"
+    try:
+        return sha256(path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"

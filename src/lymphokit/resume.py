@@ -9,10 +9,12 @@ import json
 import os
 import socket
 import threading
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from lymphokit.files import write_json
 from lymphokit.progress import say
 
 _RUN = Path(".snakemake") / "lymphokit_run.json"
@@ -23,33 +25,55 @@ _POLL_SECONDS = 1.0
 def take_over(folder: Path) -> None:
     """Release the lock of a killed run in `folder`, and note this process as its run.
 
-    The lock of a run that is alive, or on another host, stays; Snakemake then reports it.
+    The lock of a run that is alive, or on another host, stays; Snakemake then reports it. So does
+    a lock whose run is unknown, because its note is missing or damaged.
     """
     note = folder / _RUN
     locked = any((folder / _LOCKS).glob("*.lock"))
-    if locked and not _is_gone(note):
-        return
     if locked:
+        run = _noted(note)
+        if run is None:
+            say(
+                f"this folder is locked, and the run is unknown: {_RUN} is missing or damaged. If "
+                "no other run is active here, type `snakemake --unlock`, then start again"
+            )
+        if run is None or not _is_gone(run):
+            return
         for lock in (folder / _LOCKS).glob("*.lock"):
             lock.unlink(missing_ok=True)
         say("the last run here was killed: its lock is released, and this run continues it")
     note.parent.mkdir(exist_ok=True)
     process = psutil.Process()
-    run = {"host": socket.gethostname(), "pid": process.pid, "started": process.create_time()}
-    note.write_text(json.dumps(run))
+    run = _Run(socket.gethostname(), process.pid, process.create_time())
+    write_json(note, asdict(run))  # whole or not at all, whenever the power fails
 
 
-def _is_gone(note: Path) -> bool:
-    """Check whether the run of this note was on this host and has ended."""
-    if not note.exists():
-        return False
-    run = json.loads(note.read_text())
-    if run["host"] != socket.gethostname():
+@dataclass(frozen=True)
+class _Run:
+    """The process of a run: its host, its number, and when it started, in seconds since 1970."""
+
+    host: str
+    pid: int
+    started: float
+
+
+def _noted(note: Path) -> _Run | None:
+    """The run of a note; None where the note is missing or damaged."""
+    try:
+        run = json.loads(note.read_text(encoding="utf-8"))
+        return _Run(str(run["host"]), int(run["pid"]), float(run["started"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_gone(run: _Run) -> bool:
+    """Check whether this run was on this host and has ended."""
+    if run.host != socket.gethostname():
         return False
     try:
         # Another start time: the number now belongs to another process.
-        return bool(psutil.Process(run["pid"]).create_time() != run["started"])
-    except psutil.NoSuchProcess:
+        return bool(psutil.Process(run.pid).create_time() != run.started)
+    except (psutil.NoSuchProcess, ValueError, OverflowError):  # or no number of a process
         return True
 
 

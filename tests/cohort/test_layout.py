@@ -78,3 +78,21 @@ def test_natural_order_forgets_the_order_of_its_input(names: list[str]) -> None:
 
 def test_two_comes_before_ten() -> None:
     assert natural_order(["P10", "P2", "P1"], str) == ["P1", "P2", "P10"]
+
+
+@pytest.mark.parametrize("place", ["notes.txt", "extra", "testset/lists", "trainset/P1/deep/x.jpg"])
+@pytest.mark.parametrize("wrapper", ["", "inside"])
+def test_a_link_without_a_target_is_a_fault_wherever_it_lies(
+    tmp_path: Path, place: str, wrapper: str
+) -> None:
+    home = lay_out(tmp_path / wrapper) if wrapper else lay_out(tmp_path)
+    link = home / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("gone")
+    faults = [fault for fault in read_layout(tmp_path).faults if "gone" in fault.finding]
+    assert [fault.patient for fault in faults] == [place]
+
+
+def test_a_system_file_that_is_a_broken_link_is_ignored(tmp_path: Path) -> None:
+    (lay_out(tmp_path) / ".#notes").symlink_to("gone")
+    assert read_layout(tmp_path).faults == ()

@@ -17,6 +17,9 @@ from lymphokit.cohort.raw import (
     claim,
     find_home,
     locate,
+    locate_cells,
+    record_table,
+    table_digest,
     tables_among,
 )
 from lymphokit.errors import CohortError, ConfigError
@@ -94,6 +97,39 @@ def test_a_path_to_no_data_is_an_error_that_names_where_it_was_looked_for(
     assert "auto, demo, or the path" in str(error.value)
 
 
+BAD_PATHS = ["a{b}c", "{cohort}", "open{", "~nobody-of-this-name/x", "x" * 300, "null\0character"]
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+def test_a_path_that_the_workflow_cannot_use_is_refused_by_the_name_of_its_setting(
+    tmp_path: Path, path: str
+) -> None:
+    if "{" in path:
+        folder(tmp_path / path)
+    choice = RawChoice("lyon", tmp_path, False, "")
+    with pytest.raises(ConfigError, match="raw: "):
+        locate(path, tmp_path)
+    with pytest.raises(ConfigError, match="labelled_cells: "):
+        locate_cells(path, choice, tmp_path, key="labelled_cells", published="x", simulated="x")
+
+
+def test_a_home_folder_is_followed_in_every_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    home = folder(tmp_path / "lyon")
+    choice = locate("~/lyon", Path("/elsewhere"))
+    assert choice.source == home
+    cells = locate_cells("~/lyon", choice, Path("/x"), key="k", published="x", simulated="x")
+    assert cells == home
+
+
+def test_a_link_without_a_target_is_named_with_its_target(tmp_path: Path) -> None:
+    (tmp_path / "lyon").symlink_to(tmp_path / "gone")
+    with pytest.raises(ConfigError, match="gone"):
+        locate("lyon", tmp_path)
+
+
 def test_raw_imports_neither_pandas_nor_numpy() -> None:
     code = (
         "import sys, lymphokit.cohort.raw; "
@@ -102,23 +138,45 @@ def test_raw_imports_neither_pandas_nor_numpy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(SOURCE)})
 
 
-def test_a_claim_records_the_source_and_is_written_once(tmp_path: Path) -> None:
-    choice = locate(str(folder(tmp_path / "lyon")), tmp_path)
+def read(raw: Path, results: Path) -> Path:
+    """What the rule `check` does once it has read the table; the record."""
+    record = results / "lyon" / "source.json"
+    (record.parent / "cohort").mkdir(exist_ok=True)
+    record_table(record, table_digest(raw))
+    return record
+
+
+def test_a_claim_records_the_source_once_and_the_table_when_it_was_read(tmp_path: Path) -> None:
+    raw = folder(tmp_path / "lyon")
+    choice = locate(str(raw), tmp_path)
     claim(choice, tmp_path / "results")
     record = tmp_path / "results" / "lyon" / "source.json"
-    known = json.loads(record.read_text())
-    assert known["path"] == str(tmp_path / "lyon")
-    assert len(known["sha256"]) == 64
+    assert json.loads(record.read_text()) == {"path": str(raw), "sha256": None}
+    assert [path.name for path in record.parent.iterdir()] == ["source.json"]
+    read(raw, tmp_path / "results")
+    assert len(json.loads(record.read_text())["sha256"]) == 64
     before = record.stat().st_mtime_ns, record.stat().st_ino
     claim(choice, tmp_path / "results")
+    read(raw, tmp_path / "results")
     assert (record.stat().st_mtime_ns, record.stat().st_ino) == before
-    assert [path.name for path in record.parent.iterdir()] == ["source.json"]
+
+
+def test_a_table_that_no_run_has_read_is_not_recorded(tmp_path: Path) -> None:
+    raw, results = folder(tmp_path / "lyon"), tmp_path / "results"
+    claim(locate(str(raw), tmp_path), results)
+    record = read(raw, results)
+    before = record.read_bytes()
+    (raw / TABLE).write_text("corrected")
+    claim(locate(str(raw), tmp_path), results)
+    assert record.read_bytes() == before
+    read(raw, results)
+    assert json.loads(record.read_text())["sha256"] == table_digest(raw)
 
 
 def test_another_cohort_of_the_same_name_is_refused_and_both_are_named(tmp_path: Path) -> None:
     first, second = folder(tmp_path / "a" / "lyon"), folder(tmp_path / "b" / "lyon", "two")
     claim(locate(str(first), tmp_path), tmp_path / "results")
-    record = tmp_path / "results" / "lyon" / "source.json"
+    record = read(first, tmp_path / "results")
     before = record.read_bytes()
     with pytest.raises(ConfigError, match="rename") as error:
         claim(locate(str(second), tmp_path), tmp_path / "results")
@@ -127,28 +185,43 @@ def test_another_cohort_of_the_same_name_is_refused_and_both_are_named(tmp_path:
     assert record.read_bytes() == before
 
 
-def test_a_moved_cohort_keeps_its_results(tmp_path: Path) -> None:
-    first, second = folder(tmp_path / "a" / "lyon"), folder(tmp_path / "b" / "lyon")
+def test_a_download_that_was_never_read_holds_no_folder(tmp_path: Path) -> None:
+    first, second = folder(tmp_path / "a" / "lyon"), folder(tmp_path / "b" / "lyon", "two")
     claim(locate(str(first), tmp_path), tmp_path / "results")
     claim(locate(str(second), tmp_path), tmp_path / "results")
+    record = json.loads((tmp_path / "results" / "lyon" / "source.json").read_text())
+    assert record == {"path": str(second), "sha256": None}
+
+
+def test_a_moved_cohort_keeps_its_results(tmp_path: Path) -> None:
+    first, second = folder(tmp_path / "a" / "lyon"), folder(tmp_path / "b" / "lyon")
+    results = tmp_path / "results"
+    claim(locate(str(first), tmp_path), results)
+    read(first, results)
+    claim(locate(str(second), tmp_path), results)
     (second / TABLE).write_text("mended")  # known by its new place from now on
-    claim(locate(str(second), tmp_path), tmp_path / "results")
+    claim(locate(str(second), tmp_path), results)
+    read(second, results)
     with pytest.raises(ConfigError):
-        claim(locate(str(first), tmp_path), tmp_path / "results")
+        claim(locate(str(first), tmp_path), results)
 
 
 def test_a_zip_and_the_folder_unzipped_from_it_are_the_same_cohort(tmp_path: Path) -> None:
+    results = tmp_path / "results"
     path = zipped(tmp_path / "lyon.zip", wrapper="lyon/")
-    claim(locate(str(path), tmp_path), tmp_path / "results")
+    claim(locate(str(path), tmp_path), results)
     home = folder(tmp_path / "wrapped" / "lyon" / "inside")
-    claim(locate(str(home.parent), tmp_path), tmp_path / "results")
-    record = json.loads((tmp_path / "results" / "lyon" / "source.json").read_text())
-    assert record["path"] == str(home.parent)
+    record = read(home, results)
+    claim(locate(str(home.parent), tmp_path), results)
+    assert json.loads(record.read_text())["path"] == str(home.parent)
+    claim(locate(str(path), tmp_path), results)
+    assert json.loads(record.read_text())["path"] == str(path)
 
 
 def test_a_folder_called_demo_cannot_take_the_simulated_cohorts_results(tmp_path: Path) -> None:
     claim(locate("demo", tmp_path), tmp_path / "results")
     claim(locate("demo", tmp_path), tmp_path / "results")
+    record_table(tmp_path / "results" / "demo" / "source.json", "0" * 64)
     with pytest.raises(ConfigError, match="the simulated cohort"):
         claim(locate(str(folder(tmp_path / "Demo")), tmp_path), tmp_path / "results")
 
@@ -157,6 +230,7 @@ def test_two_cohorts_without_a_table_are_not_the_same(tmp_path: Path) -> None:
     for place in ("a", "b"):
         (tmp_path / place / "lyon" / "trainset").mkdir(parents=True)
     claim(locate("a/lyon", tmp_path), tmp_path / "results")
+    read(tmp_path / "a" / "lyon", tmp_path / "results")
     with pytest.raises(ConfigError):
         claim(locate("b/lyon", tmp_path), tmp_path / "results")
 

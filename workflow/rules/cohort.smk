@@ -25,7 +25,7 @@ if SOURCE.is_zip:
 
     rule unpack:
         input:
-            zip=SOURCE.source,
+            zip=ancient(SOURCE.source),  # its digest counts, not its date
         output:
             raw=directory("results/{cohort}/raw"),
         log:
@@ -35,6 +35,7 @@ if SOURCE.is_zip:
         conda:
             "../../environment.yml"
         params:
+            sha256=DIGESTS.sha256(SOURCE.source),
             code=code_of("unpack.py"),
         message:
             "Unpack {input.zip}"
@@ -58,7 +59,7 @@ rule check:
     params:
         settings=config["cohort"],
         # Snakemake compares a folder by its time, which a changed file inside may leave alone.
-        contents=contents_of(PLAN.raw, PLAN.raw_is_made),
+        contents=RAW_CONTENTS,
         code=code_of("check.py"),
     message:
         "Check tables and images of {wildcards.cohort}"

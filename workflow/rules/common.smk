@@ -4,6 +4,8 @@ from pathlib import Path
 
 from lymphokit import config as settings
 from lymphokit.cohort import raw as raw_data
+from lymphokit.cohort.archive import is_hidden
+from lymphokit.digest_cache import shared
 from lymphokit.errors import LymphokitError
 from lymphokit.plan import make_plan, require_checkout
 from lymphokit.progress import say
@@ -11,6 +13,7 @@ from lymphokit.provenance import code_digest, folder_digest
 from lymphokit.resume import take_over
 
 ROOT = Path(workflow.basedir)
+DIGESTS = shared()
 
 try:
     require_checkout(ROOT)
@@ -59,7 +62,14 @@ def code_of(script, *modules):
 
 def contents_of(folder, made_here):
     """Digest of an input folder; of one that the workflow makes, Snakemake tracks the files."""
-    return "made here" if made_here or folder is None else folder_digest(Path(folder))
+    if made_here or folder is None:
+        return "made here"
+    return folder_digest(Path(folder), DIGESTS.sha256, is_hidden)
+
+
+# The images of patients, for the rules that read them. The table of cells alone would not do: it
+# stays the same when an image is replaced by another of the same name.
+RAW_CONTENTS = contents_of(PLAN.raw, PLAN.raw_is_made)
 
 
 def any_of(names):

@@ -77,6 +77,7 @@ rule morphology:
     params:
         image_size=config["cohort"]["image_size"],
         rim_px=config["segmentation"]["dilation_px"],
+        contents=RAW_CONTENTS,
         code=code_of("morphology.py"),
     message:
         "Measure all cells"
@@ -108,6 +109,7 @@ rule backbone:
         image_size=config["cohort"]["image_size"],
         side=None,
         seed=config["seed"],
+        contents=RAW_CONTENTS,
         code=code_of("backbone.py"),
     message:
         "Compute features of all cells with {wildcards.backbone}"
@@ -194,6 +196,7 @@ use rule backbone as blood_cell_bank with:
         image_size=config["cohort"]["image_size"],
         side=config["blood_cells"]["px"],
         seed=config["seed"],
+        contents=RAW_CONTENTS,
         code=code_of("backbone.py"),
 
 
@@ -227,6 +230,7 @@ if config["instance_network"]["train"] == "all":
             px=config["instance_network"]["px"],
             sgd=config["instance_network"]["sgd"],
             seed=config["seed"],
+            contents=RAW_CONTENTS,
             code=code_of("instance_network.py"),
         message:
             "Train networks on patients' labels, fold {wildcards.fold}"

@@ -25,6 +25,7 @@ rule pixels:
     params:
         image_size=config["cohort"]["image_size"],
         segmentation=config["segmentation"],
+        contents=RAW_CONTENTS,
         code=code_of("pixels.py"),
     message:
         "Segment all cells of {wildcards.cohort}"
@@ -52,6 +53,7 @@ rule cells_figure:
     params:
         image_size=config["cohort"]["image_size"],
         seed=config["seed"],
+        contents=RAW_CONTENTS,
         code=code_of("cells_figure.py"),
     message:
         "Figure: cells of a few patients"

@@ -21,7 +21,7 @@ rule labelled_cells:
         "../../environment.yml"
     params:
         folder=str(PLAN.labelled_cells),
-        contents=contents_of(PLAN.labelled_cells, PLAN.simulated),
+        contents=contents_of(PLAN.labelled_cells, PLAN.labelled_cell_input == PLAN.raw),
         settings={
             key: config["pseudo_label"][key]
             for key in ["labelled_train", "labelled_validation", "labelled_px"]
@@ -73,6 +73,7 @@ rule moments:
         "../../environment.yml"
     params:
         frame=PLAN.frame,
+        contents=RAW_CONTENTS,
         code=code_of("moments.py"),
     message:
         "Measure the stain moments of all cells"
@@ -186,6 +187,7 @@ rule round_zero:
         frame=PLAN.frame,
         trunk=PLAN.round_trunk,
         seed=config["seed"],
+        contents=RAW_CONTENTS if PLAN.trains_whole_network else "",
         code=code_of("pseudo_label.py", PLAN.learner_module),
     message:
         "Round 0 of fold {wildcards.fold}"
@@ -216,6 +218,7 @@ use rule round_zero as pseudo_label with:
         frame=PLAN.frame,
         trunk=PLAN.round_trunk,
         seed=config["seed"],
+        contents=RAW_CONTENTS if PLAN.trains_whole_network else "",
         code=code_of("pseudo_label.py", PLAN.learner_module),
     message:
         "Round {wildcards.round} of fold {wildcards.fold}"
@@ -274,6 +277,7 @@ use rule round_zero as last_phase with:
         frame=PLAN.frame,
         trunk=PLAN.round_trunk,
         seed=config["seed"],
+        contents=RAW_CONTENTS if PLAN.trains_whole_network else "",
         code=code_of("pseudo_label.py", PLAN.learner_module),
     message:
         "Train on the cells of all rounds, fold {wildcards.fold}"
@@ -388,6 +392,7 @@ rule gallery:
         "../../environment.yml"
     params:
         frame=PLAN.frame,
+        contents=RAW_CONTENTS,
         code=code_of("gallery.py"),
     message:
         "Figure: cells added in fold {wildcards.fold}"
@@ -420,6 +425,7 @@ rule stain_figure:
             key: config["pseudo_label"][key]
             for key in ["labelled_px", "stain", "stain_per"]
         },
+        contents=RAW_CONTENTS,
         code=code_of("stain_figure.py"),
     message:
         "Figure: cells before and after stain matching"

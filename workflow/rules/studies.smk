@@ -19,6 +19,7 @@ rule artefacts:
     conda:
         "../../environment.yml"
     params:
+        contents=RAW_CONTENTS,
         code=code_of("artefacts.py"),
     message:
         "Collect candidate confounders of each patient"

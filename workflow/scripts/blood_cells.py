@@ -21,6 +21,7 @@ with job(snakemake.log[0], snakemake.threads):
     )
     write_table(table, snakemake.output.table)
     about = {"home": str(home), "types": list(dict.fromkeys(cell.type for cell in cells))}
+    about["contents"] = snakemake.params.contents  # other images of the same names: another file
     write_json(Path(snakemake.output.about), about)
     sizes = table["part"].value_counts()
     say(

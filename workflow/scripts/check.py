@@ -4,6 +4,7 @@ import json
 from datetime import date
 from pathlib import Path
 
+from lymphokit.cohort.raw import RECORD, record_table, table_digest
 from lymphokit.cohort.tables import write_table
 from lymphokit.imaging.check import check_cohort
 from lymphokit.job import job
@@ -12,6 +13,7 @@ from lymphokit.progress import say
 with job(snakemake.log[0], snakemake.threads):
     settings = dict(snakemake.params.settings)
     settings["reference_date"] = date.fromisoformat(settings["reference_date"])
+    table = table_digest(Path(snakemake.input.raw))
     cohort = check_cohort(Path(snakemake.input.raw), **settings)
     for fault in cohort.skipped:
         say(f"{fault.patient} {fault.image} {fault.finding}: {fault.remedy}")
@@ -25,3 +27,4 @@ with job(snakemake.log[0], snakemake.threads):
     write_table(cohort.cells, snakemake.output.cells)
     header = json.dumps(cohort.submission_header)
     Path(snakemake.output.header).write_text(header + "\n")
+    record_table(Path(snakemake.output.patients).parents[1] / RECORD, table)

@@ -31,6 +31,7 @@ with job(snakemake.log[0], snakemake.threads):
     )
     write_table(table, snakemake.output.table)
     about = {"home": str(home), "stain": stain.as_dict(), "n_images": len(cells)}
+    about["contents"] = snakemake.params.contents  # other images of the same names: another file
     write_json(Path(snakemake.output.about), about)
     sizes = table.groupby(["part", "label"]).size()
     say(

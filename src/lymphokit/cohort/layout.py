@@ -17,6 +17,7 @@ from natsort import natsort_keygen
 from lymphokit.cohort.archive import is_hidden
 from lymphokit.cohort.raw import SET_TABLES, TABLE, find_home, tables_in
 from lymphokit.errors import Fault
+from lymphokit.folders import broken_entries
 
 Part = Literal["train", "test"]
 SETS: dict[Part, str] = {"train": "trainset", "test": "testset"}
@@ -77,11 +78,22 @@ def read_layout(root: Path) -> Layout:
         found, wrong = _folders_of(home, part)
         folders += found
         faults += wrong
+    faults += _broken_links(home)
     header, ids, wrong = _sample_submission(home / SAMPLE)
     ordered = natural_order(folders, lambda folder: folder.patient)
     set_tables = (home / name for name in SET_TABLES)
     others = tuple(path for path in set_tables if path.is_file() and path not in tables)
     return Layout(tables, tuple(ordered), header, (*faults, *wrong), others, ids)
+
+
+def _broken_links(home: Path) -> list[Fault]:
+    """Links without a target, read or not; those among a patient's images are faults of images."""
+    remedy = "restore what the link leads to, or remove the link"
+    return [
+        Fault(entry.name, entry.finding, remedy)
+        for entry in broken_entries(home, is_hidden)
+        if entry.path.parents[1] not in {home / name for name in SETS.values()}
+    ]
 
 
 def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault]]:

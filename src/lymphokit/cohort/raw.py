@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lymphokit.cohort import archive
 from lymphokit.errors import ConfigError
-from lymphokit.files import write_json
+from lymphokit.files import input_path, write_json
 
 COMPETITION = "dlmi-lymphocytosis-classification"
 DOWNLOAD = Path("data") / "raw" / COMPETITION
@@ -25,6 +25,8 @@ BLOOD = "blood_cells"
 TABLE = "clinical_annotation.csv"
 SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")
 LANDMARKS = frozenset({TABLE, "trainset", "testset"})
+RECORD = "source.json"  # in results/<cohort>: where the results come from
+_SIMULATED_SOURCE = "the simulated cohort"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def locate(raw: str, root: Path) -> RawChoice:
 
     `auto` is root/data/raw/<competition>, folder before zip, or else the simulated cohort; `demo`
     is the simulated cohort; anything else is a path, absolute or from `root`.
-    Raises ConfigError where a path leads to neither a folder nor a zip.
+    Raises ConfigError where a path leads to neither a folder nor a zip, or has braces.
     """
     raw = str(raw)  # not validated yet: YAML may have made it a number
     if raw == "demo":
@@ -58,13 +60,28 @@ def locate(raw: str, root: Path) -> RawChoice:
         return RawChoice(SIMULATED, None, False, because)
     if raw == "auto":
         return _auto(root)
-    source = root / Path(raw).expanduser()
+    source = locate_download(raw, root)
+    return _choice(source, f"as `raw: {raw}` selects it; `raw: demo` uses the simulated cohort")
+
+
+def locate_download(raw: str, root: Path) -> Path:
+    """The folder or zip at a path, absolute or from `root`.
+
+    Raises ConfigError where the path leads to neither, or has braces.
+    """
+    source = root / input_path(raw, "raw")
     if not raw.strip() or not (source.is_dir() or _is_zip(source)):
         raise ConfigError(
-            f"raw: {raw!r} leads to no data: looked for a folder or a .zip at {source.absolute()}; "
-            "raw in config.yaml takes auto, demo, or the path of a folder or zip"
+            f"raw: {raw!r} leads to no data: {_found_at(source)} at {source.absolute()}, where a "
+            "folder or a .zip is expected; raw takes auto, demo, or the path of a folder or zip"
         )
-    return _choice(source, f"as `raw: {raw}` selects it; `raw: demo` uses the simulated cohort")
+    return source
+
+
+def _found_at(source: Path) -> str:
+    if source.is_symlink() and not source.exists():
+        return f"there is a link to {source.readlink()}, which is missing,"
+    return "there is another file" if source.exists() else "there is nothing"
 
 
 def _auto(root: Path) -> RawChoice:
@@ -108,7 +125,7 @@ def locate_cells(
     Raises ConfigError, naming the setting by its `key`, where a path leads to no folder.
     """
     if setting != "auto":
-        folder = root / Path(setting).expanduser()
+        folder = root / input_path(setting, key)
         if not folder.is_dir():
             raise ConfigError(
                 f"{key}: {setting!r} is no folder: looked at {folder.absolute()}; "
@@ -124,40 +141,67 @@ def locate_cells(
 def claim(choice: RawChoice, results: Path) -> None:
     """Reserve results/<cohort> for this cohort, so that two cohorts never share a folder.
 
-    Records the source's resolved path and the sha256 of its clinical table in source.json. The
-    same path (its table was corrected) or the same table (the download was moved) is the same
-    cohort, and the record is updated.
+    Records the resolved path of the source in source.json; the sha256 of the clinical table is
+    added by `record_table` once the table was read. The same path (its table was corrected) or the
+    same table (the download was moved) is the same cohort.
     Raises ConfigError where both differ or the record is unreadable, CohortError for a bad zip.
     """
-    record = results / choice.cohort / "source.json"
-    current = _identity(choice)
+    record = results / choice.cohort / RECORD
     known = _recorded(record)
-    if known == current:
+    path = _path_of(choice)
+    if known.get("path") == path:
         return
-    same_table = known.get("sha256") is not None and known.get("sha256") == current["sha256"]
-    if known and known["path"] != current["path"] and not same_table:
+    if known and not (_nothing_read(known, record.parent) or _same_table(known, choice)):
         raise ConfigError(
             f"{record.parent} holds the results of another cohort: they came from "
-            f"{known['path']}, and raw is now {current['path']}; rename the new folder or zip (its "
+            f"{known['path']}, and raw is now {path}; rename the new folder or zip (its "
             f"name is the cohort's), or move or delete {record.parent}"
         )
+    if choice.is_zip:  # a damaged one must not claim a folder
+        _table_digest(choice)
     record.parent.mkdir(parents=True, exist_ok=True)
-    write_json(record, current)
+    write_json(record, {"path": path, "sha256": known.get("sha256")})
 
 
-def _identity(choice: RawChoice) -> dict[str, str | None]:
-    """The path of a cohort and the sha256 of its tables, None where it has no table."""
+def record_table(record: Path, sha256: str | None) -> None:
+    """Add to source.json the sha256 of the clinical table that the results come from.
+
+    The simulated cohort has no table of its own: its record stays.
+    """
+    known = _recorded(record)
+    if known and known["path"] != _SIMULATED_SOURCE and known["sha256"] != sha256:
+        write_json(record, {**known, "sha256": sha256})
+
+
+def table_digest(raw: Path) -> str | None:
+    """The sha256 of the clinical table, or the tables, in a folder of raw data; None without."""
+    return _digest(table.read_bytes() for table in tables_in(find_home(raw)))
+
+
+def _path_of(choice: RawChoice) -> str:
+    return _SIMULATED_SOURCE if choice.source is None else str(choice.source.resolve())
+
+
+def _nothing_read(known: dict[str, str | None], results: Path) -> bool:
+    """Whether a download claimed the folder of results, and no table of it was ever read."""
+    unread = known["sha256"] is None and known["path"] != _SIMULATED_SOURCE
+    return unread and not (results / "cohort").exists()
+
+
+def _same_table(known: dict[str, str | None], choice: RawChoice) -> bool:
+    return known["sha256"] is not None and known["sha256"] == _table_digest(choice)
+
+
+def _table_digest(choice: RawChoice) -> str | None:
+    """The sha256 of the tables of a folder or zip; None where there is none."""
     if choice.source is None:
-        return {"path": "the simulated cohort", "sha256": None}
-    path = str(choice.source.resolve())
-    if choice.is_zip:
-        with archive.open_archive(choice.source, LANDMARKS) as zipped:
-            members = dict(zipped.members)
-            names = tables_among(members)
-            chunks = (chunk for name in names for chunk in zipped.chunks(members[name]))
-            return {"path": path, "sha256": _digest(chunks)}
-    tables = tables_in(find_home(choice.source))
-    return {"path": path, "sha256": _digest(table.read_bytes() for table in tables)}
+        return None
+    if not choice.is_zip:
+        return table_digest(choice.source)
+    with archive.open_archive(choice.source, LANDMARKS) as zipped:
+        members = dict(zipped.members)
+        names = tables_among(members)
+        return _digest(chunk for name in names for chunk in zipped.chunks(members[name]))
 
 
 def _digest(chunks: Iterable[bytes]) -> str | None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from lymphokit.features.hub_names import endpoint_fault
+from lymphokit.files import user_path
 
 HUB, NONE = "hub", "none"
 _TIMEOUT_SECONDS = 2.0
@@ -19,10 +20,13 @@ _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "open_clip_model.safe
 
 
 def find_file(weights: str, folders: Sequence[Path]) -> Path | None:
-    """The file of weights of this name in the first of these folders that has it."""
+    """The file of weights of this name in the first of these folders that has it.
+
+    Raises ConfigError for a path that the file system cannot hold.
+    """
     if weights in (HUB, NONE):
         return None
-    places = [folder / Path(weights).expanduser() for folder in folders]
+    places = [folder / user_path(weights, "weights") for folder in folders]
     return next((place for place in places if place.is_file()), None)
 
 
