@@ -1,8 +1,10 @@
 """The command line: output, exit codes, import time."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,76 @@ def test_a_damaged_image_is_reported_by_patient_and_file(
     message = capsys.readouterr().err
     assert image.parent.name in message
     assert f"{image.name}  truncated JPEG" in message
+
+
+def test_a_zip_is_checked_as_the_folder_in_it(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort = tmp_path / 'it\'s {50%} "drawn"'
+    main(["simulate", str(cohort), "--seed", "1", "--config", config])
+    shutil.make_archive(str(tmp_path / "down load"), "zip", cohort)
+    assert main(["check", str(tmp_path / "down load.zip"), "--config", config]) == 0
+    assert "10 labelled patients" in capsys.readouterr().out
+
+
+def make_nothing(_: Path) -> None: ...
+
+
+THINGS: dict[str, Callable[[Path], object]] = {
+    "missing": make_nothing,
+    "table.csv": lambda path: path.write_text("ID,LABEL\n"),
+    "broken.zip": lambda path: path.write_bytes(b"PK\x03\x04 and no more"),
+    "empty.zip": lambda path: path.touch(),
+    "empty": lambda path: path.mkdir(),
+    "dangling": lambda path: path.symlink_to("gone"),
+    "loop": lambda path: path.symlink_to("loop"),
+    "x" * 300: make_nothing,
+}
+
+
+@pytest.mark.parametrize(("name", "make"), THINGS.items(), ids=lambda item: str(item)[:20])
+def test_what_is_no_download_is_refused_by_its_path_with_a_remedy(
+    tmp_path: Path,
+    config: str,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    make: Callable[[Path], object],
+) -> None:
+    make(tmp_path / name)
+    assert main(["check", str(tmp_path / name), "--config", config]) == 1
+    message = capsys.readouterr().err
+    assert name in message
+    assert any(word in message for word in ("raw", "download"))
+
+
+@pytest.mark.parametrize("path", ["demo", "auto"])
+def test_a_check_of_the_simulated_cohort_wants_its_path(
+    tmp_path: Path,
+    config: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", path, "--config", config]) == 1
+    assert str(tmp_path / path) in capsys.readouterr().err.replace("\n", "")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a: [", b"- a", b"", b"a: 1\na: 2"])
+def test_a_damaged_configuration_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    path = tmp_path / "damaged.yaml"
+    path.write_bytes(content)
+    assert main(["check", str(tmp_path), "--config", str(path)]) == 1
+    assert path.name in capsys.readouterr().err
+
+
+def test_a_folder_in_place_of_a_configuration_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(tmp_path), "--config", str(tmp_path)]) == 1
+    assert "--config" in capsys.readouterr().err
 
 
 def test_simulate_refuses_an_existing_folder(

@@ -1,5 +1,7 @@
 """The plan of a run: which models run, which rest and why, and which files each reads."""
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +187,29 @@ def test_the_shuffles_are_those_that_test_something_about_the_permuted_models() 
     )
     assert clinical.shuffles == ("labels",)
     assert pooled.shuffles == ("labels", "images", "images_of_size")
+
+
+def test_braces_in_the_checkouts_path_are_refused() -> None:
+    with pytest.raises(ConfigError, match="braces"):
+        require_checkout(Path("/some/{place}"))
+
+
+@pytest.mark.parametrize("place", ["~/mine.pth", "mine.pth", "beside"])
+def test_another_file_of_weights_changes_the_settings_of_its_backbone(
+    tmp_path: Path, download: RawChoice, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    folder = {"~/mine.pth": "home", "mine.pth": "data/weights", "beside": "weights"}[place]
+    file = tmp_path / folder / "mine.pth"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"one")
+    name = "mine.pth" if place == "beside" else place
+    plan = plan_for({"backbones": {"resnet50": {"weights": name, "sha256": None}}}, download)
+    before = plan.trunk("resnet50")
+    assert Path(before["weights"]).resolve() == file
+    assert before["sha256"] == hashlib.sha256(b"one").hexdigest()
+    file.write_bytes(b"two")
+    os.utime(file, (1.0, 1.0))
+    assert plan.trunk("resnet50") != before
+    assert plan.backbone("resnet50")["sha256"] == hashlib.sha256(b"two").hexdigest()

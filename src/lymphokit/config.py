@@ -468,10 +468,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises ConfigError where the file holds something else, is no YAML, or gives a key twice.
     """
     try:
-        content = yaml.load(path.read_text(), _NoDuplicateKeys)
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _NoDuplicateKeys)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no `key: value` lines")

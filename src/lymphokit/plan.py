@@ -508,7 +508,12 @@ def require_checkout(root: Path) -> None:
     """Raises ConfigError unless the installed package is that of the checkout at `root`.
 
     Otherwise an edit in this checkout would change nothing, and its results would be of other code.
+    Raises it for braces in the path too: Snakemake would take them for a wildcard.
     """
+    if set("{}") & set(str(root)):
+        raise ConfigError(
+            f"{root} has braces, which Snakemake takes for a wildcard: rename the folder"
+        )
     installed, expected = Path(str(lymphokit.__file__)).parent, root / "src" / "lymphokit"
     if installed.resolve() != expected.resolve():
         raise ConfigError(

@@ -166,7 +166,7 @@ def claim(choice: RawChoice, results: Path) -> None:
 def record_table(record: Path, sha256: str | None) -> None:
     """Add to source.json the sha256 of the clinical table that the results come from.
 
-    The simulated cohort has no table of its own: its record stays.
+    A record of the simulated cohort stays: no other cohort may take its place by its table.
     """
     known = _recorded(record)
     if known and known["path"] != _SIMULATED_SOURCE and known["sha256"] != sha256:
