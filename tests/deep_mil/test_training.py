@@ -21,6 +21,7 @@ from lymphokit.deep_mil.training import (
     Trained,
     draw_keep,
     hold_out,
+    make_optimizer,
     predict_logits,
     score_parts,
     split_steps,
@@ -180,6 +181,33 @@ def test_adam_is_torchs_and_its_rate_can_be_reduced(weight_decay: float) -> None
         torch.autograd.backward(plain(cells, bag_of, clinical).square().mean())
         theirs.step()
     torch.testing.assert_close(weights(network), weights(plain))
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "sgd"])
+def test_other_optimizers_are_torchs_and_their_rate_can_be_reduced(name: str) -> None:
+    network, plain = build().eval(), build().eval()
+    cells, bag_of, clinical = examples().inputs.batch(np.arange(6))
+    changes = {"optimizer": name, "learning_rate": 0.01, "weight_decay": 0.1}
+    ours = make_optimizer(network, SETTINGS.model_copy(update=changes))
+    theirs: torch.optim.Optimizer
+    if name == "sgd":
+        theirs = torch.optim.SGD(plain.parameters(), lr=0.01, weight_decay=0.1, momentum=0.9)
+    else:
+        theirs = torch.optim.RMSprop(plain.parameters(), lr=0.01, weight_decay=0.1)
+    for step in range(4):
+        if step == 2:
+            ours.learning_rate *= 0.5
+            theirs.param_groups[0]["lr"] *= 0.5
+        ours.step(network(cells, bag_of, clinical).square().mean())
+        theirs.zero_grad()
+        torch.autograd.backward(plain(cells, bag_of, clinical).square().mean())
+        theirs.step()
+    torch.testing.assert_close(weights(network), weights(plain))
+    assert (weights(network) - weights(build())).abs().max() > 1e-4
+
+
+def test_adam_is_the_optimizer_unless_another_is_named() -> None:
+    assert isinstance(make_optimizer(build(), SETTINGS), Adam)
 
 
 def test_a_network_does_not_depend_on_the_other_members() -> None:

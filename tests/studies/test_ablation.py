@@ -162,7 +162,8 @@ def test_an_executions_score_is_the_mean_of_its_folds_and_the_best_loss_the_lowe
 def test_the_summary_holds_the_reports_figures_and_ours(scores: pd.DataFrame) -> None:
     summary = summarise(scores)
     assert list(summary["source"].unique()) == ["report", "split", "folds"]
-    rows = [(variant, metric) for variant in VARIANTS for metric in METRICS]
+    in_table = [name for name in VARIANTS if "optimizer" not in name]  # 5.2.2 a has no figures
+    rows = [(variant, metric) for variant in in_table for metric in METRICS]
     assert [row[:2] for row in TABLE_1] == rows
     table = summary.set_index(["variant", "source", "metric"])
     best = table.loc[("Max as aggregation", "report", "balanced_accuracy")]

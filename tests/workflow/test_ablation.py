@@ -18,8 +18,8 @@ def test_the_ablation_prints_the_reports_table_beside_ours(copied: Checkout) -> 
     assert {row["source"] for row in rows} == {"report", "split", "folds"}
     with (folder / "ablation/executions.csv").open() as file:
         executions = list(csv.DictReader(file))
-    # Six variants, two executions, the split and two folds.
-    assert len(executions) == 6 * 2 * 3
+    # Six variants and two more optimizers, two executions, the split and two folds.
+    assert len(executions) == 8 * 2 * 3
     for metric in ("balanced_accuracy", "loss"):
         assert (folder / f"figures/curve_{metric}.png").stat().st_size > 10_000
     assert "Nothing to be done" in copied.run("submission")
