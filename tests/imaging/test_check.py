@@ -29,7 +29,7 @@ ROWS = {
 
 def write_image(path: Path, size: tuple[int, int] = (SIZE, SIZE)) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(crc32(path.name.encode()))  # another picture for each name
+    rng = np.random.default_rng(crc32(repr(path.parts[-2:]).encode()))  # another for each
     pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
 
@@ -288,3 +288,20 @@ def test_dates_that_read_both_ways_are_one_sentence(raw: Path) -> None:
     (note,) = check(raw).notes
     assert "1 read both ways" in note
     assert "month first" in note
+
+
+@pytest.mark.parametrize("other", ["trainset/P10", "testset/P1"])
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_a_picture_of_two_patients_is_a_fault_with_both_files(
+    raw: Path, other: str, on_error: str
+) -> None:
+    Image.open(raw / "trainset" / "P2" / "2.jpg").save(raw / other / "7.png")
+    pair = {f"{Path(other).name}/7.png", "P2/2.jpg"}
+    with pytest.raises(CohortError) as caught:
+        check(raw, on_error=on_error)
+    (fault,) = caught.value.faults
+    first = next(image for image in pair if image != f"{fault.patient}/{fault.image}")
+    assert f"{fault.patient}/{fault.image}" in pair
+    assert " of ".join(reversed(first.split("/"))) in fault.finding
+    known = [{"images": sorted(pair), "reason": "one patient, seen twice"}]
+    assert len(check(raw, on_error=on_error, known_duplicates=known).cells) == 10

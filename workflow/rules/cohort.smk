@@ -58,6 +58,7 @@ rule check:
         "../../environment.yml"
     params:
         settings=config["cohort"],
+        known_duplicates=config["audit"]["known_duplicates"],
         # Snakemake compares a folder by its time, which a changed file inside may leave alone.
         contents=RAW_CONTENTS,
         code=code_of("check.py"),

@@ -14,6 +14,7 @@ with job(snakemake.log[0], snakemake.threads):
     settings = dict(snakemake.params.settings)
     settings["reference_date"] = date.fromisoformat(settings["reference_date"])
     table = table_digest(Path(snakemake.input.raw))
+    settings["known_duplicates"] = snakemake.params.known_duplicates
     cohort = check_cohort(Path(snakemake.input.raw), **settings)
     for fault in cohort.skipped:
         say(f"{fault.patient} {fault.image} {fault.finding}: {fault.remedy}")

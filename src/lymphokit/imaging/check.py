@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from lymphokit.cohort.layout import SETS, PatientFolder, natural_order, read_lay
 from lymphokit.cohort.table_checks import disagreements, part_faults, sample_faults
 from lymphokit.errors import CohortError, Fault, ImageError
 from lymphokit.imaging.image_files import Pictures
+from lymphokit.imaging.shared_pictures import shared_picture_faults
 from lymphokit.progress import track
 
 _REMEDY = "fix or remove them, or set cohort.on_error: skip in config.yaml"
@@ -39,11 +40,15 @@ class Cohort:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A patient's folder after its check: the names of usable images, and the faults."""
+    """A patient's folder after its check: the names of usable images, and the faults.
+
+    pictures: the image of each digest of pixels.
+    """
 
     folder: PatientFolder
     images: tuple[str, ...]
     faults: tuple[Fault, ...]
+    pictures: Mapping[bytes, str]
 
 
 def check_cohort(
@@ -54,12 +59,14 @@ def check_cohort(
     on_error: Literal["stop", "skip"],
     ranges: Mapping[str, Sequence[float]] | None = None,
     allow: Sequence[str] = (),
+    known_duplicates: Sequence[Mapping[str, Any]] = (),
 ) -> Cohort:
     """Check the raw data in `root`, Kaggle's layout, and list its patients and cells.
 
     image_size: side of every image in pixels; on_error: whether an unusable image stops the run
     or is skipped. ranges: changes to the ranges of values; allow: checks that are left out, see
-    config.yaml. Every image is decoded, one at a time.
+    config.yaml. known_duplicates: see `shared_picture_faults`. Every image is decoded, one at a
+    time.
     Raises CohortError with all faults of tables, folders and images together.
     """
     layout = read_layout(root)
@@ -79,6 +86,8 @@ def check_cohort(
     skip = on_error == "skip"
     faults += [fault for folder in checked for fault in _emptiness(folder, skip)]
     faults += [] if skip else unusable
+    pictures = [(folder.folder.patient, folder.pictures) for folder in checked]
+    faults += shared_picture_faults(pictures, known_duplicates)
     if faults:
         raise CohortError(_files_first(faults, table, folders))
     patients, cells = _tables(root, table, checked)
@@ -102,7 +111,7 @@ def _check_folder(folder: PatientFolder, image_size: int) -> _Folder:
         for name in natural_order(found, str)
     ]
     images = tuple(name for name in listed.images if name not in found)
-    return _Folder(folder, images, tuple(faults))
+    return _Folder(folder, images, tuple(faults), pictures.images)
 
 
 def _emptiness(checked: _Folder, skip: bool) -> list[Fault]:

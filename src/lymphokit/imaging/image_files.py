@@ -111,6 +111,11 @@ class Pictures:
             raise ImageError(f"holds the {same} of {earlier}{place}: the same picture twice")
         return image
 
+    @property
+    def images(self) -> dict[bytes, str]:
+        """The image of each digest of pixels that was read."""
+        return {digest: name for digest, (name, _) in self._first.items()}
+
     def _same_bytes(self, name: str, other: str) -> bool:
         return (self.root / name).read_bytes() == (self.root / other).read_bytes()
 
