@@ -40,6 +40,19 @@ def test_the_test_size_is_that_of_any_file_beside_the_ledger(tmp_path):
         boards(tmp_path / "ledger.csv", HALF)
 
 
+def test_a_cohort_without_a_file_is_left_out_and_named(tmp_path, capsys):
+    for name in ("gone.csv", "here.csv"):
+        entered(submission(tmp_path / name))
+    ledger = tmp_path / "ledger.csv"
+    first, *rows = ledger.read_text().splitlines()
+    rows[0] = rows[0].replace("dlmi", "other")
+    ledger.write_text("\n".join([first, *rows]) + "\n")
+    (tmp_path / "gone.csv").unlink()
+    assert {board.cohort for board in boards(ledger, HALF)} == {"dlmi"}
+    printed = capsys.readouterr()
+    assert "gone.csv" in printed.out + printed.err
+
+
 def test_a_larger_sample_narrows_the_interval(tmp_path):
     entered(submission(tmp_path / "a.csv"))
     ledger, low = tmp_path / "ledger.csv", []

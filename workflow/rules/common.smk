@@ -11,6 +11,7 @@ from lymphokit.plan import make_plan, require_checkout
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
 from lymphokit.resume import take_over
+from lymphokit.submission.receipt import lost_submission
 
 ROOT = Path(workflow.basedir)
 DIGESTS = shared()
@@ -46,6 +47,9 @@ FOLDS = PLAN.folds
 if workflow.is_main_process:
     for line in PLAN.messages:
         say(line)
+    LOST = lost_submission(Path(f"results/{COHORT}/submission.json"), Path())
+    if LOST:
+        say(LOST)
     if not workflow.dryrun:
         take_over(Path.cwd())  # the lock of a killed run on this host
 

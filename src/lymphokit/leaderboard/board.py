@@ -18,6 +18,7 @@ from lymphokit.leaderboard.distributions import (
     outcomes,
 )
 from lymphokit.leaderboard.oof_expectation import OutOfFold
+from lymphokit.progress import say
 from lymphokit.submission.csv_files import read_submission
 from lymphokit.submission.ledger import BOARD, read_ledger
 
@@ -50,7 +51,8 @@ def boards(ledger: Path, public: float) -> list[Board]:
     """Compare the out-of-fold scores in a ledger with both boards of each cohort.
 
     public: share of the test patients on the public board. The class mix and the effective sample
-    size are the medians of the cohort, and recall and specificity are taken as equal.
+    size are the medians of the cohort, and recall and specificity are taken as equal. A cohort
+    whose files were all deleted is left out, and named.
     Raises LeaderboardError for a ledger without scored submissions, or without any file of theirs.
     """
     table = read_ledger(ledger).dropna(subset=[SCORE, SHARE, SIZE])
@@ -58,12 +60,20 @@ def boards(ledger: Path, public: float) -> list[Board]:
         raise LeaderboardError(
             f"no submission in {ledger}: run `snakemake submission`, or name a ledger"
         )
-    found = []
+    found, unknown = [], []
     for cohort, rows in table.groupby("cohort", sort=False):
         n = _test_size(rows, ledger)
+        if n is None:
+            unknown.append(f"{cohort}: no file of {', '.join(rows['file'])} is beside {ledger}")
+            continue
         n_public = public_size(n, public)
         for column, n_patients in zip(BOARD, (n_public, n - n_public), strict=True):
             found.append(_board(str(cohort), rows, column, n_patients))
+    findings = "\n".join(f"{one}, so the size of its test set is unknown" for one in unknown)
+    if unknown and not found:
+        raise LeaderboardError(f"{findings}; put one file back")
+    if unknown:
+        say(f"{findings}; left out")
     return found
 
 
@@ -128,12 +138,9 @@ def _board(cohort: str, table: pd.DataFrame, column: str, n_patients: int) -> Bo
     return Board(cohort, column.removeprefix("board_"), n_patients, rows, intervals(GRID))
 
 
-def _test_size(table: pd.DataFrame, ledger: Path) -> int:
-    """Number of patients of a submission of the cohort that is beside the ledger."""
+def _test_size(table: pd.DataFrame, ledger: Path) -> int | None:
+    """Number of patients of a submission of the cohort beside the ledger; None without a file."""
     for name in table["file"]:
         if (ledger.parent / name).is_file():
             return len(read_submission(ledger.parent / name).patients)
-    raise LeaderboardError(
-        f"no file of {', '.join(table['file'])} is beside {ledger}, so the size of the test set is "
-        "unknown: put one back"
-    )
+    return None
