@@ -117,7 +117,11 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none, the CPU is used"
     table.add_row("GPU", gpu)
     table.add_row("cores", str(os.cpu_count()))
-    table.add_row("data", locate("auto", Path()).sentence())
+    try:
+        data = locate("auto", Path()).sentence()
+    except LymphokitError as error:
+        data = str(error)
+    table.add_row("data", data)
     OUT.print(table)
     return 0
 

@@ -5,7 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lymphokit.cohort.table_checks import disagreements, part_faults, sample_faults
+from lymphokit.cohort.table_checks import (
+    disagreements,
+    part_faults,
+    sample_faults,
+    simulated_faults,
+    simulated_note,
+)
 
 HEADER = "ID,LABEL,GENDER,DOB,LYMPH_COUNT"
 WHOLE = ["P1,1,M,4/13/1950,7.5", "P2,0,F,13-04-1960,5", "P3,-1,F,1/2/1970,6"]
@@ -91,3 +97,12 @@ def test_a_damaged_table_beside_the_used_one_is_a_fault(tmp_path: Path) -> None:
     train = tmp_path / "trainset_true.csv"
     train.write_bytes(b"ID,LABEL\xff\n")
     assert [fault.patient for fault in disagreements([whole], [train])] == [train.name]
+
+
+def test_simulated_patients_among_others_are_a_fault_and_alone_a_sentence() -> None:
+    (fault,) = simulated_faults(table({"P1": 1, "SIM002": 0, "SIM003": -1}))
+    assert "SIM002, SIM003" in fault.finding
+    alone, real = table({"SIM001": 1, "SIM002": -1}), table({"P1": 1, "P2": -1})
+    assert simulated_faults(alone) == simulated_faults(real) == []
+    assert "simulated" in str(simulated_note(alone))
+    assert simulated_note(real) is None

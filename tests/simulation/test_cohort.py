@@ -133,7 +133,7 @@ def test_the_tables_of_the_sets_hold_the_rows_of_the_whole_table(cohort: Cohort)
 
 
 def test_bags_are_numbered_jpegs_of_the_size_of_the_download(cohort: Cohort) -> None:
-    for patient in (cohort[0] / "trainset").glob("P*"):
+    for patient in (cohort[0] / "trainset").glob("SIM*"):
         images = sorted(patient.iterdir())
         assert 1 <= len(images) <= 3
         assert [image.name for image in images] == [f"{n:06d}.jpg" for n in range(len(images))]
@@ -266,7 +266,7 @@ def test_age_count_and_abnormal_share_are_independent_within_a_group(
 ) -> None:
     tumoral = attributes[attributes["LABEL"] == 1].head(60)
     shares = [
-        draw_bag(Patient(int(name[1:]), "train", 1), design(cells=(1, 1))).abnormal_share
+        draw_bag(Patient(int(name[3:]), "train", 1), design(cells=(1, 1))).abnormal_share
         for name in tumoral["ID"]
     ]
     own = pd.DataFrame({"year": tumoral["year"], "count": tumoral["LYMPH_COUNT"]}).rank()
@@ -297,7 +297,7 @@ def test_the_truth_lists_every_label_and_every_cell(cohort: Cohort) -> None:
     assert patients.loc[given.index, "label"].tolist() == given.tolist()
     assert patients.loc[patients["part"] == "test", "label"].sum() == round(0.69 * 4)
     cells = pd.read_csv(truth / "cells.csv")
-    drawn = {(p.parent.name, p.name) for p in raw.glob("*set/P*/*.jpg")}
+    drawn = {(p.parent.name, p.name) for p in raw.glob("*set/SIM*/*.jpg")}
     assert set(zip(cells["patient"], cells["image"], strict=True)) == drawn
     assert len(cells) == len(drawn)
 
@@ -315,7 +315,7 @@ def test_abnormal_cells_are_found_in_tumoral_patients_alone(cohort: Cohort) -> N
 
 def test_the_middle_of_every_mask_is_nucleus_and_dark_in_the_image(cohort: Cohort) -> None:
     raw, truth = cohort
-    for image_path in raw.glob("*set/P*/*.jpg"):
+    for image_path in raw.glob("*set/SIM*/*.jpg"):
         mask_path = truth / "masks" / image_path.parent.name / f"{image_path.stem}.png"
         mask = cv2.imread(str(mask_path), cv2.IMREAD_GRAYSCALE)
         green = cv2.imread(str(image_path))[..., 1]

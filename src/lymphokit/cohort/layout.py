@@ -15,7 +15,8 @@ from typing import Literal, TypeVar
 from natsort import natsort_keygen
 
 from lymphokit.cohort.archive import is_hidden
-from lymphokit.cohort.raw import SET_TABLES, TABLE, find_home, tables_in
+from lymphokit.cohort.download_search import SET_TABLES, TABLE
+from lymphokit.cohort.raw import find_home, tables_in
 from lymphokit.errors import Fault
 from lymphokit.folders import broken_entries
 

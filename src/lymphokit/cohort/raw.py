@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lymphokit.cohort import archive
-from lymphokit.errors import ConfigError
+from lymphokit.cohort.download_search import (
+    LANDMARKS,
+    SET_TABLES,
+    TABLE,
+    is_simulated,
+    lookalikes,
+)
+from lymphokit.errors import CohortError, ConfigError
 from lymphokit.files import input_path, write_json
 
 COMPETITION = "dlmi-lymphocytosis-classification"
@@ -22,11 +29,13 @@ SIMULATED = "demo"
 LABELLED = "labelled_cells"
 BLOOD = "blood_cells"
 
-TABLE = "clinical_annotation.csv"
-SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")
-LANDMARKS = frozenset({TABLE, "trainset", "testset"})
 RECORD = "source.json"  # in results/<cohort>: where the results come from
 _SIMULATED_SOURCE = "the simulated cohort"
+_NOT_REAL = "its patients are simulated (SIM001, ...): no result is one of real patients"
+_SET_RAW = (
+    f"set raw in config.yaml to the path of the folder or zip, put it at {DOWNLOAD.as_posix()} or "
+    f"{DOWNLOAD.as_posix()}.zip, or set `raw: demo` to use the simulated cohort"
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,8 @@ def locate(raw: str, root: Path) -> RawChoice:
 
     `auto` is root/data/raw/<competition>, folder before zip, or else the simulated cohort; `demo`
     is the simulated cohort; anything else is a path, absolute or from `root`.
-    Raises ConfigError where a path leads to neither a folder nor a zip, or has braces.
+    Raises ConfigError where a path leads to neither a folder nor a zip, or has braces; for `auto`,
+    where something in or beside root/data looks like the download and cannot be used as it lies.
     """
     raw = str(raw)  # not validated yet: YAML may have made it a number
     if raw == "demo":
@@ -61,7 +71,8 @@ def locate(raw: str, root: Path) -> RawChoice:
     if raw == "auto":
         return _auto(root)
     source = locate_download(raw, root)
-    return _choice(source, f"as `raw: {raw}` selects it; `raw: demo` uses the simulated cohort")
+    because = f"as `raw: {raw}` selects it; `raw: demo` uses the simulated cohort"
+    return _choice(source, f"{because}; {_NOT_REAL}" if is_simulated(source) else because)
 
 
 def locate_download(raw: str, root: Path) -> Path:
@@ -89,13 +100,52 @@ def _auto(root: Path) -> RawChoice:
     folder = root / DOWNLOAD
     for source in (folder, folder.with_name(f"{COMPETITION}.zip")):
         if source.is_dir() or _is_zip(source):
+            _require_download(source)
             because = "as it is there and raw is auto; `raw: demo` uses the simulated cohort"
             return _choice(source, because)
+    if found := lookalikes(root):
+        raise ConfigError(
+            f"raw: auto finds no folder and no .zip at {folder.absolute()}, but the "
+            f"download may be {', '.join(str(path.absolute()) for path in found)}; {_SET_RAW}"
+        )
     because = (
         f"as there is neither a folder nor a .zip at {DOWNLOAD.as_posix()}; put Kaggle's download "
         "there, or set raw in config.yaml to its path"
     )
     return RawChoice(SIMULATED, None, False, because)
+
+
+def _require_download(source: Path) -> None:
+    """Refuse what lies at the default path and is no download.
+
+    Raises ConfigError where a folder has no table and no set (an empty folder, another zip or
+    folder in it), a zip holds another zip, or the patients are simulated.
+    """
+    if is_simulated(source):
+        raise ConfigError(f"raw: auto: {source.absolute()}: {_NOT_REAL}; {_SET_RAW}")
+    if source.is_dir():
+        home = find_home(source)
+        if any((home / name).exists() for name in LANDMARKS):
+            return
+        inside = ", ".join(sorted(entry.name for entry in source.iterdir())[:5]) or "nothing"
+    elif _is_download_or_damaged(source):
+        return
+    else:
+        inside = "another zip, or other files"
+    raise ConfigError(
+        f"raw: auto: {source.absolute()} has none of {', '.join(sorted(LANDMARKS))}: it holds "
+        f"{inside}; unpack what is inside, or {_SET_RAW}"
+    )
+
+
+def _is_download_or_damaged(zip_file: Path) -> bool:
+    """Whether a zip has tables or sets, or cannot be read, which `claim` reports."""
+    try:
+        with archive.open_archive(zip_file, LANDMARKS) as zipped:
+            tops = {name.partition("/")[0] for name, _ in zipped.members}
+    except CohortError:
+        return True
+    return bool(tops & LANDMARKS)
 
 
 def _is_zip(source: Path) -> bool:

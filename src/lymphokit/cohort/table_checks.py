@@ -7,8 +7,8 @@ import pandas as pd
 
 from lymphokit.cohort.clinical_table import COLUMNS, Row, rows_of
 from lymphokit.cohort.column_checks import ALLOWED
+from lymphokit.cohort.download_search import SET_TABLES, SIMULATED_ID
 from lymphokit.cohort.layout import SAMPLE, natural_order
-from lymphokit.cohort.raw import SET_TABLES
 from lymphokit.cohort.table_values import comparable, is_missing
 from lymphokit.errors import Fault
 
@@ -34,6 +34,22 @@ def part_faults(table: pd.DataFrame) -> list[Fault]:
         for label, (who, remedy) in meaning.items()
         if not (labels == label).any()
     ]
+
+
+def simulated_faults(table: pd.DataFrame) -> list[Fault]:
+    """Simulated patients among others, whose drawn images no model may learn from."""
+    names = [name for name in table["patient"] if SIMULATED_ID.fullmatch(name)]
+    if not names or len(names) == len(table):
+        return []
+    finding = f"{len(names)} of {len(table)} patients are simulated: {_examples(names)}"
+    return [Fault("ID", finding, "take them out of the table and the folders")]
+
+
+def simulated_note(table: pd.DataFrame) -> str | None:
+    """One sentence where all patients are simulated; else None."""
+    if table.empty or not all(SIMULATED_ID.fullmatch(name) for name in table["patient"]):
+        return None
+    return f"all {len(table)} patients are simulated (SIM001, ...): no result is of real ones"
 
 
 def sample_faults(

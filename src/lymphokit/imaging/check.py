@@ -11,7 +11,13 @@ import pandas as pd
 from lymphokit.cohort.clinical_table import date_note, read_clinical
 from lymphokit.cohort.image_folder import list_images, normalised
 from lymphokit.cohort.layout import SETS, PatientFolder, natural_order, read_layout
-from lymphokit.cohort.table_checks import disagreements, part_faults, sample_faults
+from lymphokit.cohort.table_checks import (
+    disagreements,
+    part_faults,
+    sample_faults,
+    simulated_faults,
+    simulated_note,
+)
 from lymphokit.errors import CohortError, Fault, ImageError
 from lymphokit.imaging.image_files import Pictures
 from lymphokit.imaging.shared_pictures import shared_picture_faults
@@ -76,6 +82,7 @@ def check_cohort(
         *layout.faults,
         *faults,
         *part_faults(table),
+        *simulated_faults(table),
         *sample_faults(layout.sample_ids, table, allow),
         *disagreements(layout.tables, layout.others),
         *twice,
@@ -92,8 +99,8 @@ def check_cohort(
         raise CohortError(_files_first(faults, table, folders))
     patients, cells = _tables(root, table, checked)
     skipped = tuple(replace(fault, remedy=_SKIPPED) for fault in unusable)
-    note = date_note(layout.tables)
-    return Cohort(patients, cells, skipped, layout.submission_header, (note,) if note else ())
+    notes = tuple(filter(None, (simulated_note(table), date_note(layout.tables))))
+    return Cohort(patients, cells, skipped, layout.submission_header, notes)
 
 
 def _check_folder(folder: PatientFolder, image_size: int) -> _Folder:

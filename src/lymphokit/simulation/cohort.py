@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lymphokit.cohort.download_search import SET_TABLES, SIMULATED_NOTE, TABLE
 from lymphokit.cohort.layout import SAMPLE, SETS, Part
-from lymphokit.cohort.raw import BLOOD, LABELLED, SET_TABLES, TABLE
+from lymphokit.cohort.raw import BLOOD, LABELLED
 from lymphokit.errors import ConfigError
 from lymphokit.progress import track
 from lymphokit.simulation.cell_kinds import Kind, draw_lymphocyte, draw_population
@@ -56,8 +57,8 @@ class Patient:
 
     @property
     def name(self) -> str:
-        """The id in the tables, and the name of the folder."""
-        return f"P{self.number}"
+        """The id in the tables, and the name of the folder; no id of the competition's form."""
+        return f"SIM{self.number:03d}"
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,9 @@ def _write_bag(root: Path, truth: Path, patient: Patient, bag: Bag) -> list[tupl
 
 
 def _write_tables(root: Path, rows: pd.DataFrame) -> None:
-    """Write the clinical table with an index column, the tables of the sets, and the sample."""
+    """Write the clinical table with an index column, the tables of the sets, sample and note."""
+    note = f"Simulated patients ({rows['ID'].min()}, ...) with drawn images: nobody is real.\n"
+    (root / SIMULATED_NOTE).write_text(note, encoding="utf-8")
     rows.to_csv(root / TABLE)
     is_test = rows["LABEL"] == -1
     for name, part in zip(SET_TABLES, (rows[~is_test], rows[is_test]), strict=True):

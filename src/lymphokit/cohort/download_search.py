@@ -1,0 +1,122 @@
+"""Find what looks like the competition's download in other places than the expected one.
+
+A run without a download uses the simulated cohort. It must not do so beside a download that is
+unpacked flat, renamed by a browser, wrapped once more, or one folder up or down.
+Standard library only, like `raw`.
+"""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from lymphokit.cohort.archive import is_hidden
+
+TABLE = "clinical_annotation.csv"
+SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")
+LANDMARKS = frozenset({TABLE, "trainset", "testset"})
+SIMULATED_ID = re.compile(r"SIM\d{3,}", re.ASCII)
+SIMULATED_NOTE = "SIMULATED.txt"
+
+# Names of the download, of its parts, and of their copies: `NAME (1).zip`, `NAME.zip.part`.
+_NAME = re.compile(
+    r"dlmi|lymphocytosis|^(trainset|testset)(?![a-z])|^clinical.?annotation|^sample.?submission",
+    re.IGNORECASE,
+)
+_DEPTH = 4  # folders below data: data/raw/downloads/kaggle/NAME.zip
+_MOST_BYTES = 2**20  # of a table that is looked into; the competition's has 10 kB
+_UNREADABLE = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, EOFError)
+
+
+def lookalikes(root: Path) -> list[Path]:
+    """Files and folders below root/data, some levels deep, and beside it, like the download.
+
+    By their name, also where it is a dangling link; by what they hold, also in a zip. Not what
+    lies in another that is found, nor a simulated cohort.
+    """
+    data = root / "data"
+    beside = [path for path in _entries(root) if path != data and _NAME.search(path.name)]
+    return beside + _search(data, _DEPTH, frozenset({data, data / "raw"}))
+
+
+def _search(path: Path, depth: int, known: frozenset[Path]) -> list[Path]:
+    """The paths from `path` on that look like the download; `known` have a name of the kit."""
+    if path not in known and _NAME.search(path.name):
+        return [path]
+    if not path.is_dir():
+        return [path] if _zip_holds_download(path) and not is_simulated(path) else []
+    if any((path / name).exists() for name in LANDMARKS):
+        return [] if is_simulated(path) else [path]
+    inner = _entries(path) if depth else []
+    return [found for entry in inner for found in _search(entry, depth - 1, known)]
+
+
+def _zip_holds_download(path: Path) -> bool:
+    """Whether a zip has the download's tables or sets at any depth, or a zip named like it."""
+    if path.suffix.lower() != ".zip":
+        return False
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = [PurePosixPath(name.replace("\\", "/")) for name in file.namelist()]
+    except _UNREADABLE:
+        return False
+    return any(_is_landmark(name) for name in names)
+
+
+def _is_landmark(name: PurePosixPath) -> bool:
+    return bool(LANDMARKS & set(name.parts)) or (
+        name.suffix.lower() == ".zip" and _NAME.search(name.name) is not None
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder, by name and without hidden files; nothing where it cannot be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if not is_hidden(path.name))
+    except OSError:
+        return []
+
+
+def is_simulated(source: Path) -> bool:
+    """Whether a folder or zip holds a simulated cohort: its note, or patients SIM001, ..."""
+    tables = list(_tables_of_zip(source) if source.is_file() else _tables_of_folder(source))
+    if SIMULATED_NOTE in (name for name, _ in tables):
+        return True
+    ids = [name for _, text in tables for name in _ids(text)]
+    return bool(ids) and all(SIMULATED_ID.fullmatch(name) for name in ids)
+
+
+def _tables_of_folder(folder: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of the tables, and of the note, in a folder or in folders directly in it."""
+    for home in (folder, *_entries(folder)):
+        for name in (SIMULATED_NOTE, TABLE, *SET_TABLES):
+            try:
+                with (home / name).open("rb") as file:
+                    yield name, file.read(_MOST_BYTES).decode("utf-8-sig", "replace")
+            except OSError:
+                continue
+
+
+def _tables_of_zip(path: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of the tables, and of the note, in a zip."""
+    wanted = {PurePosixPath(name).name: name for name in (SIMULATED_NOTE, TABLE, *SET_TABLES)}
+    try:
+        with zipfile.ZipFile(path) as file:
+            for info in file.infolist():
+                if name := wanted.get(PurePosixPath(info.filename).name):
+                    with file.open(info) as member:
+                        yield name, member.read(_MOST_BYTES).decode("utf-8-sig", "replace")
+    except _UNREADABLE:
+        return
+
+
+def _ids(text: str) -> Iterator[str]:
+    """The column ID of a table; nothing where it has none."""
+    try:
+        for row in csv.DictReader(io.StringIO(text)):
+            if row.get("ID"):
+                yield row["ID"].strip()
+    except csv.Error:
+        return
