@@ -171,6 +171,7 @@ class InstanceNetworkSettings(Settings):
     ridge: Positive
     px: Count
     sgd: TrainingSettings
+    compare: list[str]
 
 
 class WantedSensitivity(Settings):
@@ -436,6 +437,10 @@ class Config(Settings):
         for name in settings.compare:
             if name not in self.backbones:
                 raise ValueError(f"pseudo_label.compare: {_unknown(name, list(self.backbones))}")
+        for name in self.instance_network.compare:
+            if name not in self.backbones:
+                known = list(self.backbones)
+                raise ValueError(f"instance_network.compare: {_unknown(name, known)}")
         if settings.train == "head" and settings.stain == "competition":
             raise ValueError(
                 "pseudo_label.stain: with `train: head` a cell's features are computed once for "

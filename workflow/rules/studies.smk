@@ -1,5 +1,6 @@
 # Studies of a cohort. No submission depends on them, except on the confounder figure.
-#   snakemake approaches | confounders | ablation | preprocessing | permutation | spread | mil_checks
+#   snakemake approaches | confounders | ablation | preprocessing | instance_comparison | permutation
+#   snakemake spread | mil_checks
 
 
 # Confounders: what predicts the label without being medicine. The rows, dates and file properties
@@ -174,6 +175,74 @@ rule ablation:
         "Ablation: variants and learning curves of {params.settings[model]}"
     script:
         "../scripts/ablation.py"
+
+
+# The naive instance-level network in several forms (report, appendix), on the split of the ablation.
+rule compared_network:
+    input:
+        raw=PLAN.raw,
+        patients="results/{cohort}/cohort/patients.csv",
+        cells="results/{cohort}/cohort/cells.csv",
+        folds="results/{cohort}/ablation/split.csv",
+    output:
+        bank="results/{cohort}/instance_comparison/split{fold}/{backbone}.npy",
+        about="results/{cohort}/instance_comparison/split{fold}/{backbone}.json",
+    log:
+        "logs/{cohort}/instance_comparison/split{fold}/{backbone}.log",
+    benchmark:
+        "logs/{cohort}/instance_comparison/split{fold}/{backbone}.tsv"
+    wildcard_constraints:
+        backbone=any_of(config["backbones"]),
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        gpu=1,
+    params:
+        trunk=lambda wildcards: PLAN.trunk(wildcards.backbone),
+        image_size=config["cohort"]["image_size"],
+        crop=lambda wildcards: PLAN.backbone(wildcards.backbone)["crop"],
+        px=config["instance_network"]["px"],
+        sgd=config["instance_network"]["sgd"],
+        seed=config["seed"],
+        contents=RAW_CONTENTS,
+        code=code_of("instance_network.py"),
+    message:
+        "Train {wildcards.backbone} on patients' labels, split {wildcards.fold}"
+    script:
+        "../scripts/instance_network.py"
+
+
+rule instance_comparison:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        split=f"results/{COHORT}/ablation/split.csv",
+        banks=expand(
+            f"results/{COHORT}/instance_comparison/split1/{{backbone}}.npy",
+            backbone=config["instance_network"]["compare"],
+        ),
+    output:
+        table=report(
+            f"results/{COHORT}/instance_comparison/table.csv",
+            caption="../report/instance_comparison.rst",
+            category="Approaches",
+        ),
+    log:
+        f"logs/{COHORT}/instance_comparison.log",
+    benchmark:
+        f"logs/{COHORT}/instance_comparison.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        boosting=PLAN.block("instance_cnn_xgb"),
+        threshold=config["decision"]["threshold"],
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("instance_comparison.py", *PLAN.files_of(["instance_cnn_xgb"])),
+    message:
+        "Compare instance-level networks"
+    script:
+        "../scripts/instance_comparison.py"
 
 
 # Effect of the preprocessing of MI-SVM, and of clinical data (report 5.1.1 and 5.1.2).
