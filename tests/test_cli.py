@@ -6,9 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from lymphokit.cli import main
 from lymphokit.config import merge, read_yaml
@@ -62,6 +65,41 @@ def test_a_zip_is_checked_as_the_folder_in_it(
     shutil.make_archive(str(tmp_path / "down load"), "zip", cohort)
     assert main(["check", str(tmp_path / "down load.zip"), "--config", config]) == 0
     assert "10 labelled patients" in capsys.readouterr().out
+
+
+def write_cells(folder: Path, *names: str, side: int = 8) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(crc32(name.encode())).integers(0, 256, (side, side, 3))
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+
+
+def test_the_sets_of_single_cells_are_checked_with_the_cohort_and_all_faults_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort, labelled, blood = tmp_path / "drawn", tmp_path / "ALL_IDB2", tmp_path / "blood"
+    write_cells(labelled, *(f"Im{number:03d}_{number % 2}.tif" for number in range(4)))
+    write_cells(blood, *(f"{kind}/{number}.png" for kind in ("ig", "blast") for number in (1, 2)))
+    changes = {
+        "simulate": SMALL,
+        "blood_cells": {"folder": str(blood)},
+        "pseudo_label": {"labelled_train": 2, "labelled_validation": 2},
+    }
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(merge(read_yaml(ROOT / "config.yaml"), changes)))
+    main(["simulate", str(cohort), "--config", str(config)])
+    assert main(["check", str(cohort), "--config", str(config)]) == 0
+    printed = capsys.readouterr().out
+    assert "4 labelled cells" in printed
+    assert "4 blood cells" in printed
+    write_cells(labelled, "Im007_1.tif", side=700)
+    (blood / "blast" / "3.png").write_bytes((blood / "ig" / "1.png").read_bytes())
+    next((cohort / "trainset").glob("*/*.jpg")).write_bytes(b"")
+    assert main(["check", str(cohort), "--config", str(config)]) == 1
+    message = capsys.readouterr().err
+    assert "Im007_1.tif  is 700x700" in message
+    assert "ig/1.png  holds the bytes of blast/3.png (blast)" in message
+    assert "is empty (0 bytes)" in message
 
 
 def make_nothing(_: Path) -> None: ...

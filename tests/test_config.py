@@ -52,6 +52,10 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
             {"audit": {"known_duplicates": [{"images": ["P1/a.jpg", "P2/b.jpg"]}]}},
             "audit.known_duplicates.0.reason: Field required",
         ),
+        (
+            {"backbones": {"resnet50": {"timm": "timm/resnet50.tv_in1k"}}},
+            "backbones.resnet50.timm: .*write resnet50.tv_in1k or hf-hub:timm/resnet50.tv_in1k",
+        ),
         ({"permutation": {"models": ["pooledd"]}}, "permutation.models: .*did you mean pooled"),
         ({"permutation": {"models": ["d_mil"]}}, "d_mil is of kind d_mil, .*pooled_logistic"),
         (

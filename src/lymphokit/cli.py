@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ from lymphokit.errors import LymphokitError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lymphokit.config import CohortSettings, Config
+    from lymphokit.config import Config
+    from lymphokit.imaging.check import Cohort
 
 OUT = Console(width=None if sys.stdout.isatty() else 120)  # in a pipe, wide enough for tables
 ERR = Console(stderr=True)
@@ -129,27 +130,37 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
 def _check(options: argparse.Namespace) -> int:
     from lymphokit.cohort.raw import locate_download, unpack
 
-    settings = _read_config(options.config).cohort
+    config = _read_config(options.config)
     source = locate_download(options.raw, Path())
     if source.is_dir():
-        return _check_folder(source, settings)
+        return _check_folder(source, source, config)
     with tempfile.TemporaryDirectory(prefix="lymphokit-") as folder:
         unpacked = Path(folder) / source.stem
         unpack(source, unpacked)
-        return _check_folder(unpacked, settings)
+        return _check_folder(unpacked, source, config)
 
 
-def _check_folder(folder: Path, settings: "CohortSettings") -> int:
-    from lymphokit.imaging.check import check_cohort
+def _check_folder(folder: Path, source: Path, config: "Config") -> int:
+    """Check a cohort and the sets of single cells beside `source`, the download it is from."""
+    from lymphokit.imaging.cell_set_checks import run_all
+    from lymphokit.imaging.check import Cohort, check_cohort
 
-    cohort = check_cohort(
-        folder,
-        image_size=settings.image_size,
-        reference_date=settings.reference_date,
-        on_error=settings.on_error,
-        ranges=settings.ranges.model_dump(),
-        allow=settings.allow,
+    settings = config.cohort
+    cohort, *sentences = run_all(
+        [
+            lambda: check_cohort(
+                folder,
+                image_size=settings.image_size,
+                reference_date=settings.reference_date,
+                on_error=settings.on_error,
+                ranges=settings.ranges.model_dump(),
+                allow=settings.allow,
+                known_duplicates=[each.model_dump() for each in config.audit.known_duplicates],
+            ),
+            *_cell_set_checks(source, config),
+        ]
     )
+    assert isinstance(cohort, Cohort)
     for note in cohort.notes:
         OUT.print(note, highlight=False, markup=False, soft_wrap=True)
     labelled = cohort.patients.query("part == 'train'")
@@ -158,7 +169,29 @@ def _check_folder(folder: Path, settings: "CohortSettings") -> int:
         f"{len(cohort.patients) - len(labelled)} to predict, {len(cohort.cells):,} cells: "
         "no fault found"
     )
+    for sentence in sentences:
+        OUT.print(sentence, highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _cell_set_checks(source: Path, config: "Config") -> "list[Callable[[], Cohort | str]]":
+    """A check of each set of single cells that a run on this download would read."""
+    from lymphokit.cohort import blood_cells, labelled_cells
+    from lymphokit.cohort.raw import RawChoice
+    from lymphokit.imaging.cell_set_checks import check_blood_cells, check_labelled_cells
+
+    choice = RawChoice("", source, source.is_file(), "")
+    labelled = labelled_cells.locate(config.labelled_cells, choice, Path())
+    blood = blood_cells.locate(config.blood_cells.folder, choice, Path())
+    parts, share = config.pseudo_label.model_dump(), config.blood_cells.validation
+    checks: list[Callable[[], Cohort | str]] = []
+    if labelled is not None:
+        checks.append(
+            lambda: f"{check_labelled_cells(labelled, parts)} labelled cells: no fault found"
+        )
+    if blood is not None:
+        checks.append(lambda: f"{check_blood_cells(blood, share)} blood cells: no fault found")
+    return checks
 
 
 def _simulate(options: argparse.Namespace) -> int:

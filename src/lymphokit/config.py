@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     Discriminator,
     Field,
     SerializeAsAny,
@@ -23,6 +24,7 @@ from pydantic import (
 
 from lymphokit.bags.contract import ModelSettings
 from lymphokit.errors import ConfigError
+from lymphokit.features.hub_names import name_fault
 from lymphokit.models import registry
 from lymphokit.models.misvm_backend import require_misvm
 from lymphokit.settings import Count, NonNegative, OpenShare, Positive, Settings, Share
@@ -98,10 +100,16 @@ class AutoencoderSettings(Settings):
     variants: dict[Literal["raw", "segmented"], Count]
 
 
+def _timm_name(name: str) -> str:
+    if fault := name_fault(name):
+        raise ValueError(f"{name!r} {fault}")
+    return name
+
+
 class BackboneSettings(Settings):
     """A timm model as a source of features."""
 
-    timm: str
+    timm: Annotated[str, AfterValidator(_timm_name)]
     weights: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
     image: Literal["raw", "segmented"]
