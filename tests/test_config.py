@@ -38,6 +38,8 @@ def test_every_configuration_that_ships_is_valid(overlay: Path) -> None:
         ({"blood_cells": {"network": "resnet5"}}, "blood_cells.network: .*did you mean resnet50?"),
         ({"instance_network": {"network": "morphology"}}, "instance_network.network: morphology"),
         ({"submission": {"blend": "stak"}}, "did you mean stack?"),
+        ({"cohort": {"ranges": {"lymph_count": [1000, 1]}}}, "lymph_count: .*not below 1"),
+        ({"cohort": {"allow": ["LYMPHS"]}}, "cohort.allow.*LYMPH_COUNT"),
         ({"models": {"d_mil": {"aggregation": "maximum"}}}, "models.d_mil.aggregation: .*'max'"),
         ({"decision": {"threshold": "mid"}}, "decision.threshold: .*'midpoint'.*got 'mid'"),
         (

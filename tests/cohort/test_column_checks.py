@@ -25,6 +25,11 @@ def test_a_column_of_logarithms_is_found(log: Callable[[float], float]) -> None:
     assert "cohort.allow" in fault.remedy
 
 
+def test_logarithms_of_a_few_patients_are_found_as_none_has_lymphocytosis() -> None:
+    assert count_faults(pd.Series([math.log(count) for count in (5.0, 6.0, 25.0)])) != []
+    assert count_faults(pd.Series([2.3, 3.9, 4.1])) == []
+
+
 def test_a_column_of_percentages_is_found() -> None:
     (fault,) = count_faults(pd.Series([30.0 + 5 * n for n in range(12)]))
     assert "percentage" in fault.finding

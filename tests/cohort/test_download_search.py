@@ -111,6 +111,19 @@ def test_a_folder_at_the_expected_place_without_the_data_is_refused(
     refused(tmp_path, tmp_path / DOWNLOAD)
 
 
+def test_a_zip_of_another_name_within_a_zip_is_found(tmp_path: Path) -> None:
+    refused(tmp_path, write(tmp_path / "data/raw/a.zip", zip_bytes({"b/c.zip": ZIP})))
+
+
+@pytest.mark.parametrize("place", ["data", "data/raw"])
+def test_a_dangling_link_in_place_of_the_kits_folders_stops_the_run(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).symlink_to(tmp_path / "unplugged disk")
+    refused(tmp_path, tmp_path / place)
+
+
 def test_a_dangling_link_to_the_download_stops_the_run(tmp_path: Path) -> None:
     (tmp_path / DOWNLOAD).parent.mkdir(parents=True)
     (tmp_path / DOWNLOAD).symlink_to(tmp_path / "unplugged disk")
@@ -122,6 +135,11 @@ def test_other_data_of_the_kit_does_not_stop_the_run(tmp_path: Path) -> None:
     write(tmp_path / "data/raw/PBC_dataset_normal_DIB/lymphocyte/LY_1.jpg", b"pixels")
     write(tmp_path / "data/raw/ALL_IDB2.zip", zip_bytes({"ALL_IDB2/Im001_1.tif": b"pixels"}))
     write(tmp_path / "data/raw/.gitkeep", b"")
+    write(
+        tmp_path / "data/raw/others.zip", zip_bytes({"cells.zip": zip_bytes({"1.tif": b"pixels"})})
+    )
+    write(tmp_path / "data/lymphocytosis review.pdf", b"text")
+    write(tmp_path / "dlmi-submission.csv", b"ID,LABEL")
     write(tmp_path / "data/weights/model.safetensors", b"weights")
     write(tmp_path / "results/demo/raw/trainset/SIM001/0.jpg", b"pixels")
     folder(tmp_path / "data" / "mine", SIMULATED)

@@ -201,7 +201,7 @@ def rows_of(table: Path) -> tuple[list[Row], list[Fault]]:
             rows.append(Row(table.name, line, dict(zip(header, cells, strict=True))))
         else:
             finding = f"line {line} has {len(cells)} values, and the header {len(header)} columns"
-            faults.append(Fault(table.name, finding, remedy))
+            faults.append(Fault(table.name, finding, f"{remedy}; write decimals with a point"))
     return rows, faults
 
 

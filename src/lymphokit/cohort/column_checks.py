@@ -14,6 +14,7 @@ from lymphokit.errors import Fault
 # With ten patients, each of these checks is wrong for less than one cohort in a thousand.
 _FEWEST = 10
 _HIGHEST_LOG = 10.0  # log2 of 1,000: half of the competition's patients have higher counts
+_FEWEST_LOW, _LYMPHOCYTOSIS = 3, 4.0  # in adults it begins there: one of three patients has more
 _LOWEST_SHARE = 15.0  # percent; two thirds of the competition's patients have lower counts
 _MONTHS = 12
 _YEARS_ONLY = 3  # so few different days of the month: only years are known, as 1/1/1950
@@ -27,13 +28,14 @@ def count_faults(counts: pd.Series) -> list[Fault]:
     counts: lymphocytes in 10^9/L, missing where faulty.
     """
     known = counts.dropna()
-    if len(known) < _FEWEST:
+    if len(known) < _FEWEST_LOW:
         return []
+    is_large = len(known) >= _FEWEST
     remedy = f"write LYMPH_COUNT in 10^9/L, {ALLOWED.format('LYMPH_COUNT')}"
     low, high = known.min(), known.max()
-    if high < _HIGHEST_LOG:
+    if high < (_HIGHEST_LOG if is_large else _LYMPHOCYTOSIS):
         finding = f"lies between {low:g} and {high:g} for all {len(known)} patients: a logarithm?"
-    elif low > _LOWEST_SHARE and high <= 100:
+    elif is_large and low > _LOWEST_SHARE and high <= 100:
         finding = (
             f"lies between {low:g} and {high:g} for all {len(known)} patients: "
             "a percentage of the white cells?"

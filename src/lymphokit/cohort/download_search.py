@@ -20,13 +20,18 @@ LANDMARKS = frozenset({TABLE, "trainset", "testset"})
 SIMULATED_ID = re.compile(r"SIM\d{3,}", re.ASCII)
 SIMULATED_NOTE = "SIMULATED.txt"
 
-# Names of the download, of its parts, and of their copies: `NAME (1).zip`, `NAME.zip.part`.
-_NAME = re.compile(
-    r"dlmi|lymphocytosis|^(trainset|testset)(?![a-z])|^clinical.?annotation|^sample.?submission",
-    re.IGNORECASE,
+# Names of the download and of its parts, with those of copies: `NAME (1).zip`, `NAME.zip.part`.
+_WHOLE = re.compile(r"dlmi|lymphocytosis", re.IGNORECASE)
+_PART = re.compile(
+    r"(trainset|testset)(?![a-z])|clinical.?annotation|sample.?submission", re.IGNORECASE
+)
+# What people write about the competition; a table counts if it is named as one of the download.
+_WRITTEN = frozenset(
+    {".csv", ".md", ".txt", ".pdf", ".html", ".docx", ".ipynb", ".py", ".json", ".yaml", ".yml"}
 )
 _DEPTH = 4  # folders below data: data/raw/downloads/kaggle/NAME.zip
 _MOST_BYTES = 2**20  # of a table that is looked into; the competition's has 10 kB
+_MOST_INNER_BYTES = 2**31  # of a zip within a zip, which is unpacked to be looked into
 _UNREADABLE = (zipfile.BadZipFile, OSError, RuntimeError, ValueError, EOFError)
 
 
@@ -37,14 +42,21 @@ def lookalikes(root: Path) -> list[Path]:
     lies in another that is found, nor a simulated cohort.
     """
     data = root / "data"
-    beside = [path for path in _entries(root) if path != data and _NAME.search(path.name)]
+    beside = [path for path in _entries(root) if path != data and _is_named_like_it(path.name)]
     return beside + _search(data, _DEPTH, frozenset({data, data / "raw"}))
+
+
+def _is_named_like_it(name: str) -> bool:
+    is_whole = _WHOLE.search(name) and PurePosixPath(name).suffix.lower() not in _WRITTEN
+    return bool(is_whole or _PART.match(name))
 
 
 def _search(path: Path, depth: int, known: frozenset[Path]) -> list[Path]:
     """The paths from `path` on that look like the download; `known` have a name of the kit."""
-    if path not in known and _NAME.search(path.name):
+    if path not in known and _is_named_like_it(path.name):
         return [path]
+    if path in known and path.is_symlink() and not path.exists():
+        return [path]  # to a disk that is not there
     if not path.is_dir():
         return [path] if _zip_holds_download(path) and not is_simulated(path) else []
     if any((path / name).exists() for name in LANDMARKS):
@@ -54,21 +66,38 @@ def _search(path: Path, depth: int, known: frozenset[Path]) -> list[Path]:
 
 
 def _zip_holds_download(path: Path) -> bool:
-    """Whether a zip has the download's tables or sets at any depth, or a zip named like it."""
+    """Whether a zip has the download's tables or sets, or a zip that is it, at any depth."""
     if path.suffix.lower() != ".zip":
         return False
     try:
         with zipfile.ZipFile(path) as file:
-            names = [PurePosixPath(name.replace("\\", "/")) for name in file.namelist()]
+            return _holds_download(file, inner_zips=True)
     except _UNREADABLE:
         return False
-    return any(_is_landmark(name) for name in names)
 
 
-def _is_landmark(name: PurePosixPath) -> bool:
-    return bool(LANDMARKS & set(name.parts)) or (
-        name.suffix.lower() == ".zip" and _NAME.search(name.name) is not None
-    )
+def _holds_download(file: zipfile.ZipFile, *, inner_zips: bool) -> bool:
+    names = [PurePosixPath(name.replace("\\", "/")) for name in file.namelist()]
+    if any(LANDMARKS & set(name.parts) for name in names):
+        return True
+    zips = [
+        info
+        for name, info in zip(names, file.infolist(), strict=True)
+        if name.suffix.lower() == ".zip"
+    ]
+    if any(_is_named_like_it(PurePosixPath(info.filename).name) for info in zips):
+        return True
+    return inner_zips and any(_inner_holds_download(file, info) for info in zips)
+
+
+def _inner_holds_download(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    if info.file_size > _MOST_INNER_BYTES:
+        return False
+    try:
+        with file.open(info) as member, zipfile.ZipFile(member) as inner:
+            return _holds_download(inner, inner_zips=False)
+    except _UNREADABLE:
+        return False
 
 
 def _entries(folder: Path) -> list[Path]:

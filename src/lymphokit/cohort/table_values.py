@@ -25,7 +25,6 @@ _SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _DASHES = re.compile(r"(\d{2})-(\d{2})-(\d{4})", re.ASCII)
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 _SHORT_YEAR = re.compile(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ][\d:.]+Z?", re.ASCII)
 
 # What a text that is no number looks like, in the order of the checks.
 _NUMBER_FORMS = (
@@ -38,6 +37,17 @@ _NUMBER_FORMS = (
     (re.compile(r"[+-]?[\d.,]+\s*%"), "a percentage"),
     (re.compile(r"[<>\u2264\u2265~]\s*[\d.,]+"), "a limit in place of a value"),
     (re.compile(r"[+-]?[\d.,]+\s*[x*\u00d7]?\s*(10\^?\d+.*|[a-z\u00b5\u03bc].*)", re.I), "a unit"),
+)
+
+
+# What a text that is no date in a known format looks like.
+_DATE_FORMS = (
+    (re.compile(r"[\d/-]{8,10}[T ][\d:.]+Z?", re.ASCII), "a date with a time"),
+    (re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}", re.ASCII), "points, most likely day first"),
+    (re.compile(r"\d{4}[/.]\d{1,2}[/.]\d{1,2}", re.ASCII), "the year first, without dashes"),
+    (re.compile(r"\d{1,2}-\d{1,2}-\d{4}", re.ASCII), "dashes, with a number of one digit"),
+    (re.compile(r".*[a-z]{3}.*", re.IGNORECASE), "a month in words"),
+    (re.compile(r"\d+\s*(y|m|d|a|ans|years?)\b.*", re.IGNORECASE), "an age"),
 )
 
 
@@ -183,8 +193,9 @@ def parse_birth(text: str, reference_date: date) -> date:
 
 def _date_form(text: str, reference_date: date) -> str:
     """What a number in place of a date may be; empty where nothing is likely."""
-    if _TIME.fullmatch(text):
-        return "a date with a time"
+    for form, name in _DATE_FORMS:
+        if form.fullmatch(text):
+            return name
     if not _NUMBER.fullmatch(text):
         return ""
     number = float(text)
