@@ -42,6 +42,7 @@ WRONG: dict[str, Callable[[Path], object]] = {
     "lost.jpg": lambda path: path.symlink_to("nowhere.jpg"),
     "linked.png": lambda path: path.symlink_to(path.parent, target_is_directory=True),
     "pipe.jpg": os.mkfifo,
+    "no text \udcff.jpg": Path.touch,
 }
 
 
@@ -58,6 +59,11 @@ def test_what_systems_leave_behind_is_ignored(tmp_path: Path, name: str) -> None
 def test_the_usual_formats_are_images(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"1.{suffix}").touch()
     assert list_images(tmp_path).images == (f"1.{suffix}",)
+
+
+def test_a_folder_that_cannot_be_listed_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot be read" in list_images(tmp_path / "file").faults[0][1]
 
 
 def test_a_link_to_an_image_is_an_image(tmp_path: Path) -> None:

@@ -305,3 +305,11 @@ def test_a_picture_of_two_patients_is_a_fault_with_both_files(
     assert " of ".join(reversed(first.split("/"))) in fault.finding
     known = [{"images": sorted(pair), "reason": "one patient, seen twice"}]
     assert len(check(raw, on_error=on_error, known_duplicates=known).cells) == 10
+
+
+def test_an_id_of_the_sample_submission_may_differ_in_unicode_form(raw: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Pé") for form in ("NFC", "NFD"))
+    write_table(raw, ROWS | {composed: ["-1", "M", "1/1/1950", "1"]})
+    write_image(raw / "testset" / composed / "0.jpg")
+    (raw / "sample_submission.csv").write_text(f"ID,LABEL\n{decomposed},1\n", encoding="utf-8")
+    assert composed in check(raw).patients["patient"].tolist()

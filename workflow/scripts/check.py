@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lymphokit.cohort.raw import RECORD, record_table, table_digest
 from lymphokit.cohort.tables import write_table
+from lymphokit.errors import visible
 from lymphokit.imaging.check import check_cohort
 from lymphokit.job import job
 from lymphokit.progress import say
@@ -17,7 +18,7 @@ with job(snakemake.log[0], snakemake.threads):
     settings["known_duplicates"] = snakemake.params.known_duplicates
     cohort = check_cohort(Path(snakemake.input.raw), **settings)
     for fault in cohort.skipped:
-        say(f"{fault.patient} {fault.image} {fault.finding}: {fault.remedy}")
+        say(visible(f"{fault.patient} {fault.image} {fault.finding}: {fault.remedy}"))
     for note in cohort.notes:
         say(note)
     say(

@@ -33,7 +33,10 @@ class ImageFolder:
 
 def list_images(folder: Path) -> ImageFolder:
     """List a folder of images; links to files are followed."""
-    names = visible_entries(folder)
+    try:
+        names = visible_entries(folder)
+    except OSError as error:
+        return ImageFolder((), ((".", f"cannot be read: {error.strerror}"),))
     twice = _same_after_normalisation(names)
     found = {name: _finding(folder / name) or twice.get(name) for name in names}
     return ImageFolder(
@@ -63,6 +66,8 @@ def normalised(name: str) -> str:
 
 def _finding(entry: Path) -> str | None:
     """Why an entry cannot be an image, without opening it; None where it may be one."""
+    if not _is_text(entry.name):
+        return "has a name that is no text: rename it"
     if entry.is_symlink() and not entry.exists():
         return "is a link that leads nowhere"
     if entry.is_dir():
@@ -72,6 +77,11 @@ def _finding(entry: Path) -> str | None:
     if entry.suffix.lower() not in IMAGE_SUFFIXES:
         return f"is not named as an image: {', '.join(sorted(IMAGE_SUFFIXES))}"
     return None
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written to a table: bytes that are no UTF-8 become surrogates."""
+    return not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 def _same_after_normalisation(names: Iterable[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pandas as pd
 from lymphokit.cohort.clinical_table import COLUMNS, Row, rows_of
 from lymphokit.cohort.column_checks import ALLOWED
 from lymphokit.cohort.download_search import SET_TABLES, SIMULATED_ID
+from lymphokit.cohort.image_folder import normalised
 from lymphokit.cohort.layout import SAMPLE, natural_order
 from lymphokit.cohort.table_values import comparable, is_missing
 from lymphokit.errors import Fault
@@ -61,9 +62,10 @@ def sample_faults(
     """
     if SAMPLE in allow or table.empty:
         return []
-    parts = dict(zip(table["patient"], table["part"], strict=True))
-    others = natural_order({name for name in ids if parts.get(name, "none") == "none"}, str)
-    training = natural_order({name for name in ids if parts.get(name) == "train"}, str)
+    parts = dict(zip(map(normalised, table["patient"]), table["part"], strict=True))
+    part_of = {name: parts.get(normalised(name), "none") for name in ids}
+    others = natural_order([name for name, part in part_of.items() if part == "none"], str)
+    training = natural_order([name for name, part in part_of.items() if part == "train"], str)
     remedy = (
         f"copy {SAMPLE} from the same download as the table, or keep its first line alone, "
         f"{ALLOWED.format(SAMPLE)}"

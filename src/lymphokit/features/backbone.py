@@ -72,6 +72,7 @@ def load_backbone(name: str, *, weights: str, sha256: str | None, seed: int) -> 
         raise WeightsError(f"backbone {name}: {fault}, as `timm` under backbones in config.yaml")
     if weights == HUB:
         network, origin = _create(name, pretrained=True), "weights from the hub"
+        _require_finite(name, "the hub's file", network.state_dict())
     elif weights == NONE:
         torch.manual_seed(seed)
         network, origin = _create(name), f"random weights, seed {seed}"
@@ -205,12 +206,7 @@ def _load_file(network: nn.Module, name: str, file: Path, sha256: str | None) ->
     if any(faults.values()):
         found_wrong = "; ".join(f"{w} {', '.join(sorted(k)[:3])}" for w, k in faults.items() if k)
         raise WeightsError(f"backbone {name}: {file} is not of this network: {found_wrong}")
-    broken = sorted(key for key in common if not _is_finite(state[key]))
-    if broken:
-        raise WeightsError(
-            f"backbone {name}: {file} holds NaN or infinite weights in {', '.join(broken[:3])} "
-            f"({len(broken)} of {len(common)} tensors); download it anew, or train it again"
-        )
+    _require_finite(name, str(file), {key: state[key] for key in common})
     network.load_state_dict({key: state.get(key, tensor) for key, tensor in expected.items()})
     return f"weights from {file.name}, sha256 {found}"
 
@@ -252,6 +248,16 @@ def _with_names_of_timm(
         is_flat = bool(shape) and kind == "weight" and tensor.ndim == 2
         renamed[f"{to}.{kind}"] = tensor.reshape(-1, *shape) if is_flat else tensor
     return renamed
+
+
+def _require_finite(name: str, file: str, state: Mapping[str, Tensor]) -> None:
+    """Raise WeightsError where a tensor holds NaN or an infinite number."""
+    broken = sorted(key for key, tensor in state.items() if not _is_finite(tensor))
+    if broken:
+        raise WeightsError(
+            f"backbone {name}: {file} holds NaN or infinite weights in {', '.join(broken[:3])} "
+            f"({len(broken)} of {len(state)} tensors); download it anew, or train it again"
+        )
 
 
 def _is_finite(tensor: Tensor) -> bool:
