@@ -213,3 +213,19 @@ def test_another_file_of_weights_changes_the_settings_of_its_backbone(
     os.utime(file, (1.0, 1.0))
     assert plan.trunk("resnet50") != before
     assert plan.backbone("resnet50")["sha256"] == hashlib.sha256(b"two").hexdigest()
+
+
+@pytest.mark.parametrize("block", ["pseudo_label", "instance_network"])
+def test_networks_compared_beside_the_main_job_write_no_new_submission(block: str) -> None:
+    changed = plan_for({block: {"compare": ["resnet50"]}}).submission_settings
+    assert changed == plan_for({}).submission_settings
+    assert plan_for({block: {"ridge": 0.5}}).submission_settings != changed
+
+
+def test_preprocessing_writes_no_new_submission() -> None:
+    changed = plan_for({"preprocessing": {"mi_svm": "mi_svm_soft"}}).submission_settings
+    assert changed == plan_for({}).submission_settings
+
+
+def test_the_figures_of_the_report_belong_to_a_submission() -> None:
+    assert {"age", "lymphocytes", "labelled_cells"} <= set(plan_for({}).figures)

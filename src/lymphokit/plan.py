@@ -293,7 +293,10 @@ class Plan:
     @property
     def submission_settings(self) -> dict[str, Any]:
         """The settings that a submission depends on."""
-        return {key: block for key, block in self.settings.items() if key not in NOT_IN_SUBMISSION}
+        kept = {key: block for key, block in self.settings.items() if key not in NOT_IN_SUBMISSION}
+        for key in ("pseudo_label", "instance_network"):  # networks compared beside the main job
+            kept[key] = {name: value for name, value in kept[key].items() if name != "compare"}
+        return kept
 
     # Pseudo-labelling: the params of a step hold the settings that it uses and no others, so that
     # a change reruns what it touches. A longer list of rounds runs the new rounds alone.
