@@ -229,3 +229,9 @@ def test_preprocessing_writes_no_new_submission() -> None:
 
 def test_the_figures_of_the_report_belong_to_a_submission() -> None:
     assert {"age", "lymphocytes", "labelled_cells"} <= set(plan_for({}).figures)
+
+
+@pytest.mark.parametrize("weights", ["~nobody-of-this-name/a.pth", "x" * 300, "null\0character"])
+def test_a_path_of_weights_that_cannot_be_is_refused_though_no_model_reads_it(weights: str) -> None:
+    with pytest.raises(ConfigError, match=r"backbones\.vgg19\.weights"):
+        plan_for({"backbones": {"vgg19": {"weights": weights}}})

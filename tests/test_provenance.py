@@ -112,6 +112,17 @@ def test_new_dates_and_ignored_files_do_not_change_a_folder_digest(raw: Path) ->
     assert digest() == before
 
 
+def test_a_file_larger_than_any_image_is_not_read_but_counts(tmp_path: Path) -> None:
+    def refuse(path: Path) -> str:
+        raise AssertionError(f"{path} was read")
+
+    with (tmp_path / "backup.zip").open("wb") as file:
+        file.truncate(200 * 1024**2)  # takes no space
+    before = provenance.folder_digest(tmp_path, refuse)
+    os.utime(tmp_path / "backup.zip", (1.0, 1.0))
+    assert provenance.folder_digest(tmp_path, refuse) != before
+
+
 def test_the_order_of_keys_does_not_change_a_settings_digest() -> None:
     assert provenance.settings_digest({"a": 1, "b": 2}) == provenance.settings_digest(
         {"b": 2, "a": 1}

@@ -18,6 +18,7 @@ from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.digest_cache import shared
 from lymphokit.errors import ConfigError
 from lymphokit.features.weights import find_file, missing_weights
+from lymphokit.files import user_path
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
 
@@ -407,6 +408,8 @@ def make_plan(
     Raises ConfigError and CohortError with every fault found.
     """
     checked = resolve_auto(config.validate(settings), has_gpu())
+    for name, backbone in checked["backbones"].items():
+        user_path(backbone["weights"], f"backbones.{name}.weights")
     labelled = labelled_cells.locate(checked["labelled_cells"], source, root)
     if labelled is not None and labelled.is_dir():
         labelled_cells.require_parts(labelled, checked["pseudo_label"])

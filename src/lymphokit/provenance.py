@@ -17,6 +17,7 @@ from lymphokit.folders import entries_below
 
 PACKAGE = "lymphokit"
 SOURCE = Path(__file__).parents[1]
+_LARGEST = 64 * 1024**2  # bytes of a file that a folder's digest reads
 _SHORT = 12  # hexadecimal digits of a short digest
 
 
@@ -124,8 +125,9 @@ def folder_digest(
     """Short digest of the names and contents of all files below a folder, links followed.
 
     sha256: gives the digest of a file, such as that of a `DigestCache`; ignored: whether a file or
-    folder of this name is left out. Dates do not count. A link without a target raises nothing
-    here: the check of the folder names it.
+    folder of this name is left out. Dates do not count, except of files larger than any image or
+    table, such as an archive left beside them, which are not read. A link without a target raises
+    nothing here: the check of the folder names it.
     """
     digest = hashlib.sha256()
     for entry in entries_below(folder, ignored):
@@ -139,6 +141,9 @@ def _content(path: Path, sha256: Callable[[Path], str]) -> str:
     if not path.is_file():  # a pipe or socket, which would block its reader
         return "not a file"
     try:
+        status = path.stat()
+        if status.st_size > _LARGEST:
+            return f"{status.st_size} bytes of {status.st_mtime_ns} and {status.st_ctime_ns}"
         return sha256(path)
     except OSError as error:
         return f"cannot be read: {error.strerror}"

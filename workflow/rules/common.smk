@@ -22,7 +22,7 @@ try:
         settings.read_yaml(
             Path(file)
         )  # refuses a key given twice, which Snakemake accepts
-    SOURCE = raw_data.locate(str(config["raw"]), Path())
+    SOURCE = raw_data.locate(str(config.get("raw", "auto")), Path())
 except LymphokitError as error:
     raise WorkflowError(str(error))
 
@@ -32,7 +32,7 @@ if SOURCE.source is None:
 
 
 try:
-    ORDER = settings.read_yaml(ROOT / "config.yaml")["models"]
+    ORDER = settings.read_yaml(ROOT / "config.yaml").get("models") or ()
     PLAN = make_plan(config, SOURCE, ORDER, Path())
     raw_data.claim(SOURCE, Path("results"))
 except LymphokitError as error:
@@ -73,7 +73,9 @@ def contents_of(folder, made_here):
 
 # The images of patients, for the rules that read them. The table of cells alone would not do: it
 # stays the same when an image is replaced by another of the same name.
-RAW_CONTENTS = contents_of(PLAN.raw, PLAN.raw_is_made)
+RAW_CONTENTS = "no download"  # such as a home folder, which takes long to read
+if PLAN.raw_is_made or raw_data.is_download(Path(PLAN.raw)):
+    RAW_CONTENTS = contents_of(PLAN.raw, PLAN.raw_is_made)
 
 
 def any_of(names):

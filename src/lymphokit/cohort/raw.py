@@ -304,6 +304,11 @@ def find_home(root: Path) -> Path:
     return inside[0] if len(inside) == 1 else root
 
 
+def is_download(root: Path) -> bool:
+    """Whether a folder, or the one that it wraps, holds a table or a set of the download."""
+    return any((find_home(root) / name).exists() for name in LANDMARKS)
+
+
 def unpack(zip_file: Path, into: Path) -> tuple[str, ...]:
     """Unpack the tables and images of Kaggle's zip to the folder `into`, safely and completely.
 
