@@ -20,7 +20,9 @@ def user_path(text: str, key: str) -> Path:
     """
     try:
         path = Path(text).expanduser()
-        path.exists()
+        path.exists()  # raises where the name is too long, and is False for a null character
+        if "\0" in text:
+            raise ValueError("it holds a null character")
     except RuntimeError as error:  # of expanduser
         raise ConfigError(f"{key}: {text!r} starts with the home of an unknown user") from error
     except (OSError, ValueError) as error:
