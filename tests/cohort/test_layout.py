@@ -96,3 +96,22 @@ def test_a_link_without_a_target_is_a_fault_wherever_it_lies(
 def test_a_system_file_that_is_a_broken_link_is_ignored(tmp_path: Path) -> None:
     (lay_out(tmp_path) / ".#notes").symlink_to("gone")
     assert read_layout(tmp_path).faults == ()
+
+
+def test_the_ids_of_the_sample_and_the_tables_beside_the_used_one_are_listed(
+    tmp_path: Path,
+) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "sample_submission.csv").write_text("ID,LABEL\n P1 ,1\n\n,\nP1,0\n")
+    train = tmp_path / "trainset" / "trainset_true.csv"
+    train.touch()
+    layout = read_layout(tmp_path)
+    assert layout.sample_ids == ("P1", "P1")
+    assert layout.others == (train,)
+
+
+def test_a_sample_that_is_no_table_is_a_fault(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "sample_submission.csv").write_text("ID,LABEL\n" + "x" * 200_000)
+    (fault,) = read_layout(tmp_path).faults
+    assert fault.patient == "sample_submission.csv"

@@ -90,5 +90,6 @@ def describe_slash_dates(dates: Sequence[str]) -> str | None:
     if not found["both"]:
         return None
     one_way = found["month first"]
-    reason = f"as {one_way} others can only be" if one_way else "and no other date shows the order"
-    return f"DOB: of the dates with slashes, {found['both']} read both ways: month first, {reason}"
+    reason = f"as {one_way} others must be" if one_way else "and no other date shows the order"
+    both = f"DOB: of the dates with slashes, {found['both']} read both ways"
+    return f"{both}; they are taken month first, {reason}"

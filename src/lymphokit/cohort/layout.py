@@ -122,8 +122,11 @@ def _sample_submission(
     )
     if not sample.is_file():
         return (), (), [Fault(SAMPLE, f"is not in {sample.parent}", remedy)]
-    with sample.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = [[cell.strip() for cell in cells] for cells in csv.reader(file)]
+    try:
+        with sample.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            lines = [[cell.strip() for cell in cells] for cells in csv.reader(file)]
+    except csv.Error as error:
+        return (), (), [Fault(SAMPLE, f"cannot be read as a table: {error}", remedy)]
     header = tuple(lines[0]) if lines else ()
     if len(header) != 2 or header[0].lower() != "id" or not header[1]:
         finding = f"starts with {','.join(header)!r}, which is no header of two columns from ID on"
