@@ -124,3 +124,21 @@ def test_names_that_only_look_alike_are_the_same_name(tmp_path: Path) -> None:
     listed = list_images(tmp_path)
     assert {*listed.images, *(name for name, _ in listed.faults)} == {composed, decomposed}
     assert "normalisation" in listed.faults[0][1]
+
+
+def test_images_beside_the_only_folder_that_is_looked_into_are_faults(tmp_path: Path) -> None:
+    for kind in ("basophil", "ig"):
+        (tmp_path / "PBC" / kind).mkdir(parents=True)
+        (tmp_path / "PBC" / kind / "1.jpg").touch()
+    assert len(blood_cells.list_cells(tmp_path)[1]) == 2
+    (tmp_path / "1.jpg").touch()
+    with pytest.raises(CohortError, match=r"1\.jpg is in no type's folder"):
+        blood_cells.list_cells(tmp_path)
+
+
+def test_a_second_folder_of_labelled_images_is_a_fault(tmp_path: Path) -> None:
+    for place, image in (("img", "Im001_1.tif"), ("img", "Im002_0.tif"), ("more", "Im003_0.tif")):
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / image).touch()
+    with pytest.raises(CohortError, match="more lies beside img"):
+        labelled_cells.list_cells(tmp_path)

@@ -192,3 +192,8 @@ def test_an_orientation_as_stored_is_no_fault(tmp_path: Path) -> None:
     exif[0x0112] = 1
     (tmp_path / "a.png").write_bytes(encode(PIXELS, "PNG", exif=exif))
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", SIZE), PIXELS)
+
+
+def test_a_transparent_colour_is_refused(tmp_path: Path) -> None:
+    found = finding(tmp_path, encode(PIXELS, "PNG", transparency=(1, 2, 3)))
+    assert found == "is RGB with transparency, expected 8-bit RGB"

@@ -70,6 +70,8 @@ def list_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
         for name in types
         for entry, finding in files[name].faults
     ]
+    if home != folder:
+        faults += _misplaced(folder)
     if faults := [*_type_faults(home, files), *faults]:
         raise CohortError(faults)
     return home, [
@@ -79,10 +81,7 @@ def list_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
 
 def _type_faults(home: Path, files: Mapping[str, ImageFolder]) -> list[Fault]:
     """Images in no type's folder, types without an image, and two types of one name."""
-    remedy = "move each image into the folder of its type, or remove it"
-    faults = [
-        Fault(str(home), f"{name} is in no type's folder", remedy) for name in misplaced_files(home)
-    ]
+    faults = _misplaced(home)
     faults += [
         Fault(str(home), f"{name} holds no image", "add images of it, or remove the folder")
         for name, listed in files.items()
@@ -94,6 +93,14 @@ def _type_faults(home: Path, files: Mapping[str, ImageFolder]) -> list[Fault]:
             finding = f"{name} has the name of {earlier} after Unicode normalisation"
             faults.append(Fault(str(home), finding, "join the two folders"))
     return faults
+
+
+def _misplaced(folder: Path) -> list[Fault]:
+    remedy = "move each image into the folder of its type, or remove it"
+    return [
+        Fault(str(folder), f"{name} is in no type's folder", remedy)
+        for name in misplaced_files(folder)
+    ]
 
 
 def _folders_in(folder: Path) -> list[str]:

@@ -59,6 +59,12 @@ def misplaced_files(folder: Path) -> list[str]:
     ]
 
 
+def folders_with_images(folder: Path) -> list[str]:
+    """The folders in a folder that hold an image."""
+    names = [name for name in visible_entries(folder) if (folder / name).is_dir()]
+    return [name for name in names if list_images(folder / name).images]
+
+
 def normalised(name: str) -> str:
     """A name in Unicode's composed form: macOS decomposes accents, other systems do not."""
     return unicodedata.normalize("NFC", name)

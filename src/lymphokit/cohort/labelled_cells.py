@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lymphokit.cohort.image_folder import list_images, misplaced_files
+from lymphokit.cohort.image_folder import folders_with_images, list_images, misplaced_files
 from lymphokit.cohort.raw import LABELLED, RawChoice, locate_cells
 from lymphokit.errors import CohortError, Fault
 
@@ -66,7 +66,8 @@ def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
         remedy = "move each image into the folder img, or remove it"
         faults += [
             Fault(str(folder), f"{name} lies beside img", remedy)
-            for name in misplaced_files(folder)
+            for name in [*misplaced_files(folder), *folders_with_images(folder)]
+            if name != home.name
         ]
     name_of: dict[int, str] = {}
     for name in found.images:

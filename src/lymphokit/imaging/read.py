@@ -94,6 +94,8 @@ def _check_header(image: ImageFile.ImageFile, size: int | None) -> None:
         raise ImageError(f"holds {frames} frames or pages, expected one")
     if image.mode != "RGB":
         raise ImageError(f"is {_MODES.get(image.mode, image.mode)}, expected 8-bit RGB")
+    if "transparency" in image.info:  # one colour, which viewers leave out
+        raise ImageError(f"is {_MODES['RGBA']}, expected 8-bit RGB")
     if any(";16" in str(tile.args) for tile in image.tile):  # Pillow would drop the low byte
         raise ImageError("is 16-bit RGB, expected 8-bit RGB")
 
