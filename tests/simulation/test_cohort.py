@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lymphokit.cohort.clinical_table import read_clinical
+from lymphokit.cohort.download_search import is_simulated
 from lymphokit.cohort.layout import read_layout
 from lymphokit.errors import ConfigError
 from lymphokit.simulation.cell_sets import write_labelled_cells
@@ -106,6 +107,13 @@ def test_the_cohort_reads_like_the_download(cohort: Cohort) -> None:
     assert layout.submission_header == ("ID", "LABEL")
     folders = {folder.patient: folder.part for folder in layout.folders}
     assert folders == dict(zip(patients["patient"], patients["part"], strict=True))
+
+
+def test_a_simulated_cohort_is_recognised_by_its_ids_and_by_its_note(cohort: Cohort) -> None:
+    ids = pd.read_csv(cohort[0] / "clinical_annotation.csv")["ID"]
+    assert ids.str.fullmatch(r"SIM\d{3}").all()
+    assert (cohort[0] / "SIMULATED.txt").is_file()
+    assert is_simulated(cohort[0])
 
 
 def test_the_tables_have_the_columns_of_the_download(cohort: Cohort) -> None:
