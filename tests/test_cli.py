@@ -169,6 +169,22 @@ def test_simulate_refuses_an_existing_folder(
     assert str(tmp_path) in capsys.readouterr().err.replace("\n", "")
 
 
+@pytest.mark.parametrize("name", ["file/inside", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["simulate", str(tmp_path / name), "--config", config]) == 1
+    assert name in capsys.readouterr().err
+
+
+def test_a_folder_in_place_of_a_ledger_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["board", str(tmp_path)]) == 1
+    assert tmp_path.name in capsys.readouterr().err
+
+
 def test_the_doctor_shows_the_data_that_would_be_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     assert "raw data:" in capsys.readouterr().out

@@ -201,10 +201,14 @@ def _simulate(options: argparse.Namespace) -> int:
     given = {"seed": options.seed, "signal": options.signal}
     settings |= {key: value for key, value in given.items() if value is not None}
     truth = options.folder.with_name(f"{options.folder.name}-truth")
-    for folder in (options.folder, truth):
-        if folder.exists():
-            raise LymphokitError(f"{folder} exists: name a new folder")
-    simulate(options.folder, truth, **settings)
+    try:
+        for folder in (options.folder, truth):
+            if folder.exists():
+                raise LymphokitError(f"{folder} exists: name a new folder")
+        simulate(options.folder, truth, **settings)
+    except OSError as error:
+        finding = f"cannot write {options.folder}: {error.strerror}; name another folder"
+        raise LymphokitError(finding) from error
     OUT.print(f"a cohort in {options.folder}: snakemake submission --config raw={options.folder}")
     return 0
 

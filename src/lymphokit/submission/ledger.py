@@ -133,7 +133,10 @@ def _read(path: Path) -> tuple[bytes, list[list[str]]]:
 
     Raises LedgerError for a file that is not a ledger as `append` writes it.
     """
-    content = path.read_bytes() if path.exists() else b""
+    try:
+        content = path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be read: {error.strerror}; name a ledger.csv") from error
     if not content.strip():
         return b"", [list(COLUMNS)]
     rows = parse_csv(path, content, LedgerError)
