@@ -17,7 +17,7 @@ from lymphokit import config
 from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.digest_cache import shared
 from lymphokit.errors import ConfigError
-from lymphokit.features.weights import find_file, missing_weights
+from lymphokit.features.weights import find_file, missing_weights, other_weights
 from lymphokit.files import user_path
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
@@ -489,9 +489,16 @@ def _resting_banks(
     for bank, network in networks.items():
         if bank in read and bank not in reasons and network in checked["backbones"]:
             block = checked["backbones"][network]
-            if missing := missing_weights(block["timm"], block["weights"], folders):
+            if missing := _missing(block, folders):
                 reasons[bank] = f"backbone {network}: {missing}"
     return reasons
+
+
+def _missing(backbone: Mapping[str, Any], folders: Sequence[Path]) -> str | None:
+    """Why the weights of a backbone of config.yaml cannot be had; None where they can."""
+    weights = backbone["weights"]
+    missing = missing_weights(backbone["timm"], weights, folders)
+    return missing or other_weights(weights, folders, backbone["sha256"])
 
 
 def _weight_folders(source: raw.RawChoice) -> list[Path]:

@@ -1,5 +1,6 @@
 """Weights that can be had or not, without torch and without a network."""
 
+import hashlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,3 +83,15 @@ def test_an_endpoint_without_an_address_is_no_hub(
 def test_offline_mode_asks_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert weights.missing_weights("resnet18", "hub", []) is not None
+
+
+def test_a_file_with_another_digest_than_configured_is_named_before_any_job(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "net.pth").write_bytes(b"one")
+    digest = hashlib.sha256(b"one").hexdigest()
+    assert weights.other_weights("net.pth", [tmp_path], digest) is None
+    missing = weights.other_weights("net.pth", [tmp_path], "0" * 64)
+    assert missing is not None
+    assert str(tmp_path / "net.pth") in missing
+    assert "sha256" in missing

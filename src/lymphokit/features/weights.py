@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from lymphokit.digest_cache import shared
 from lymphokit.features.hub_names import endpoint_fault
 from lymphokit.files import user_path
 
@@ -47,6 +48,14 @@ def missing_weights(name: str, weights: str, folders: Sequence[Path]) -> str | N
         return None
     places = ", ".join(str(folder.absolute()) for folder in folders)
     return f"there is no file {weights} in {places}"
+
+
+def other_weights(weights: str, folders: Sequence[Path], sha256: str | None) -> str | None:
+    """Why a file of weights is not the one that `sha256` pins; None where it is, or any may be."""
+    file = find_file(weights, folders)
+    if file is None or sha256 in (None, shared().sha256(file)):
+        return None
+    return f"{file} has another sha256 than config.yaml gives: correct it, or set it to null"
 
 
 def _endpoint() -> str:
