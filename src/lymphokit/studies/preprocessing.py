@@ -117,7 +117,7 @@ def preprocessing_terminal_table(table: pd.DataFrame) -> Table:
     table: as of `compare_preprocessing`.
     """
     shown = Table(
-        Column("model", max_width=26),
+        Column("model", no_wrap=True),
         Column("source", no_wrap=True),
         *number_columns("balanced accuracy", "naive", "F1", "recall", "precision", "n"),
         title="MI-SVM with and without preprocessing, and with clinical data",
