@@ -172,6 +172,10 @@ def test_settings_that_no_submission_depends_on_are_left_out_of_its_digest() -> 
     assert "models" in settings
     assert "folds" in settings
     assert not {"calibration", "referral", "permutation", "raw"} & set(settings)
+    # Nor what only approaches outside the main job read.
+    assert not {"blood_cells", "instance_network"} & set(settings)
+    assert "end_to_end" not in settings["models"]
+    assert list(settings["backbones"]) == ["vgg19"]  # of the pseudo-labels
 
 
 def test_a_package_of_another_checkout_is_refused(tmp_path: Path) -> None:
@@ -217,9 +221,10 @@ def test_another_file_of_weights_changes_the_settings_of_its_backbone(
 
 @pytest.mark.parametrize("block", ["pseudo_label", "instance_network"])
 def test_networks_compared_beside_the_main_job_write_no_new_submission(block: str) -> None:
-    changed = plan_for({block: {"compare": ["resnet50"]}}).submission_settings
-    assert changed == plan_for({}).submission_settings
-    assert plan_for({block: {"ridge": 0.5}}).submission_settings != changed
+    blended = {"models": {"instance_cnn": {"enabled": True}}}  # so that both blocks are read
+    before = plan_for(blended).submission_settings
+    assert plan_for({**blended, block: {"compare": ["resnet50"]}}).submission_settings == before
+    assert plan_for({**blended, block: {"ridge": 0.5}}).submission_settings != before
 
 
 def test_preprocessing_writes_no_new_submission() -> None:

@@ -293,11 +293,25 @@ class Plan:
 
     @property
     def submission_settings(self) -> dict[str, Any]:
-        """The settings that a submission depends on."""
-        kept = {key: block for key, block in self.settings.items() if key not in NOT_IN_SUBMISSION}
-        for key in ("pseudo_label", "instance_network"):  # networks compared beside the main job
-            kept[key] = {name: value for name, value in kept[key].items() if name != "compare"}
-        return kept
+        """The settings that a submission depends on: those of what the main job reads."""
+        settings = {
+            key: block for key, block in self.settings.items() if key not in NOT_IN_SUBMISSION
+        }
+        settings["models"] = self.blocks(self.models)
+        networks = set(self.banks)
+        for block, read in (
+            ("blood_cells", config.BLOOD_BANK in self.banks),
+            ("instance_network", "instance_network" in self.banks),
+            ("pseudo_label", self.pseudo_labelling),
+        ):
+            if read:
+                networks.add(settings[block]["network"])
+                settings[block] = {k: v for k, v in settings[block].items() if k != "compare"}
+            else:
+                del settings[block]
+        backbones = self.settings["backbones"]
+        settings["backbones"] = {name: backbones[name] for name in backbones if name in networks}
+        return settings
 
     # Pseudo-labelling: the params of a step hold the settings that it uses and no others, so that
     # a change reruns what it touches. A longer list of rounds runs the new rounds alone.

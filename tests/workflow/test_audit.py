@@ -62,7 +62,7 @@ def test_the_audit_of_an_honest_run_passes_and_says_what_it_compared(finished: C
     # Nine models in two folds, two inner fits and one of the whole part each.
     assert compared["fits"].startswith("54 fits of 18 models and folds, ")
     assert compared["pseudo-labels"].startswith("2 lineages, 48 added cells, ")
-    assert compared["thresholds"].startswith("42 thresholds chosen again")
+    assert compared["thresholds"].startswith("32 thresholds chosen again")
     assert compared["blends"].startswith("14 blends of ")
     assert audit["known_duplicates"] == []
 

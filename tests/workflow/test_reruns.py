@@ -71,7 +71,7 @@ def test_editing_a_shared_function_reruns_all_that_use_it(edited: Checkout) -> N
         "import numpy as np\n",
         "import numpy as np\n\nEDITED = 1\n",
     )
-    of_features = {"mi_svm", "mi_svm_xgb", "d_mil_tuned", "one_class", "margins"}
+    of_features = {"mi_svm", "mi_svm_xgb", "d_mil_tuned", "one_class", "margins", "end_to_end"}
     assert edited.planned() == {*of_features, *AFTER_A_MODEL}
 
 
