@@ -43,6 +43,7 @@ SETTINGS = DMilSettings(
     hidden=[6],
     clinical_hidden=[5],
     fusion="joined",
+    optimizer="adam",
     normalisation="layer",
     dropout=0.3,
     learning_rate=0.01,
@@ -206,7 +207,7 @@ def test_other_optimizers_are_torchs_and_their_rate_can_be_reduced(name: str) ->
     assert (weights(network) - weights(build())).abs().max() > 1e-4
 
 
-def test_adam_is_the_optimizer_unless_another_is_named() -> None:
+def test_adam_is_our_class() -> None:
     assert isinstance(make_optimizer(build(), SETTINGS), Adam)
 
 

@@ -1,4 +1,4 @@
-# Shared by all rule files: the plan of this run, and functions from wildcards to files.
+# Shared by all chapters: the plan of this run, and functions from wildcards to files.
 
 from pathlib import Path
 

@@ -30,8 +30,8 @@ class DMilSettings(ModelSettings):
     """`joined`: both in one last layer; `experts`: an image and a clinical expert with a gate."""
     normalisation: Literal["layer", "none"]
     dropout: DropoutRate
-    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
-    """`sgd` with momentum 0.9. It has a default, so that blocks without it stay valid."""
+    optimizer: Literal["adam", "rmsprop", "sgd"]
+    """`sgd` with momentum 0.9."""
     learning_rate: Positive
     weight_decay: NonNegativeFloat
     batch_bags: Count
