@@ -16,6 +16,19 @@ ROOT = Path(__file__).parents[2]
 PARTS = ["Snakefile", "config.yaml", "environment.yml", "config", "profiles", "workflow", "src"]
 TINY = Path(__file__).parent / "tiny.yaml"
 MORE = "more.yaml"
+FEW_MODELS = """
+    models:
+      clinical_xgb: {enabled: false}
+      d_mil_tuned: {enabled: false}
+      mi_svm_xgb: {enabled: false}
+      end_to_end: {enabled: false}
+      one_class: {enabled: false}
+      pooled_blood: {enabled: false}
+      instance_cnn: {enabled: false}
+      instance_cnn_xgb: {enabled: false}
+      round_zero_xgb: {enabled: false}
+      pseudo_label_lgbm_shares: {enabled: false}
+    """
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout in which all models have run once; tests leave it as they found it."""
     checkout = copy_to(tmp_path_factory.mktemp("finished"))
     checkout.run("submission", "approaches")
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which the main job has run once, with few models."""
+    checkout = copy_to(tmp_path_factory.mktemp("undisturbed"))
+    checkout.configure(FEW_MODELS)
+    checkout.run("submission")
     return checkout
 
 

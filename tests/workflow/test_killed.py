@@ -11,25 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.workflow.conftest import Checkout, copy_to, environment
+from tests.workflow.conftest import FEW_MODELS, Checkout, environment
 
 # A worker of their own, beside that of all other tests of the workflow.
 pytestmark = pytest.mark.xdist_group("killed")
 
 PATIENCE_SECONDS = 900
-FEW_MODELS = """
-    models:
-      clinical_xgb: {enabled: false}
-      d_mil_tuned: {enabled: false}
-      mi_svm_xgb: {enabled: false}
-      end_to_end: {enabled: false}
-      one_class: {enabled: false}
-      pooled_blood: {enabled: false}
-      instance_cnn: {enabled: false}
-      instance_cnn_xgb: {enabled: false}
-      round_zero_xgb: {enabled: false}
-      pseudo_label_lgbm_shares: {enabled: false}
-    """
 
 
 def kill_when(checkout: Checkout, is_time: Callable[[], bool], target: str = "submission") -> None:
@@ -63,15 +50,6 @@ def predictions(checkout: Checkout) -> dict[str, bytes]:
         for path in results.rglob("*.csv")
         if "raw" not in path.parts and "truth" not in path.parts
     }
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which the main job has run once, with few models."""
-    checkout = copy_to(tmp_path_factory.mktemp("undisturbed"))
-    checkout.configure(FEW_MODELS)
-    checkout.run("submission")
-    return checkout
 
 
 @pytest.fixture

@@ -12,14 +12,15 @@ import pytest
 import yaml
 
 from lymphokit import config
-from tests.workflow.conftest import ROOT, TINY, Checkout, environment
+from tests.workflow.conftest import MORE, ROOT, TINY, Checkout, environment
 
-pytestmark = pytest.mark.xdist_group("workflow")
+# With the killed runs, on the worker beside that of all other tests of the workflow.
+pytestmark = pytest.mark.xdist_group("killed")
 
 # What stands for a path of the reader's, and for the folder that `make test` runs the tests of.
 DOWNLOAD = "path/to/dlmi-lymphocytosis-classification"
 FEW_TESTS = "tests/bags/test_segments.py"
-FEW_MODELS = {"clinical", "pooled"}
+OF_A_DOWNLOAD = {"clinical", "pooled"}
 
 
 def commands() -> list[str]:
@@ -30,17 +31,18 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def reader(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def reader(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A finished checkout with the environment of `make env`, tiny without further options.
 
     A download runs few models: it stands for data whose configuration is config.yaml alone.
     """
     folder = tmp_path_factory.mktemp("reader") / "lymphokit"
-    shutil.copytree(finished.folder, folder, symlinks=True)
+    shutil.copytree(undisturbed.folder, folder, symlinks=True)
     demo = folder / "config" / "demo.yaml"
-    tiny = config.merge(*map(config.read_yaml, (folder / "config.yaml", demo, TINY)))
+    files = (folder / "config.yaml", demo, TINY, folder / MORE)
+    tiny = config.merge(*map(config.read_yaml, files))
     demo.write_text(yaml.safe_dump(tiny))
-    resting = {name: {"enabled": False} for name in tiny["models"] if name not in FEW_MODELS}
+    resting = {name: {"enabled": False} for name in tiny["models"] if name not in OF_A_DOWNLOAD}
     few = config.merge(tiny, {"models": resting, "ensemble": {"choices": {}}})
     (folder / "config.yaml").write_text(yaml.safe_dump(few, sort_keys=False))
     for file in ("Makefile", "pyproject.toml", "constraints.txt", FEW_TESTS, "tests/conftest.py"):
