@@ -26,8 +26,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def digest(package: Path, *modules: str) -> str:
-    provenance._normalised_source.cache_clear()
-    provenance._imported_by.cache_clear()
+    provenance._parsed.cache_clear()
+    provenance.code_digest.cache_clear()
     return provenance.code_digest(package.parent / "script.py", *modules)
 
 

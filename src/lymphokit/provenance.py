@@ -43,6 +43,7 @@ def commit(folder: Path) -> str:
     return result.stdout.strip() or "none"
 
 
+@cache  # a workflow asks for the same digest in every fold
 def code_digest(script: Path, *modules: str | Path) -> str:
     """Digest of a script, of these modules, and of all modules of the package that they import.
 
@@ -55,7 +56,7 @@ def code_digest(script: Path, *modules: str | Path) -> str:
     entries = [script.resolve(), *(_file_named(module) for module in modules)]
     for path in sorted(_reached_from(entries)):
         digest.update(path.name.encode())
-        digest.update(_normalised_source(path).encode())
+        digest.update(_parsed(path)[1].encode())
     return digest.hexdigest()[:_SHORT]
 
 
@@ -73,14 +74,8 @@ def _reached_from(entries: list[Path]) -> set[Path]:
         path = waiting.pop()
         if path not in reached:
             reached.add(path)
-            waiting.extend(_imported_by(path))
+            waiting.extend(_parsed(path)[0])
     return reached
-
-
-@cache
-def _imported_by(path: Path) -> tuple[Path, ...]:
-    tree = ast.parse(path.read_text(), str(path))
-    return tuple(file for name in _names_imported(tree) if (file := _file_of(name)))
 
 
 def _names_imported(tree: ast.Module) -> Iterator[str]:
@@ -101,12 +96,14 @@ def _file_of(name: str) -> Path | None:
 
 
 @cache
-def _normalised_source(path: Path) -> str:
+def _parsed(path: Path) -> tuple[tuple[Path, ...], str]:
+    """The files of the package that a file imports, and its code without docstrings, as text."""
     tree = ast.parse(path.read_text(), str(path))
+    imported = tuple(file for name in _names_imported(tree) if (file := _file_of(name)))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [part for part in node.body if not _is_docstring(part)]
-    return ast.dump(tree)
+    return imported, ast.dump(tree)
 
 
 def _is_docstring(node: ast.stmt) -> bool:
