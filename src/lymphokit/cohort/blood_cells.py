@@ -16,7 +16,8 @@ from lymphokit.cohort.image_folder import (
     ImageFolder,
     list_images,
     misplaced_files,
-    normalised,
+    same_after_normalisation,
+    single_cell_faults,
     visible_entries,
 )
 from lymphokit.cohort.raw import BLOOD, RawChoice, locate_cells
@@ -59,17 +60,7 @@ def list_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
         remedy = f"keep the cells of each type in a folder of its name, two at least, as {PBC} does"
         raise CohortError([Fault(str(home), found, remedy)])
     files = {name: list_images(home / name) for name in types}
-    faults = [
-        Fault(
-            str(home / name),
-            finding,
-            "keep nothing but images of single cells there",
-            entry,
-            files[name].n_entries,
-        )
-        for name in types
-        for entry, finding in files[name].faults
-    ]
+    faults = [fault for name in types for fault in single_cell_faults(home / name, files[name])]
     if home != folder:
         faults += _misplaced(folder)
     if faults := [*_type_faults(home, files), *faults]:
@@ -87,11 +78,10 @@ def _type_faults(home: Path, files: Mapping[str, ImageFolder]) -> list[Fault]:
         for name, listed in files.items()
         if not listed.n_entries
     ]
-    first: dict[str, str] = {}
-    for name in files:
-        if (earlier := first.setdefault(normalised(name), name)) != name:
-            finding = f"{name} has the name of {earlier} after Unicode normalisation"
-            faults.append(Fault(str(home), finding, "join the two folders"))
+    faults += [
+        Fault(str(home), f"{name} {finding}", "join the two folders")
+        for name, finding in same_after_normalisation(files).items()
+    ]
     return faults
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lymphokit.cohort.archive import IMAGE_SUFFIXES, is_hidden
 from lymphokit.cohort.layout import natural_order
+from lymphokit.errors import Fault
 
 DOCUMENT_SUFFIXES = frozenset({".txt", ".md", ".csv", ".pdf", ".html", ".json"})
 
@@ -37,12 +38,21 @@ def list_images(folder: Path) -> ImageFolder:
         names = visible_entries(folder)
     except OSError as error:
         return ImageFolder((), ((".", f"cannot be read: {error.strerror}"),))
-    twice = _same_after_normalisation(names)
+    twice = same_after_normalisation(names)
     found = {name: _finding(folder / name) or twice.get(name) for name in names}
     return ImageFolder(
         tuple(name for name, finding in found.items() if finding is None),
         tuple((name, finding) for name, finding in found.items() if finding is not None),
     )
+
+
+def single_cell_faults(folder: Path, listed: ImageFolder) -> list[Fault]:
+    """The faults of a listed folder that is to hold images of single cells, and nothing else."""
+    remedy = "keep nothing but images of single cells there"
+    return [
+        Fault(str(folder), finding, remedy, name, listed.n_entries)
+        for name, finding in listed.faults
+    ]
 
 
 def visible_entries(folder: Path) -> list[str]:
@@ -90,7 +100,7 @@ def _is_text(name: str) -> bool:
     return not any("\ud800" <= each <= "\udfff" for each in name)
 
 
-def _same_after_normalisation(names: Iterable[str]) -> dict[str, str]:
+def same_after_normalisation(names: Iterable[str]) -> dict[str, str]:
     """The finding of each name that equals an earlier one once both are normalised."""
     first: dict[str, str] = {}
     found = {}

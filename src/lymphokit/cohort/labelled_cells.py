@@ -13,7 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from lymphokit.cohort.image_folder import folders_with_images, list_images, misplaced_files
+from lymphokit.cohort.image_folder import (
+    folders_with_images,
+    list_images,
+    misplaced_files,
+    single_cell_faults,
+)
 from lymphokit.cohort.raw import LABELLED, RawChoice, locate_cells
 from lymphokit.errors import CohortError, Fault
 
@@ -52,16 +57,7 @@ def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
     home = folder / "img" if (folder / "img").is_dir() else folder
     found = list_images(home)
     cells: list[LabelledCell] = []
-    faults = [
-        Fault(
-            str(home),
-            finding,
-            "keep nothing but images of single cells there",
-            name,
-            found.n_entries,
-        )
-        for name, finding in found.faults
-    ]
+    faults = single_cell_faults(home, found)
     if home != folder:
         remedy = "move each image into the folder img, or remove it"
         faults += [
