@@ -79,13 +79,13 @@ class Plan:
         """The input folder of the labelled cells: the simulation where they are part of it."""
         if self.labelled_cells is None:
             return []
-        made = self.simulated and self.settings["labelled_cells"] == "auto"
+        made = _is_simulated(self.source, self.settings["labelled_cells"])
         return self.raw if made else str(self.labelled_cells)
 
     @property
     def blood_cells_are_made(self) -> bool:
         """Whether the blood cells are part of the simulated cohort."""
-        return self.simulated and self.settings["blood_cells"]["folder"] == "auto"
+        return _is_simulated(self.source, self.settings["blood_cells"]["folder"])
 
     @property
     def blood_cell_input(self) -> str | list[str]:
@@ -193,15 +193,13 @@ class Plan:
     def approach_figures(self) -> list[str]:
         """Names of the figures that belong to approaches outside the main job."""
         names = [f"margins_{name}" for name in self.of_kind("one_class_svm")]
-        reads = {self.block(name).get("features") for name in self.approaches}
-        return [*names, *(["blood_cells"] if config.BLOOD_BANK in reads else [])]
+        is_read = config.BLOOD_BANK in self._banks_of(self.approaches)
+        return [*names, *(["blood_cells"] if is_read else [])]
 
     @property
     def banks(self) -> set[str]:
-        """The feature banks that the models of the run read."""
-        return {
-            block["features"] for name in self.models if "features" in (block := self.block(name))
-        }
+        """The feature banks that the models of the main job read."""
+        return set(self._banks_of(self.models))
 
     def bank_files(self, model: str, fold: str | int) -> list[str]:
         """The files of the bank that a model reads in a fold, relative to results/{cohort}."""
@@ -271,8 +269,13 @@ class Plan:
 
     def banks_read_by(self, names: Sequence[str], ending: str) -> list[str]:
         """The files with this ending of the banks that these models read, each once."""
-        banks = dict.fromkeys(self.block(name).get("features") for name in names)
-        return [f"results/{self.cohort}/features/{bank}.{ending}" for bank in banks if bank]
+        banks = self._banks_of(names)
+        return [f"results/{self.cohort}/features/{bank}.{ending}" for bank in banks]
+
+    def _banks_of(self, models: Sequence[str]) -> list[str]:
+        """The feature banks that these models read, each once."""
+        banks = dict.fromkeys(self.block(name).get("features") for name in models)
+        return [bank for bank in banks if bank is not None]
 
     def ablation_files(self, which: str) -> list[str]:
         """The files of a bank of the ablation; which: `features` or `segmented_features`."""

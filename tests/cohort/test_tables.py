@@ -13,6 +13,7 @@ from lymphokit.cohort.tables import (
     read_fold,
     read_folds,
     read_patients,
+    read_predictions,
     read_table,
     write_table,
 )
@@ -80,3 +81,15 @@ def test_a_fold_that_is_not_there_is_an_error(folds: Path) -> None:
 def test_a_table_of_another_kind_is_an_error_that_names_the_file(folds: Path) -> None:
     with pytest.raises(TableError, match=r"folds\.csv: no column cell, image, path"):
         read_cells(folds)
+
+
+def test_predictions_are_read_model_after_model_and_fold_after_fold(tmp_path: Path) -> None:
+    paths = []
+    for number in range(6):
+        paths.append(tmp_path / f"{number}.csv")
+        write_table(pd.DataFrame({"patient": IDS, "probability": number / 10}), paths[-1])
+    tables = read_predictions(paths, ["a", "b"])
+    found = {name: [table["probability"][0] for table in tables[name]] for name in tables}
+    assert found == {"a": [0.0, 0.1, 0.2], "b": [0.3, 0.4, 0.5]}
+    assert tables["a"][0]["patient"].tolist() == IDS
+    assert read_predictions([], []) == {}

@@ -7,7 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from lymphokit.errors import BankError
-from lymphokit.features.bank import NOTHING, metadata_path, open_bank, write_bank
+from lymphokit.features.bank import (
+    NOTHING,
+    metadata_path,
+    open_bank,
+    write_bank,
+    write_cell_probabilities,
+)
 
 FEATURES = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 
@@ -72,3 +78,12 @@ def test_the_metadata_is_a_readable_file_beside_the_features(tmp_path: Path) -> 
     write(tmp_path / "drawn.npy", batches(7))
     assert metadata_path(tmp_path / "drawn.npy") == tmp_path / "drawn.json"
     assert json.loads((tmp_path / "drawn.json").read_text())["source"] == "drawn by hand"
+
+
+def test_probabilities_of_cells_are_a_bank_of_one_feature(tmp_path: Path) -> None:
+    path, probabilities = tmp_path / "network.npy", np.linspace(0, 1, 7)
+    write_cell_probabilities(path, probabilities, source="a network")
+    bank = open_bank(path, 7)
+    np.testing.assert_array_equal(bank.features[:, 0], probabilities.astype(np.float32))
+    assert bank.metadata["fitted_on"] == "training patients of the fold"
+    assert bank.metadata["source"] == "a network"

@@ -6,14 +6,8 @@
 rule calibration:
     input:
         folds=f"results/{COHORT}/folds.csv",
-        models=expand(
-            f"results/{COHORT}/fold{{fold}}/{{model}}/predictions.csv",
-            model=PLAN.models,
-            fold=FOLDS,
-        ),
-        blends=expand(
-            f"results/{COHORT}/fold{{fold}}/blends/predictions.csv", fold=FOLDS
-        ),
+        models=predictions_of(PLAN.models),
+        blends=predictions_of(["blends"]),
     output:
         calibrated=f"results/{COHORT}/calibrated.csv",
         learned=f"results/{COHORT}/calibrators.json",

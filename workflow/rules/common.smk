@@ -19,9 +19,8 @@ DIGESTS = shared()
 try:
     require_checkout(ROOT)
     for file in workflow.configfiles:
-        settings.read_yaml(
-            Path(file)
-        )  # refuses a key given twice, which Snakemake accepts
+        # Refuses a key given twice, which Snakemake accepts.
+        settings.read_yaml(Path(file))
     SOURCE = raw_data.locate(str(config.get("raw", "auto")), Path())
 except LymphokitError as error:
     raise WorkflowError(str(error))
@@ -89,10 +88,7 @@ def bank_of(wildcards, fold=None):
     return [f"results/{wildcards.cohort}/{file}" for file in files]
 
 
-def predictions_of(models, folds=FOLDS):
-    """The predictions of models in folds, model after model."""
-    return expand(
-        "results/{{cohort}}/fold{fold}/{model}/predictions.csv",
-        model=models,
-        fold=folds,
-    )
+def predictions_of(models):
+    """The predictions of models in all folds, model after model; `blends` stands for all blends."""
+    path = f"results/{COHORT}/fold{{fold}}/{{model}}/predictions.csv"
+    return expand(path, model=models, fold=FOLDS)

@@ -35,9 +35,7 @@ rule out_of_fold:
         patients="results/{cohort}/cohort/patients.csv",
         folds="results/{cohort}/folds.csv",
         models=predictions_of(PLAN.models),
-        blends=expand(
-            "results/{{cohort}}/fold{fold}/blends/predictions.csv", fold=FOLDS
-        ),
+        blends=predictions_of(["blends"]),
     output:
         oof=report(
             "results/{cohort}/oof.csv", caption="../report/oof.rst", category="Scores"

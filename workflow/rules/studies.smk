@@ -81,14 +81,8 @@ rule approaches:
     input:
         patients=f"results/{COHORT}/cohort/patients.csv",
         folds=f"results/{COHORT}/folds.csv",
-        models=expand(
-            f"results/{COHORT}/fold{{fold}}/{{model}}/predictions.csv",
-            model=PLAN.approaches,
-            fold=FOLDS,
-        ),
-        blends=expand(
-            f"results/{COHORT}/fold{{fold}}/blends/predictions.csv", fold=FOLDS
-        ),
+        models=predictions_of(PLAN.approaches),
+        blends=predictions_of(["blends"]),
         figures=expand(
             f"results/{COHORT}/figures/{{figure}}.png", figure=PLAN.approach_figures
         ),
@@ -317,11 +311,7 @@ rule permutation:
         folds=f"results/{COHORT}/folds.csv",
         banks=PLAN.banks_read_by(config["permutation"]["models"], "npy"),
         about=PLAN.banks_read_by(config["permutation"]["models"], "json"),
-        run=expand(
-            f"results/{COHORT}/fold{{fold}}/{{model}}/predictions.csv",
-            model=PLAN.permuted,
-            fold=FOLDS,
-        ),
+        run=predictions_of(PLAN.permuted),
         null=expand(
             f"results/{COHORT}/permutation/{{shuffle}}_{{job}}.csv",
             shuffle=PLAN.shuffles,

@@ -2,7 +2,13 @@
 
 from rich.console import Console
 
-from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
+from lymphokit.cohort.tables import (
+    read_folds,
+    read_patients,
+    read_predictions,
+    read_table,
+    write_table,
+)
 from lymphokit.ensemble.assembly import assemble
 from lymphokit.job import job
 from lymphokit.studies.approaches import approaches_table, approaches_terminal_table
@@ -10,9 +16,9 @@ from lymphokit.studies.approaches import approaches_table, approaches_terminal_t
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     folds = read_folds(snakemake.input.folds)
-    n_folds, paths = folds["fold"].nunique(), iter(snakemake.input.models)
+    n_folds = folds["fold"].nunique()
     assembled = assemble(
-        {name: [read_table(next(paths)) for _ in range(n_folds)] for name in params.models},
+        read_predictions(snakemake.input.models, params.models),
         [read_table(path) for path in snakemake.input.blends],
         folds,
         read_patients(snakemake.input.patients),

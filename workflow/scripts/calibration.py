@@ -10,7 +10,8 @@ from lymphokit.calibration.reliability_figure import (
     reliability_figure,
     sensitivity_sentences,
 )
-from lymphokit.cohort.tables import read_folds, read_table, write_table
+from lymphokit.cohort.tables import read_folds, read_predictions, read_table, write_table
+from lymphokit.ensemble.assembly import split_blends
 from lymphokit.files import write_json
 from lymphokit.job import job
 
@@ -22,16 +23,11 @@ with job(snakemake.log[0], snakemake.threads):
     method, n_bins = settings["method"], settings["bins"]
     folds = read_folds(snakemake.input.folds)
     repeat_of = folds.groupby("fold")["repeat"].first().to_dict()
-    paths = iter(snakemake.input.models)
+    tables = read_predictions(snakemake.input.models, snakemake.params.models)
+    tables |= split_blends([read_table(path) for path in snakemake.input.blends])
     predictions = {
-        name: {fold: read_table(next(paths)) for fold in repeat_of}
-        for name in snakemake.params.models
+        name: dict(zip(repeat_of, of_folds, strict=True)) for name, of_folds in tables.items()
     }
-    blended = [read_table(path) for path in snakemake.input.blends]
-    for name in blended[0]["blend"].unique():
-        predictions[name] = {
-            fold: rows[rows["blend"] == name] for fold, rows in zip(repeat_of, blended, strict=True)
-        }
 
     calibrated, learned = reliability.calibrate_all(predictions, repeat_of, method=method)
     write_table(calibrated, snakemake.output.calibrated)

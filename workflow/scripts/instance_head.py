@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients
-from lymphokit.features.bank import open_bank, write_bank
+from lymphokit.features.bank import open_bank, write_cell_probabilities
 from lymphokit.job import job
 from lymphokit.pseudo_labels.head_learner import HeadClassifier
 from lymphokit.pseudo_labels.instance_network import instance_probabilities
@@ -19,11 +19,5 @@ with job(snakemake.log[0], snakemake.threads):
         HeadClassifier(bank.features, params.ridge),
         seed=params.seed,
     )
-    write_bank(
-        Path(snakemake.output.bank),
-        [probabilities[:, None]],
-        n_cells=len(cells),
-        n_features=1,
-        fitted_on="training patients of the fold",
-        metadata={"source": f"P(1) of a cell by its patient's label, on {bank.metadata['source']}"},
-    )
+    source = f"P(1) of a cell by its patient's label, on {bank.metadata['source']}"
+    write_cell_probabilities(Path(snakemake.output.bank), probabilities, source=source)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients
 from lymphokit.features.backbone import load_backbone
-from lymphokit.features.bank import write_bank
+from lymphokit.features.bank import write_cell_probabilities
 from lymphokit.features.fine_tune import Sgd
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
@@ -27,11 +27,5 @@ with job(snakemake.log[0], snakemake.threads):
         NetworkClassifier(backbone, images, Sgd(**params.sgd)),
         seed=params.seed,
     )
-    write_bank(
-        Path(snakemake.output.bank),
-        [probabilities[:, None]],
-        n_cells=len(cells),
-        n_features=1,
-        fitted_on="training patients of the fold",
-        metadata={"source": f"P(1) of a cell by its patient's label, {backbone.source}"},
-    )
+    source = f"P(1) of a cell by its patient's label, {backbone.source}"
+    write_cell_probabilities(Path(snakemake.output.bank), probabilities, source=source)

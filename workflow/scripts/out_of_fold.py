@@ -1,6 +1,12 @@
 """Assemble the folds: the out-of-fold table, the decisions, the scores and their figures."""
 
-from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
+from lymphokit.cohort.tables import (
+    read_folds,
+    read_patients,
+    read_predictions,
+    read_table,
+    write_table,
+)
 from lymphokit.ensemble.assembly import assemble
 from lymphokit.evaluation.out_of_fold import out_of_fold_table
 from lymphokit.figures.scores import roc_curves, score_forest
@@ -9,9 +15,9 @@ from lymphokit.job import job
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     folds = read_folds(snakemake.input.folds)
-    n_folds, paths = folds["fold"].nunique(), iter(snakemake.input.models)
+    n_folds = folds["fold"].nunique()
     assembled = assemble(
-        {name: [read_table(next(paths)) for _ in range(n_folds)] for name in params.models},
+        read_predictions(snakemake.input.models, params.models),
         [read_table(path) for path in snakemake.input.blends],
         folds,
         read_patients(snakemake.input.patients),

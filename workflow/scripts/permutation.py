@@ -1,11 +1,15 @@
 """Permutation test: p-values of all shuffles, their figure and table."""
 
-from pathlib import Path
-
 import pandas as pd
 from rich.console import Console
 
-from lymphokit.cohort.tables import read_folds, read_patients, read_table, write_table
+from lymphokit.cohort.tables import (
+    read_folds,
+    read_patients,
+    read_predictions,
+    read_table,
+    write_table,
+)
 from lymphokit.features.bank import open_features
 from lymphokit.job import job
 from lymphokit.studies.permutation import observed_scores, permutation_table, require_agreement
@@ -21,10 +25,7 @@ with job(snakemake.log[0], snakemake.threads):
         stack_C=snakemake.params.stack_C,
     )
     plain = cohort.batch(read_folds(snakemake.input.folds))
-    paths = iter(map(Path, snakemake.input.run))
-    run = {
-        name: [read_table(next(paths)) for _ in plain.repeat] for name in snakemake.params.compared
-    }
+    run = read_predictions(snakemake.input.run, snakemake.params.compared)
     require_agreement(cohort, plain, run)
 
     null = pd.concat(map(read_table, snakemake.input.null), ignore_index=True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_cells, read_fold
-from lymphokit.features.bank import write_bank
+from lymphokit.features.bank import write_cell_probabilities
 from lymphokit.job import job
 from lymphokit.pseudo_labels.selection import probability
 from lymphokit.pseudo_labels.state import inner_folds_of, out_of_fold_log_odds, read_state
@@ -13,11 +13,6 @@ with job(snakemake.log[0], snakemake.threads):
     fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     state = read_state(Path(snakemake.input.added), Path(snakemake.input.scores))
     probabilities = probability(out_of_fold_log_odds(state, inner_folds_of(cells, fold)))
-    write_bank(
-        Path(snakemake.output.bank),
-        [probabilities[:, None]],
-        n_cells=len(cells),
-        n_features=1,
-        fitted_on="training patients of the fold",
-        metadata={"source": snakemake.params.source},
+    write_cell_probabilities(
+        Path(snakemake.output.bank), probabilities, source=snakemake.params.source
     )

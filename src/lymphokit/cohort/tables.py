@@ -4,7 +4,7 @@ Patient ids are text: `007` keeps its zeros, and `NA` and `null` stay ids. Numbe
 bit as they were written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -78,6 +78,16 @@ def read_fold(path: str | Path, fold: int | str) -> pd.DataFrame:
         numbers = ", ".join(str(number) for number in sorted(set(folds["fold"])))
         raise TableError(f"{path}: no fold {fold}, only {numbers}; check the settings `folds`")
     return rows
+
+
+def read_predictions(
+    paths: Sequence[str | Path], models: Sequence[str]
+) -> dict[str, list[pd.DataFrame]]:
+    """Read predictions.csv of each model in every fold, from paths model after model."""
+    n_folds = len(paths) // max(len(models), 1)
+    starts = range(0, len(paths), n_folds or 1)
+    tables = ([read_table(path) for path in paths[start : start + n_folds]] for start in starts)
+    return dict(zip(models, tables, strict=True))
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

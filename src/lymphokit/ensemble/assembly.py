@@ -26,6 +26,12 @@ class Assembled:
     scores: pd.DataFrame
 
 
+def split_blends(blended: Sequence[pd.DataFrame]) -> dict[str, list[pd.DataFrame]]:
+    """Each blend's predictions in every fold, from a table of all blends a fold."""
+    names = blended[0]["blend"].unique()
+    return {name: [table[table["blend"] == name] for table in blended] for name in names}
+
+
 def assemble(
     predictions: Mapping[str, Sequence[pd.DataFrame]],
     blended: Sequence[pd.DataFrame],
@@ -46,9 +52,7 @@ def assemble(
     repeat_of: dict[Any, int] = folds.groupby("fold")["repeat"].first().to_dict()
     made = recipes(rule=naive.RULE, **blends)
     optimistic = naive.naive_scores(predictions, list(repeat_of.values()), patients, made)
-    everything = dict(predictions)
-    for name in made:
-        everything[name] = [table[table["blend"] == name] for table in blended]
+    everything = {**predictions, **split_blends(blended)}
     decisions = pd.concat(
         decision_table(
             table, model=name, fold=fold, repeat=repeat_of[fold], rule=rule_for(name, rule)

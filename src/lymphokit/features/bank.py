@@ -65,6 +65,23 @@ def write_bank(
     write_json(metadata_path(path), content)
 
 
+def write_cell_probabilities(
+    path: Path, probabilities: NDArray[np.floating], *, source: str
+) -> None:
+    """Write a bank with one feature, P(1) of each cell (n_cells,), by networks of one fold.
+
+    Raises BankError as `write_bank` does.
+    """
+    write_bank(
+        path,
+        [probabilities[:, None]],
+        n_cells=len(probabilities),
+        n_features=1,
+        fitted_on="training patients of the fold",
+        metadata={"source": source},
+    )
+
+
 def open_bank(path: Path, n_cells: int) -> Bank:
     """Open a bank of a cohort of n_cells cells; an image bank has the levels of a cell as its row.
 
