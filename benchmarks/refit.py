@@ -42,6 +42,7 @@ FOLDS: dict[str, Any] = {
     "repeats": 1,
     "validation": 0.2,
     "inner": 5,
+    "stratify": ["label", "gender", "age", "count"],
     "age_edge_years": "median",
     "count_edge_giga_per_litre": "median",
     "seed": 1,

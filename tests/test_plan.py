@@ -86,7 +86,7 @@ def test_a_network_whose_weights_cannot_be_had_rests_its_models_before_any_job(
 ) -> None:
     monkeypatch.setattr(
         "lymphokit.plan.missing_weights",
-        lambda _, weights, __: "offline" if weights == "hub" else None,
+        lambda _, weights, *__: "offline" if weights == "auto" else None,
     )
     plan = plan_for({"models": {"pooled": {"features": "resnet50"}}})
     assert plan.resting["pooled"] == "backbone resnet50: offline"

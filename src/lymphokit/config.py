@@ -27,7 +27,7 @@ from lymphokit.errors import ConfigError
 from lymphokit.features.hub_names import name_fault
 from lymphokit.models import registry
 from lymphokit.models.misvm_backend import require_misvm
-from lymphokit.settings import Count, NonNegative, OpenShare, Positive, Settings, Share
+from lymphokit.settings import Count, NonNegative, OpenShare, Positive, Settings, Share, Stratum
 
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a column name, and in paths
 
@@ -70,6 +70,14 @@ class SimulateSettings(Settings):
     cells_per_blood_type: NonNegative
 
 
+def _strata(names: tuple[Stratum, ...]) -> tuple[Stratum, ...]:
+    if "label" not in names:
+        raise ValueError("label must be among them: every part needs patients of both labels")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{', '.join(names)}: name each once")
+    return names
+
+
 class FoldSettings(Settings):
     """How patients are divided into training, validation and inner folds."""
 
@@ -78,6 +86,7 @@ class FoldSettings(Settings):
     repeats: Count
     validation: OpenShare
     inner: Annotated[int, Field(ge=2)]
+    stratify: Annotated[tuple[Stratum, ...], AfterValidator(_strata)]
     age_edge_years: Positive | Literal["median"]
     count_edge_giga_per_litre: Positive | Literal["median"]
 
@@ -114,7 +123,7 @@ class BackboneSettings(Settings):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
     image: Literal["raw", "segmented"]
     crop: Count | None
-    batch_size: Count
+    batch_size: Count | Literal["auto"]
 
 
 class BloodCellSettings(Settings):

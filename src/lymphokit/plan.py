@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import lymphokit
 from lymphokit import config
 from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.digest_cache import shared
 from lymphokit.errors import ConfigError
-from lymphokit.features.weights import find_file, missing_weights, other_weights
+from lymphokit.features.weights import HUB, NONE, find_weights, missing_weights
 from lymphokit.files import user_path
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
@@ -220,25 +220,26 @@ class Plan:
         """The features of a model and the source of their weights, for the score table."""
         bank = self.block(model).get("features", "")
         if bank in self.settings["backbones"]:
-            backbone = self.settings["backbones"][bank]
-            return f"{backbone['timm']}, weights {backbone['weights']}"
+            backbone = self.backbone(bank)
+            return f"{backbone['timm']}, weights {Path(backbone['weights']).name}"
         if bank in (config.BLOOD_BANK, *config.CELL_BANKS):
             block = "pseudo_label" if bank in config.LABELLED_BANKS else bank
             return f"{bank}, {self.settings[block]['network']}"
         return str(bank)
 
     def backbone(self, name: str) -> dict[str, Any]:
-        """The settings of a backbone, its file of weights resolved.
+        """The settings of a backbone, its weights resolved: `hub`, `none`, or the path of a file.
 
         A file is looked for here, in data/weights, and in a folder `weights` beside the raw data.
         Its sha256 is part of the settings, so that another file of the same name reruns its users.
         """
         backbone = dict(self.settings["backbones"][name])
-        file = find_file(backbone["weights"], _weight_folders(self.source))
-        if file is None:
-            return backbone
-        sha256 = backbone["sha256"] or shared().sha256(file)
-        return {**backbone, "weights": str(file), "sha256": sha256}
+        folders = _weight_folders(self.source)
+        weights = find_weights(backbone["timm"], backbone["weights"], folders)
+        backbone["weights"] = weights
+        if weights not in (HUB, NONE) and Path(weights).is_file():
+            backbone["sha256"] = backbone["sha256"] or shared().sha256(Path(weights))
+        return backbone
 
     def trunk(self, name: str) -> dict[str, Any]:
         """The arguments of `load_backbone`, except the seed, for a backbone of config.yaml."""
@@ -312,8 +313,11 @@ class Plan:
                 settings[block] = {k: v for k, v in settings[block].items() if k != "compare"}
             else:
                 del settings[block]
-        backbones = self.settings["backbones"]
-        settings["backbones"] = {name: backbones[name] for name in backbones if name in networks}
+        settings["backbones"] = {
+            name: {**backbone, "weights": Path(backbone["weights"]).name}  # on any machine
+            for name in self.settings["backbones"]
+            if name in networks and (backbone := self.backbone(name))
+        }
         return settings
 
     # Pseudo-labelling: the params of a step hold the settings that it uses and no others, so that
@@ -472,7 +476,18 @@ def resolve_auto(checked: Mapping[str, Any], gpu: bool) -> dict[str, Any]:
         whole = resolved["pseudo_label"]["train"] == "all"
         stain = "competition" if whole else "labelled_cells"
         resolved["pseudo_label"] = {**resolved["pseudo_label"], "stain": stain}
+    resolved["backbones"] = {
+        name: {**backbone, "batch_size": _batch_size(backbone["batch_size"], gpu)}
+        for name, backbone in checked["backbones"].items()
+    }
     return resolved
+
+
+def _batch_size(setting: int | Literal["auto"], gpu: bool) -> int:
+    """Images that a network sees at once when it only computes features."""
+    if setting != "auto":
+        return setting
+    return 128 if gpu else 16
 
 
 @cache
@@ -506,16 +521,10 @@ def _resting_banks(
     for bank, network in networks.items():
         if bank in read and bank not in reasons and network in checked["backbones"]:
             block = checked["backbones"][network]
-            if missing := _missing(block, folders):
+            missing = missing_weights(block["timm"], block["weights"], folders, block["sha256"])
+            if missing:
                 reasons[bank] = f"backbone {network}: {missing}"
     return reasons
-
-
-def _missing(backbone: Mapping[str, Any], folders: Sequence[Path]) -> str | None:
-    """Why the weights of a backbone of config.yaml cannot be had; None where they can."""
-    weights = backbone["weights"]
-    missing = missing_weights(backbone["timm"], weights, folders)
-    return missing or other_weights(weights, folders, backbone["sha256"])
 
 
 def _weight_folders(source: raw.RawChoice) -> list[Path]:

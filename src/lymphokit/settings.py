@@ -1,6 +1,6 @@
-"""The base of every block of settings, and the number types that settings are made of."""
+"""The base of every block of settings, and the types that settings are made of."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[int, Field(ge=0)]
+Stratum = Literal["label", "gender", "age", "count"]  # what strata of folds are made of
 
 
 class Settings(BaseModel):

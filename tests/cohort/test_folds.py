@@ -93,7 +93,7 @@ def test_the_order_of_rows_plays_no_part(patients: pd.DataFrame, seed: int, sche
 def test_merged_strata_are_spread_evenly() -> None:
     patients = make_patients(50, 113)
     labelled = patients[patients["part"] == "train"]
-    strata = merge_rare(stratum_codes(labelled, 77, 7.81), 5)
+    strata = merge_rare(stratum_codes(labelled, CONFIG["stratify"], 77, 7.81), 5)
     named = pd.DataFrame({"patient": labelled["patient"], "stratum": strata})
     folds = draw(patients).merge(named)
     held_out = folds[folds["part"] == "validation"]
@@ -146,8 +146,21 @@ def test_codes_name_label_gender_age_and_count() -> None:
             "lymphocytes_giga_per_litre": [7.81, 7.81, 7.81, 7.81, 7.82],
         }
     )
-    assert stratum_codes(patients, 77, 7.81).tolist() == [0, 8, 4, 2, 1]
-    assert stratum_codes(patients, "median", "median").tolist() == [0, 8, 4, 2, 1]
+    names = CONFIG["stratify"]
+    assert stratum_codes(patients, names, 77, 7.81).tolist() == [0, 8, 4, 2, 1]
+    assert stratum_codes(patients, names, "median", "median").tolist() == [0, 8, 4, 2, 1]
+    assert stratum_codes(patients, ["label", "age"], 77, 7.81).tolist() == [0, 8, 0, 2, 0]
+
+
+@pytest.mark.parametrize("scheme", ["kfold", "split"])
+def test_attributes_that_are_not_stratified_play_no_part(scheme: str) -> None:
+    patients = make_patients(50, 113)
+    others = patients.assign(
+        gender="M", age_years=patients["age_years"].to_numpy()[::-1], lymphocytes_giga_per_litre=1.0
+    )
+    folds = draw(patients, scheme=scheme, stratify=["label"])
+    pd.testing.assert_frame_equal(folds, draw(others, scheme=scheme, stratify=["label"]))
+    assert not folds.equals(draw(patients, scheme=scheme))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ FOLD_SETTINGS = {
     "repeats": 1,
     "validation": 0.2,
     "inner": 3,
+    "stratify": ["label", "gender", "age", "count"],
     "age_edge_years": "median",
     "count_edge_giga_per_litre": "median",
 }

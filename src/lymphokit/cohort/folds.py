@@ -1,5 +1,6 @@
 """Cross-validation folds, stratified by label and attributes, and their inner folds."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from lymphokit.cohort.layout import natural_order
 from lymphokit.cohort.tables import FOLD_COLUMNS
 from lymphokit.errors import ConfigError
+from lymphokit.settings import Stratum
 
 Edge = float | Literal["median"]
 Integers = NDArray[np.int64]
@@ -26,6 +28,7 @@ def make_folds(
     repeats: int,
     validation: float,
     inner: int,
+    stratify: Sequence[Stratum],
     age_edge_years: Edge,
     count_edge_giga_per_litre: Edge,
     seed: int,
@@ -34,8 +37,9 @@ def make_folds(
 
     patients: patients.csv, rows in any order. `kfold` draws k folds `repeats` times, so that each
     repeat validates on every patient once; `split` holds out the share `validation`, one fold a
-    repeat. Strata are label, gender, and age and count above their edges (`median`: of the
-    labelled patients); rare strata are merged, see `merge_rare`. The sizes of the k folds, and of
+    repeat. `stratify` lists what strata are made of, label always among them: gender, and age and
+    count above their edges (`median`: of the labelled patients); rare strata are merged, see
+    `merge_rare`. The sizes of the k folds, and of
     inner folds, differ by at most one patient, in total and within each label.
     Returns fold, repeat (from 1), patient, part (train or validation), inner (from 0; -1 in
     validation), by fold and in the natural order of patients.
@@ -44,10 +48,10 @@ def make_folds(
 
     Stratifying by attributes biases scores: a chance association of age or count with the label
     is the same in every part, so a model of age and count scores slightly too high where the true
-    association is weak. Where it is strong, no bias is left.
+    association is weak. Where it is strong, no bias is left. `stratify: [label]` has less of it.
     """
     labelled = _in_natural_order(patients[patients["part"] == "train"])
-    codes = stratum_codes(labelled, age_edge_years, count_edge_giga_per_litre)
+    codes = stratum_codes(labelled, stratify, age_edge_years, count_edge_giga_per_litre)
     folds: list[tuple[int, Booleans]] = []
     for repeat in range(1, repeats + 1):
         state = _random_state(seed, repeat)
@@ -75,13 +79,23 @@ def _random_state(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
-def stratum_codes(patients: pd.DataFrame, age_edge: Edge, count_edge: Edge) -> Integers:
-    """The stratum of each patient as 8 label + 4 female + 2 old + 1 high count: (n_patients,)."""
-    old = _above(patients["age_years"], age_edge)
-    high = _above(patients["lymphocytes_giga_per_litre"], count_edge)
-    female = np.asarray(patients["gender"] == "F", np.int64)
-    label = patients["label"].to_numpy(np.int64)
-    return (label << _LABEL_SHIFT) + 4 * female + 2 * old + high
+def stratum_codes(
+    patients: pd.DataFrame, stratify: Sequence[Stratum], age_edge: Edge, count_edge: Edge
+) -> Integers:
+    """The stratum of each patient as 8 label + 4 female + 2 old + 1 high count: (n_patients,).
+
+    An attribute that is not in `stratify` counts as 0 for everybody.
+    """
+    bits = {
+        "label": patients["label"].to_numpy(np.int64) << _LABEL_SHIFT,
+        "gender": 4 * np.asarray(patients["gender"] == "F", np.int64),
+        "age": 2 * _above(patients["age_years"], age_edge),
+        "count": _above(patients["lymphocytes_giga_per_litre"], count_edge),
+    }
+    codes = np.zeros(len(patients), np.int64)
+    for attribute in stratify:
+        codes += bits[attribute]
+    return codes
 
 
 def _above(values: "pd.Series[float]", edge: Edge) -> Integers:

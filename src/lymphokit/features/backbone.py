@@ -1,7 +1,5 @@
 """Backbones: any timm model as an encoder of images, with weights from exactly one named source."""
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ from lymphokit.errors import WeightsError
 from lymphokit.features.compute import best_device, pixels_to_tensor
 from lymphokit.features.hub_names import PREFIXES, endpoint_fault, name_fault
 from lymphokit.features.torchvision_ops import declare_missing_operators
-from lymphokit.features.weights import HUB, NONE
+from lymphokit.features.weights import HUB, NONE, hub_is_reachable
 from lymphokit.provenance import file_sha256
 
 declare_missing_operators()  # before timm, which imports torchvision
@@ -161,28 +159,13 @@ def _address(name: str) -> str:
 
 @contextmanager
 def _cache_only_if_hub_unreachable() -> Iterator[None]:
-    """Inside, an unreachable hub puts its client offline, so that only the cache is used.
-
-    HF_HUB_ETAG_TIMEOUT bounds the wait, but cannot replace this request: for a file that is not
-    in the cache the client repeats each request five times, with a fixed timeout of a minute.
-    Without a network that took 47 seconds (huggingface_hub 2.4), behind a silent firewall minutes.
-    """
+    """Inside, an unreachable hub puts its client offline, so that only the cache is used."""
     before = hub.HF_HUB_OFFLINE
-    hub.HF_HUB_OFFLINE = before or not _is_reachable(hub.ENDPOINT)
+    hub.HF_HUB_OFFLINE = before or not hub_is_reachable(hub.ENDPOINT)
     try:
         yield
     finally:
         hub.HF_HUB_OFFLINE = before
-
-
-def _is_reachable(address: str) -> bool:
-    try:
-        urllib.request.urlopen(address, timeout=hub.HF_HUB_ETAG_TIMEOUT).close()
-    except urllib.error.HTTPError:
-        return True  # an HTTP status, so the server is there
-    except OSError:
-        return False
-    return True
 
 
 def _load_file(network: nn.Module, name: str, file: Path, sha256: str | None) -> str:
