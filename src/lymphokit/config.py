@@ -5,6 +5,8 @@ No field here has a default, so that each default is written once, where people 
 
 import datetime as dt
 import json
+import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,30 +29,44 @@ from lymphokit.errors import ConfigError
 from lymphokit.features.hub_names import name_fault
 from lymphokit.models import registry
 from lymphokit.models.misvm_backend import require_misvm
-from lymphokit.settings import Count, NonNegative, OpenShare, Positive, Settings, Share, Stratum
+from lymphokit.settings import (
+    Ascending,
+    Count,
+    EachOnce,
+    Latent,
+    LearningRate,
+    NonNegative,
+    NonNegativeFloat,
+    OpenShare,
+    Parts,
+    Pixels,
+    Positive,
+    Repetitions,
+    Seed,
+    Settings,
+    Several,
+    Share,
+    ShareBelowOne,
+    Stratum,
+)
 
+MOST_FOLDS = 1000
+MOST_ROUNDS = 1000
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a column name, and in paths
 
 
 class ValueRanges(Settings):
     """Lowest and highest value of a column of the clinical table, both included."""
 
-    age_years: tuple[NonNegative, NonNegative]
-    lymph_count: tuple[NonNegative, NonNegative]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for name, (low, high) in self:
-            if low >= high:
-                raise ValueError(f"{name}: the lowest value {low:g} is not below {high:g}")
-        return self
+    age_years: Annotated[tuple[NonNegative, NonNegative], Ascending]
+    lymph_count: Annotated[tuple[NonNegative, NonNegative], Ascending]
 
 
 class CohortSettings(Settings):
     """How the raw tables and images are read."""
 
-    reference_date: dt.date
-    image_size: Count
+    reference_date: Annotated[dt.date, Field(ge=dt.date(1900, 1, 1), le=dt.date(2200, 1, 1))]
+    image_size: Pixels
     on_error: Literal["stop", "skip"]
     ranges: ValueRanges
     allow: tuple[Literal["LYMPH_COUNT", "DOB", "sample_submission.csv"], ...]
@@ -59,14 +75,14 @@ class CohortSettings(Settings):
 class SimulateSettings(Settings):
     """The simulated cohort."""
 
-    seed: int
-    training_patients: Annotated[int, Field(ge=10)]
-    test_patients: Count
+    seed: Seed
+    training_patients: Annotated[int, Field(strict=True, ge=10, le=10_000)]
+    test_patients: Annotated[int, Field(strict=True, ge=1, le=10_000)]
     tumoral_share: OpenShare
-    cells: tuple[Count, Count]
-    abnormal_share: tuple[Share, Share]
+    cells: Annotated[tuple[Repetitions, Repetitions], Ascending]
+    abnormal_share: Annotated[tuple[Share, Share], Ascending]
     signal: Share
-    labelled_cells: Annotated[int, Field(ge=2)]
+    labelled_cells: Several
     cells_per_blood_type: NonNegative
 
 
@@ -82,20 +98,26 @@ class FoldSettings(Settings):
     """How patients are divided into training, validation and inner folds."""
 
     scheme: Literal["kfold", "split"]
-    k: Annotated[int, Field(ge=2)]
-    repeats: Count
+    k: Parts
+    repeats: Repetitions
     validation: OpenShare
-    inner: Annotated[int, Field(ge=2)]
+    inner: Parts
     stratify: Annotated[tuple[Stratum, ...], AfterValidator(_strata)]
     age_edge_years: Positive | Literal["median"]
     count_edge_giga_per_litre: Positive | Literal["median"]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (folds := self.k * self.repeats) > MOST_FOLDS:
+            raise ValueError(f"k times repeats is {folds}: at most {MOST_FOLDS} folds can be run")
+        return self
 
 
 class SegmentationSettings(Settings):
     """The morphology after the two-class threshold on the saturation (report 3.3)."""
 
-    closing_px: Count
-    dilation_px: NonNegative
+    closing_px: Annotated[int, Field(strict=True, ge=1, le=4096)]
+    dilation_px: Annotated[int, Field(strict=True, ge=0, le=4096)]
 
 
 class AutoencoderSettings(Settings):
@@ -103,10 +125,10 @@ class AutoencoderSettings(Settings):
 
     epochs: Count
     batch_size: Count
-    learning_rate: Positive
+    learning_rate: LearningRate
     flips: Share
     precision: Literal["float32", "bfloat16"]
-    variants: dict[Literal["raw", "segmented"], Count]
+    variants: dict[Literal["raw", "segmented"], Latent]
 
 
 def _timm_name(name: str) -> str:
@@ -122,7 +144,7 @@ class BackboneSettings(Settings):
     weights: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
     image: Literal["raw", "segmented"]
-    crop: Count | None
+    crop: Pixels | None
     batch_size: Count | Literal["auto"]
 
 
@@ -131,11 +153,11 @@ class BloodCellSettings(Settings):
 
     folder: str
     network: str
-    px: Count
+    px: Pixels
     validation: OpenShare
     epochs: Count
     batch_size: Count
-    learning_rate: Positive
+    learning_rate: LearningRate
     flips: Share
     precision: Literal["auto", "float32", "bfloat16"]
 
@@ -143,7 +165,7 @@ class BloodCellSettings(Settings):
 class RoundSettings(Settings):
     """Consecutive rounds that add the same number of cells of each label."""
 
-    count: Count
+    count: Repetitions
     add: Count
 
 
@@ -152,11 +174,17 @@ class TrainingSettings(Settings):
 
     epochs: Count
     batch_size: Count
-    learning_rate: Positive
-    momentum: Annotated[float, Field(ge=0, lt=1)]
-    weight_decay: Annotated[float, Field(ge=0)]
+    learning_rate: LearningRate
+    momentum: ShareBelowOne
+    weight_decay: NonNegativeFloat
     flips: Share
     precision: Literal["auto", "float32", "bfloat16"]
+
+
+def _few_rounds(rounds: list[RoundSettings]) -> list[RoundSettings]:
+    if (total := sum(block.count for block in rounds)) > MOST_ROUNDS:
+        raise ValueError(f"{total} rounds in all: at most {MOST_ROUNDS} can be run")
+    return rounds
 
 
 class PseudoLabelSettings(Settings):
@@ -164,12 +192,12 @@ class PseudoLabelSettings(Settings):
 
     network: str
     train: Literal["auto", "all", "head"]
-    labelled_train: Annotated[int, Field(ge=2)]
-    labelled_validation: Annotated[int, Field(ge=2)]
-    labelled_px: Count
+    labelled_train: Several
+    labelled_validation: Several
+    labelled_px: Pixels
     stain: Literal["auto", "competition", "labelled_cells", "none"]
     stain_per: Literal["cohort", "image"]
-    rounds: Annotated[list[RoundSettings], Field(min_length=1)]
+    rounds: Annotated[list[RoundSettings], Field(min_length=1), AfterValidator(_few_rounds)]
     confidence: Literal["absolute", "within_patient"]
     floor: OpenShare | None
     most_per_patient: Count | None
@@ -177,7 +205,7 @@ class PseudoLabelSettings(Settings):
     ties: Literal["order", "spread"]
     ridge: Positive
     sgd: TrainingSettings
-    compare: list[str]
+    compare: Annotated[list[str], EachOnce]
 
 
 class InstanceNetworkSettings(Settings):
@@ -186,9 +214,9 @@ class InstanceNetworkSettings(Settings):
     network: str
     train: Literal["auto", "all", "head"]
     ridge: Positive
-    px: Count
+    px: Pixels
     sgd: TrainingSettings
-    compare: list[str]
+    compare: Annotated[list[str], EachOnce]
 
 
 class WantedSensitivity(Settings):
@@ -218,8 +246,8 @@ class CalibrationSettings(Settings):
     """The calibration of probabilities, and its table and figure."""
 
     method: Literal["platt", "temperature", "isotonic", "none"]
-    bins: Annotated[int, Field(ge=2)]
-    sensitivities: Annotated[list[OpenShare], Field(min_length=1)]
+    bins: Parts
+    sensitivities: Annotated[list[OpenShare], Field(min_length=1, max_length=100), EachOnce]
 
 
 class CostSettings(Settings):
@@ -247,15 +275,15 @@ class ReferralSettings(Settings):
 class EnsembleSettings(Settings):
     """The vote, the stack, and the choices of one among several models."""
 
-    best: Count
+    best: Repetitions
     stack_C: Positive
-    choices: dict[ModelName, Annotated[list[str], Field(min_length=2)] | Literal["all"]]
+    choices: dict[ModelName, Annotated[list[str], Field(min_length=2), EachOnce] | Literal["all"]]
 
 
 class UncertaintySettings(Settings):
     """The bootstrap over patients."""
 
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(strict=True, ge=100, le=100_000)]
     level: OpenShare
 
 
@@ -281,7 +309,7 @@ class SubmissionSettings(Settings):
 class KnownDuplicateSettings(Settings):
     """Two equal images of two patients, as `patient/image`, inspected and accepted."""
 
-    images: tuple[str, str]
+    images: Annotated[tuple[str, str], EachOnce]
     reason: Annotated[str, Field(min_length=1)]
 
 
@@ -296,9 +324,9 @@ class AblationSettings(Settings):
 
     model: str
     segmented_features: str
-    executions: Count
-    curve_executions: Count
-    members: Count
+    executions: Repetitions
+    curve_executions: Repetitions
+    members: Repetitions
 
 
 class PreprocessingSettings(Settings):
@@ -312,23 +340,23 @@ class PreprocessingSettings(Settings):
 class PermutationSettings(Settings):
     """Models refitted on shuffled labels, and on shuffled bags."""
 
-    models: Annotated[list[str], Field(min_length=1)]
-    shuffles: Annotated[int, Field(ge=99)]
-    neighbours: Annotated[int, Field(ge=2)]
-    jobs: Annotated[int, Field(ge=1, le=99)]
+    models: Annotated[list[str], Field(min_length=1), EachOnce]
+    shuffles: Annotated[int, Field(strict=True, ge=99, le=100_000)]
+    neighbours: Several
+    jobs: Annotated[int, Field(strict=True, ge=1, le=99)]
 
 
 class SpreadSettings(Settings):
     """Models refitted on repeatedly drawn folds."""
 
-    models: Annotated[list[str], Field(min_length=1)]
-    repeats: Annotated[int, Field(ge=2)]
+    models: Annotated[list[str], Field(min_length=1), EachOnce]
+    repeats: Parts
 
 
 class Config(Settings):
     """All of config.yaml."""
 
-    seed: int
+    seed: Seed
     raw: str
     labelled_cells: str
     cohort: CohortSettings
@@ -354,6 +382,18 @@ class Config(Settings):
     preprocessing: PreprocessingSettings
     permutation: PermutationSettings
     spread: SpreadSettings
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        """Parts of an image are not larger than the image."""
+        parts = {f"segmentation.{key}": side for key, side in self.segmentation}
+        parts |= {f"backbones.{name}.crop": each.crop for name, each in self.backbones.items()}
+        if self.pseudo_label.train == "head":  # cells of patients are shown as they are
+            parts["pseudo_label.labelled_px"] = self.pseudo_label.labelled_px
+        size = self.cohort.image_size
+        if faults := [f"{key}: {side}" for key, side in parts.items() if side and side > size]:
+            raise ValueError(f"{'; '.join(faults)} is above cohort.image_size, {size}")
+        return self
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -474,6 +514,9 @@ LABELLED_BANKS = ("pseudo_label", "round_zero")
 CELL_BANKS = (*LABELLED_BANKS, "instance_network")
 
 
+_LARGEST_YAML = 1_000_000  # bytes; config.yaml has 20,000
+
+
 class _NoDuplicateKeys(yaml.SafeLoader):
     """YAML's safe loader, except that a key given twice in one mapping is an error."""
 
@@ -490,12 +533,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises ConfigError where the file holds something else, is no YAML, or gives a key twice.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise ConfigError("is no file: name a file in YAML")
+        if (size := path.stat().st_size) > _LARGEST_YAML:
+            raise ConfigError(f"has {size:,} bytes: name a file of settings")
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _NoDuplicateKeys)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # ValueError also of a date that is none, of bytes outside UTF-8, and of 5,000 digits.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is no valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no `key: value` lines")
@@ -572,13 +620,20 @@ def _explain(settings: type[Settings], fault: Any, *above: str) -> str:
     # pydantic puts the tag of the threshold's form into the location; the file has no such key.
     if location[:2] == ("decision", "threshold"):
         location = (*location[:2], *location[3:])
-    place = [*above, *map(str, location)]
+    place = [*above, *(str(part) for part in location if not _IN_PYDANTIC.match(str(part)))]
     dotted = ".".join(place)
     if fault["type"] == "extra_forbidden":
         return f"  {dotted}: {_unknown(place[-1], _known_keys(settings, location[:-1]))}"
-    given = "" if fault["type"] == "missing" or not place else f", got {fault['input']!r}"
+    given = (
+        "" if fault["type"] == "missing" or not place else f", got {reprlib.repr(fault['input'])}"
+    )
     place_and_colon = f"{dotted}: " if dotted else ""
     return f"  {place_and_colon}{fault['msg'].removeprefix('Value error, ')}{given}"
+
+
+# What pydantic puts into a location beside the keys of the file: the form of a value that may have
+# several, and the mark of a key.
+_IN_PYDANTIC = re.compile(r"(function-\w+|literal)?\[|constrained-")
 
 
 def _unknown(name: str, known: list[str]) -> str:

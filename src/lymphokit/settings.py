@@ -1,19 +1,65 @@
-"""The base of every block of settings, and the types that settings are made of."""
+"""The base of every block of settings, and the types that settings are made of.
 
-from typing import Annotated, Literal
+Every number has a lowest and a highest value. The highest lies far above any use; it refuses a
+typing error that would only show after hours, or as a machine without memory.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-Share = Annotated[float, Field(ge=0, le=1)]
-OpenShare = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegativeFloat = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[int, Field(ge=0)]
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _not_a_truth_value(value: Any) -> Any:
+    # pydantic takes True for 1.0. Its strict mode would not, nor `1e-6`, which YAML reads as text.
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    return value
+
+
+def _each_once(values: Sequence[Any]) -> Sequence[Any]:
+    if twice := {str(value) for value in values if values.count(value) > 1}:
+        raise ValueError(f"{', '.join(sorted(twice))} stands there more than once")
+    return values
+
+
+def _ascending(values: tuple[Any, Any]) -> tuple[Any, Any]:
+    low, high = values
+    if low > high:
+        raise ValueError(f"the lowest value {low:g} is above the highest, {high:g}")
+    return values
+
+
+_Number = BeforeValidator(_not_a_truth_value)
+_Int = Annotated[int, Field(strict=True)]
+
+Share = Annotated[float, Field(ge=0, le=1), _Number]
+OpenShare = Annotated[float, Field(gt=0, lt=1), _Number]
+ShareBelowOne = Annotated[float, Field(ge=0, lt=1), _Number]
+Positive = Annotated[float, Field(ge=1e-9, le=1e9), _Number]  # so that 1 / x is finite too
+LearningRate = Annotated[float, Field(ge=1e-12, le=10), _Number]
+BoostingRate = Annotated[float, Field(ge=1e-12, le=1), _Number]  # a step between two trees
+NonNegativeFloat = Annotated[float, Field(ge=0, le=1e9), _Number]
+Seed = Annotated[_Int, Field(ge=0, le=2**32 - 1)]  # what NumPy and scikit-learn accept
+Count = Annotated[_Int, Field(ge=1, le=100_000)]
+NonNegative = Annotated[_Int, Field(ge=0, le=100_000)]
+Several = Annotated[_Int, Field(ge=2, le=100_000)]
+Repetitions = Annotated[_Int, Field(ge=1, le=1000)]  # of whole fits or jobs
+Parts = Annotated[_Int, Field(ge=2, le=1000)]  # of patients
+Pixels = Annotated[_Int, Field(ge=16, le=4096)]  # a side; the networks halve it four times
+Width = Annotated[_Int, Field(ge=1, le=100_000)]  # features, components, units of a layer
+Latent = Annotated[_Int, Field(ge=64, le=65_536, multiple_of=64)]  # an 8 x 8 grid of channels
+Layers = Annotated[list[Annotated[_Int, Field(ge=1, le=16_384)]], Field(max_length=16)]
+
 Stratum = Literal["label", "gender", "age", "count"]  # what strata of folds are made of
+
+EachOnce = AfterValidator(_each_once)
+Ascending = AfterValidator(_ascending)
 
 
 class Settings(BaseModel):
     """A block of settings: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )

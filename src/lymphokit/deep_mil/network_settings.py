@@ -1,13 +1,22 @@
 """Settings of the deep models, apart from the networks so that reading them does not load torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lymphokit.bags.contract import ModelSettings
-from lymphokit.settings import Count, NonNegative, NonNegativeFloat, Positive, Share
-
-DropoutRate = Annotated[float, Field(ge=0, lt=1)]
+from lymphokit.settings import (
+    Count,
+    Latent,
+    Layers,
+    LearningRate,
+    NonNegative,
+    NonNegativeFloat,
+    Repetitions,
+    Share,
+    ShareBelowOne,
+    Width,
+)
 
 
 class DMilSettings(ModelSettings):
@@ -17,22 +26,22 @@ class DMilSettings(ModelSettings):
     features: str
     scale: bool
     """Standardise the features over the training cells."""
-    pca: Count | None
+    pca: Width | None
     """Principal components, at most as many as the training cells allow; None keeps features."""
     aggregation: Literal["attention", "gated_attention", "dual_stream", "max", "mean_std"]
-    attention_width: Count
+    attention_width: Width
     """Width L of the attention networks; the other aggregations do not use it."""
-    hidden: list[Count]
+    hidden: Layers
     """Widths of the layers after the aggregation."""
-    clinical_hidden: list[Count]
+    clinical_hidden: Layers
     """Widths of the clinical network; empty for no clinical data."""
     fusion: Literal["joined", "experts"]
     """`joined`: both in one last layer; `experts`: an image and a clinical expert with a gate."""
     normalisation: Literal["layer", "none"]
-    dropout: DropoutRate
+    dropout: ShareBelowOne
     optimizer: Literal["adam", "rmsprop", "sgd"]
     """`sgd` with momentum 0.9."""
-    learning_rate: Positive
+    learning_rate: LearningRate
     weight_decay: NonNegativeFloat
     batch_bags: Count
     """Bags of a step."""
@@ -44,7 +53,7 @@ class DMilSettings(ModelSettings):
     max_epochs: Count
     early_stopping: Count
     """Epochs without a lower loss after which a network stops."""
-    members: Count
+    members: Repetitions
     """Networks of the ensemble."""
 
 
@@ -55,21 +64,21 @@ class EndToEndSettings(ModelSettings):
     features: Literal["pixels_raw", "pixels_segmented"]
     scheme: Literal["joint", "two_phase"]
     """`joint`: one optimizer on both losses; `two_phase`: classifier and autoencoder in turn."""
-    latent: Annotated[int, Field(ge=64, multiple_of=64)]
+    latent: Latent
     """Latent size of the autoencoder at 128 pixels a side."""
-    side: Annotated[int, Field(ge=16, le=128, multiple_of=16)]
+    side: Annotated[int, Field(strict=True, ge=16, le=128, multiple_of=16)]
     """Pixels a side that the network sees."""
-    attention_width: Count
-    hidden: list[Count]
-    clinical_hidden: list[Count]
-    dropout: DropoutRate
-    learning_rate: Positive
+    attention_width: Width
+    hidden: Layers
+    clinical_hidden: Layers
+    dropout: ShareBelowOne
+    learning_rate: LearningRate
     """Of the classifier; of everything if `joint`."""
-    autoencoder_learning_rate: Positive
+    autoencoder_learning_rate: LearningRate
     reconstruction_weight: NonNegativeFloat
     """lambda, the weight of the reconstruction loss."""
     frozen_epochs: NonNegative
-    """Epochs in which the autoencoder alone learns."""
+    """Epochs in which the autoencoder alone learns, of those of `two_phase`."""
     epochs: Count
     batch_bags: Count
     cells_per_bag: Count
@@ -78,3 +87,12 @@ class EndToEndSettings(ModelSettings):
     """Probability of each of a horizontal and a vertical flip of a cell in training."""
     weighted_loss: bool
     """Weight positives by their share of the patients and negatives by theirs."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.scheme == "two_phase" and self.frozen_epochs >= self.epochs:
+            raise ValueError(
+                f"frozen_epochs: {self.frozen_epochs} of {self.epochs} epochs leave the classifier "
+                "none to learn in"
+            )
+        return self

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lymphokit.bags.contract import ModelSettings
-from lymphokit.settings import Count, Positive
+from lymphokit.settings import BoostingRate, Count, Positive, Several
 
 if TYPE_CHECKING:
     from lightgbm import LGBMClassifier
@@ -18,8 +18,8 @@ class XgboostSettings(ModelSettings):
     """Settings of XGBoost. Report 5.1.2 gives all except `max_depth`."""
 
     trees: Count
-    learning_rate: Positive
-    max_depth: Count
+    learning_rate: BoostingRate
+    max_depth: Annotated[int, Field(strict=True, ge=1, le=32)]
     scale_pos_weight: Positive | Literal["balanced"]
     """Weight of a positive patient; `balanced` is the share of positives, the report's 98/142.
 
@@ -31,8 +31,8 @@ class LightgbmSettings(ModelSettings):
     """Settings of LightGBM. Report 4.4.3 gives none."""
 
     trees: Count
-    learning_rate: Positive
-    leaves: Annotated[int, Field(ge=2)]
+    learning_rate: BoostingRate
+    leaves: Several
     """Leaves of a tree at most."""
     least_patients: Count
     """Patients in a leaf at least."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from lymphokit.bags.contract import BagModel, ModelSettings, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
@@ -14,7 +15,7 @@ from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_argmax, segment_max, segment_mean, segment_sum
 from lymphokit.models.misvm_backend import fit_misvm
 from lymphokit.models.registry import register
-from lymphokit.settings import Count, NonNegative, Positive
+from lymphokit.settings import Count, Positive, Width
 
 if TYPE_CHECKING:
     from lymphokit.solvers.max_margin import Separation
@@ -85,7 +86,7 @@ class MaxMarginSettings(ModelSettings):
     features: str
     scale: bool
     """Standardise the features over the training cells."""
-    pca: Count | None
+    pca: Width | None
     """Principal components, fitted on the training cells; None keeps the features."""
     C: Positive
     """Penalty of a unit of slack: a larger C fits the training patients more closely."""
@@ -93,7 +94,7 @@ class MaxMarginSettings(ModelSettings):
     """Divide C by the number of starting examples: negative cells + positive bags."""
     max_iterations: Count
     """Hyperplanes fitted at most from one start."""
-    restarts: NonNegative
+    restarts: Annotated[int, Field(strict=True, ge=0, le=1000)]
     """Further starts from random convex combinations of each bag's cells."""
     backend: Literal["exact", "misvm"]
     """`exact`: this package's solver; `misvm`: the original package, where it is installed."""

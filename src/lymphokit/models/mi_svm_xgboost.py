@@ -12,7 +12,7 @@ from lymphokit.models.boosting import XgboostSettings, fit_xgboost, positive_pro
 from lymphokit.models.cross_fit import held_out_parts
 from lymphokit.models.mi_svm import MaxMarginSettings, MiSvm
 from lymphokit.models.registry import register
-from lymphokit.settings import NonNegative
+from lymphokit.settings import Parts
 
 if TYPE_CHECKING:
     from xgboost import XGBClassifier
@@ -22,7 +22,7 @@ class MiSvmXgboostSettings(MaxMarginSettings, XgboostSettings):
     """Settings of `MiSvmXgboost`."""
 
     kind: Literal["mi_svm_xgboost"]
-    cross_fit: NonNegative
+    cross_fit: Parts | Literal[0]
     """Parts, stratified by label; 0 takes the rates of the MI-SVM fitted on the same patients."""
 
 

@@ -1,11 +1,10 @@
 """One-class SVM: the cells that look like none of the reactive patients' cells."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from lymphokit.bags.contract import BagModel, ModelSettings, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
@@ -13,7 +12,7 @@ from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_mean
 from lymphokit.models.cross_fit import held_out_parts
 from lymphokit.models.registry import register
-from lymphokit.settings import Count, OpenShare, Positive
+from lymphokit.settings import OpenShare, Parts, Positive, Width
 
 if TYPE_CHECKING:
     from sklearn.svm import OneClassSVM
@@ -46,13 +45,13 @@ class OneClassSettings(ModelSettings):
     features: str
     scale: bool
     """Standardise the features over the reactive training cells."""
-    pca: Count | None
+    pca: Width | None
     """Principal components, fitted on the reactive training cells; None keeps the features."""
     nu: OpenShare
     """Share of the reactive training cells that may lie outside the boundary."""
     gamma: Positive | Literal["scale"]
     """Of the RBF kernel exp(-gamma |a - b|^2); `scale` is 1 / (components * variance)."""
-    cross_fit: Annotated[int, Field(ge=2)]
+    cross_fit: Parts
     """Parts, stratified by label, each scored by a boundary fitted on the other parts."""
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lymphokit.bags.contract import BagModel, ModelSettings, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.models.registry import register
-from lymphokit.settings import Count, Positive
+from lymphokit.settings import Positive, Width
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -22,7 +22,7 @@ class PooledLogisticSettings(ModelSettings):
 
     kind: Literal["pooled_logistic"]
     features: str
-    pca: Count
+    pca: Width
     """Principal components kept, at most one fewer than there are patients."""
     C: Positive
     """Inverse strength of the ridge, in units of the leading component."""

@@ -119,7 +119,11 @@ def _load(file: str) -> Mapping[str, Kind]:
     before = set(kinds())
     # Registered under its name so that pickles of its classes can be written and read again.
     module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a file outside the package raises
+        del sys.modules[spec.name]
+        raise ConfigError(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
     return {name: kind for name, kind in _KINDS.items() if name not in before}
 
 

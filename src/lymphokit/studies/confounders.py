@@ -155,7 +155,7 @@ def train_or_test_target(table: pd.DataFrame, *, k: int, repeats: int, seed: int
     k = min(k, int(np.bincount(is_test).min()))
     held_out = np.empty((repeats, len(table)), dtype=np.int64)
     for repeat in range(repeats):
-        splitter = StratifiedKFold(k, shuffle=True, random_state=seed + repeat)
+        splitter = StratifiedKFold(k, shuffle=True, random_state=(seed + repeat) % 2**32)
         for fold, (_, members) in enumerate(splitter.split(is_test, is_test), start=1):
             held_out[repeat, members] = repeat * k + fold
     return ProbeTarget(tuple(table["patient"]), is_test, held_out)
