@@ -1,4 +1,4 @@
-"""The lock of a dead run is released, that of a running one is not; orphaned jobs end."""
+"""One run at a time; the lock of a dead run is released, that of a living one is not."""
 
 import json
 import os
@@ -10,13 +10,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from snakemake.cli import parse_args
 
-from lymphokit.resume import take_over
+from lymphokit.errors import LymphokitError
+from lymphokit.resume import needs_lock, take_over
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that Snakemake has locked."""
+    monkeypatch.setenv("LYMPHOKIT_RUN", "")  # put back after the test
     locks = tmp_path / ".snakemake" / "locks"
     locks.mkdir(parents=True)
     (locks / "0.output.lock").write_text("results/demo/oof.csv\n")
@@ -24,11 +27,44 @@ def folder(tmp_path: Path) -> Path:
 
 
 def note(folder: Path, **run: object) -> None:
-    (folder / ".snakemake" / "lymphokit_run.json").write_text(json.dumps(run))
+    described = {"executor": "local", **run}
+    (folder / ".snakemake" / "lymphokit_run.json").write_text(json.dumps(described))
 
 
 def is_locked(folder: Path) -> bool:
     return any((folder / ".snakemake" / "locks").glob("*.lock"))
+
+
+def assert_left_alone(folder: Path) -> None:
+    """Nothing is changed, and a second start does not take the first one for the dead run."""
+    before = {path: path.read_bytes() for path in folder.rglob("*.json")}
+    for _ in range(2):
+        started = start(folder)
+        assert started.returncode == 1, started.stderr
+        assert "snakemake --unlock" in started.stderr
+        assert is_locked(folder)
+        assert {path: path.read_bytes() for path in folder.rglob("*.json")} == before
+
+
+def start(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Another process that starts a run in the folder and ends at once."""
+    return subprocess.run(
+        [sys.executable, "-c", TAKE_OVER], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+TAKE_OVER = """
+from pathlib import Path
+from lymphokit.errors import LymphokitError
+from snakemake.cli import parse_args
+
+from lymphokit.errors import LymphokitError
+from lymphokit.resume import needs_lock, take_over
+try:
+    take_over(Path())
+except LymphokitError as error:
+    raise SystemExit(str(error))
+"""
 
 
 def test_the_lock_of_a_process_that_is_gone_is_released(folder: Path) -> None:
@@ -48,19 +84,21 @@ def test_the_lock_of_a_process_that_reuses_the_number_is_released(folder: Path) 
 def test_the_lock_of_a_running_run_stays(folder: Path) -> None:
     process = psutil.Process()
     note(folder, host=socket.gethostname(), pid=process.pid, started=process.create_time())
-    take_over(folder)
-    assert is_locked(folder)
+    assert_left_alone(folder)
 
 
 def test_the_lock_of_another_host_stays(folder: Path) -> None:
     note(folder, host="elsewhere", pid=1, started=0.0)
-    take_over(folder)
-    assert is_locked(folder)
+    assert_left_alone(folder)
+
+
+def test_the_lock_of_a_run_whose_jobs_may_live_on_a_cluster_stays(folder: Path) -> None:
+    note(folder, host=socket.gethostname(), pid=os.getpid(), started=0.0, executor="slurm")
+    assert_left_alone(folder)
 
 
 def test_a_lock_without_a_note_stays(folder: Path) -> None:
-    take_over(folder)
-    assert is_locked(folder)
+    assert_left_alone(folder)
 
 
 @pytest.mark.parametrize(
@@ -68,17 +106,17 @@ def test_a_lock_without_a_note_stays(folder: Path) -> None:
     [
         *(b"", b"{", b"\xff", b"[]", b"null", b"3", b"{}", b'{"host": "x", "pid": 1}'),
         *(b'{"host": "x", "pid": "many", "started": 0}', b'{"host": 1, "pid": [], "started": {}}'),
-        b'{"host": "x", "pid": null, "started": 0.0}',
+        *(b'{"host": "x", "pid": null, "started": 0.0}', b"[" * 100_000),
+        b'{"host": "x", "pid": 1, "started": 0.0}',  # it does not say where its jobs were
+        b'{"host": "x", "pid": 1e999, "started": 0.0, "executor": "local"}',
     ],
 )
-def test_a_damaged_note_leaves_the_lock_and_says_what_to_type(
-    folder: Path, content: bytes, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_note_leaves_the_lock_and_says_what_to_type(folder: Path, content: bytes) -> None:
     (folder / ".snakemake" / "lymphokit_run.json").write_bytes(content)
-    take_over(folder)
+    with pytest.raises(LymphokitError, match="snakemake --unlock"):
+        take_over(folder)
     assert is_locked(folder)
-    printed = capsys.readouterr()
-    assert "snakemake --unlock" in printed.out + printed.err
+    assert (folder / ".snakemake" / "lymphokit_run.json").read_bytes() == content
 
 
 def test_after_unlocking_a_damaged_note_is_replaced(folder: Path) -> None:
@@ -94,6 +132,81 @@ def test_a_number_that_no_process_can_have_is_gone(folder: Path, pid: int) -> No
     note(folder, host=socket.gethostname(), pid=pid, started=0.0)
     take_over(folder)
     assert not is_locked(folder)
+
+
+def test_a_second_start_touches_neither_the_note_nor_the_locks_of_the_first(folder: Path) -> None:
+    note(folder, host=socket.gethostname(), pid=os.getpid(), started=0.0)
+    take_over(folder)
+    (folder / ".snakemake" / "locks" / "0.output.lock").touch()  # as Snakemake does seconds later
+    before = (folder / ".snakemake" / "lymphokit_run.json").read_bytes()
+    for _ in range(2):
+        second = start(folder)
+        assert second.returncode == 1
+        assert str(os.getpid()) in second.stderr
+        assert is_locked(folder)
+        assert (folder / ".snakemake" / "lymphokit_run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\0" * 4096])
+def test_a_second_start_is_refused_whatever_the_note_says(folder: Path, content: bytes) -> None:
+    (folder / ".snakemake" / "locks" / "0.output.lock").unlink()
+    take_over(folder)
+    (folder / ".snakemake" / "lymphokit_run.json").write_bytes(content)
+    assert start(folder).returncode == 1
+    assert (folder / ".snakemake" / "lymphokit_run.json").read_bytes() == content
+
+
+def test_a_start_waits_for_the_jobs_of_a_killed_run(folder: Path) -> None:
+    (folder / ".snakemake" / "locks" / "0.output.lock").unlink()
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", ORPHAN], cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    assert orphan.stdout is not None
+    assert orphan.stdout.readline() == "writing\n"
+    take_over(folder)
+    assert (folder / "written").exists()
+    orphan.wait()
+
+
+ORPHAN = """
+import fcntl, os, time
+from pathlib import Path
+jobs = os.open(".snakemake/lymphokit_jobs.lock", os.O_RDWR | os.O_CREAT)
+fcntl.flock(jobs, fcntl.LOCK_SH)
+print("writing", flush=True)
+time.sleep(2)
+Path("written").touch()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", True),
+        *(("--touch", True), ("--delete-all-output", True), ("--cleanup-metadata x", True)),
+        *(("-n", False), ("--dry-run", False), ("--lint", False), ("--dag", False)),
+        *(("--summary", False), ("--unlock", False), ("--report", False), ("--nolock", False)),
+        *(("--list-rules", False), ("--rulegraph", False), ("--delete-all-output -n", False)),
+        ("--report x.html --report-after-run", True),
+    ],
+)
+def test_only_commands_that_change_results_need_the_lock(options: str, expected: bool) -> None:
+    arguments = ["submission", "--cores", "1", *options.split()]
+    assert needs_lock(vars(parse_args(arguments)[1])) == expected
+
+
+@pytest.mark.parametrize("executor", ["local", "slurm"])
+def test_a_job_whose_run_has_ended_before_it_began_writes_nothing(
+    folder: Path, executor: str
+) -> None:
+    """It was importing when the run was killed. A job on a cluster does not end with its run."""
+    run = {"host": socket.gethostname(), "pid": os.getpid(), "started": 0.0, "executor": executor}
+    code = "from lymphokit.resume import end_with_run; end_with_run(); print('writing')"
+    environment = os.environ | {"LYMPHOKIT_RUN": json.dumps(run)}
+    job = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert job.stdout == ("" if executor == "local" else "writing\n")
 
 
 def test_a_job_ends_when_its_run_is_killed(tmp_path: Path) -> None:

@@ -42,6 +42,26 @@ def kill_when(checkout: Checkout, is_time: Callable[[], bool], target: str = "su
     assert not alive, "jobs of the killed run live on"
 
 
+def test_of_three_starts_at_once_one_runs_and_two_are_told(fresh: Checkout) -> None:
+    """The second start comes while the first still reads its files, the third at once after it."""
+    fresh.configure(FEW_MODELS)
+    target = "results/demo/folds.csv"
+    started = {"cwd": fresh.folder, "env": environment(fresh.folder), "text": True}
+    first, *others = (
+        subprocess.Popen(fresh.command(target), **started, stderr=subprocess.PIPE)
+        for _ in range(3)
+        if time.sleep(0.6) is None
+    )
+    printed = [each.communicate()[1] for each in (first, *others)]
+    codes = [each.returncode for each in (first, *others)]
+    assert sorted(codes) == [0, 1, 1], printed
+    runner = (first, *others)[codes.index(0)]
+    told = [text for text, code in zip(printed, codes, strict=True) if code]
+    assert all(f"process {runner.pid}" in text for text in told), told
+    assert (fresh.folder / target).exists()
+    assert "Nothing to be done" in fresh.run(target, "--dry-run")
+
+
 def predictions(checkout: Checkout) -> dict[str, bytes]:
     """The bytes of all predictions, by path."""
     results = checkout.folder / "results" / "demo"

@@ -1,6 +1,10 @@
 # Shared by all chapters: the plan of this run, and functions from wildcards to files.
 
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+
+from snakemake.cli import parse_args
 
 from lymphokit import config as settings
 from lymphokit.cohort import raw as raw_data
@@ -10,10 +14,22 @@ from lymphokit.errors import LymphokitError
 from lymphokit.plan import make_plan, require_checkout
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
-from lymphokit.resume import take_over
+from lymphokit.resume import needs_lock, take_over
 from lymphokit.submission.receipt import lost_submission
 
 ROOT = Path(workflow.basedir)
+
+# Before anything is read or written: one run at a time. While this file is parsed, Snakemake does
+# not tell what it will do, so its command line is read again, which repeats a line about profiles.
+if workflow.is_main_process:
+    with redirect_stderr(StringIO()):
+        OPTIONS = vars(parse_args(None)[1])
+    if needs_lock(OPTIONS):
+        try:
+            take_over(Path.cwd(), OPTIONS["executor"] or "local")
+        except LymphokitError as error:
+            raise WorkflowError(str(error))
+
 DIGESTS = shared()
 
 try:
@@ -49,8 +65,6 @@ if workflow.is_main_process:
     LOST = lost_submission(Path(f"results/{COHORT}/submission.json"), Path())
     if LOST:
         say(LOST)
-    if not workflow.dryrun:
-        take_over(Path.cwd())  # the lock of a killed run on this host
 
 
 wildcard_constraints:
