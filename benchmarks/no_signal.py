@@ -191,7 +191,7 @@ def predict(
     for _, fold in drawn.folds.groupby("fold"):
         banks = banks_of_fold(drawn, fold, settings, seed)
         for name, block in models.items():
-            table, _ = cross_predict(
+            table = cross_predict(
                 partial(unfitted, block),
                 bags_of(patients, banks[block["features"]] if "features" in block else None),
                 labels_of(patients),

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lymphokit.errors import ConfigError
+from lymphokit.errors import ConfigError, LymphokitError
 
 
 def user_path(text: str, key: str) -> Path:
@@ -43,6 +43,19 @@ def input_path(text: str, key: str) -> Path:
             "or make a link to it without braces and name the link"
         )
     return path
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file that the workflow wrote.
+
+    Raises LymphokitError where it is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise LymphokitError(
+            f"{path} is missing or damaged: delete it, and the next run makes it again"
+        ) from error
 
 
 def write_json(path: Path, content: Any) -> None:

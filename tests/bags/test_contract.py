@@ -1,10 +1,8 @@
 """What every model promises, whatever it is: one suite over all kinds of the registry."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -279,11 +277,3 @@ def test_patients_of_one_label_alone_are_refused(
     of = toy(24, 0)
     with pytest.raises(ValueError, match="label"):
         fitted(make(), of.take(np.flatnonzero(of.labels == label)))
-
-
-def test_a_saved_model_predicts_what_it_predicted(
-    trained: AnyModel, toy: Callable[[int, int], Patients], tmp_path: Path
-) -> None:
-    joblib.dump(trained, tmp_path / "model.joblib")
-    loaded = joblib.load(tmp_path / "model.joblib")
-    np.testing.assert_array_equal(predicted(loaded, toy(9, 1)), predicted(trained, toy(9, 1)))

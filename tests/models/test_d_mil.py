@@ -1,10 +1,8 @@
 """D-MIL as an estimator: the report's constants, honest early stopping, the mean of an ensemble."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
 import torch
@@ -262,21 +260,6 @@ def test_the_number_of_threads_changes_no_more_than_rounding(
         model = quick(max_epochs=4).fit(bags, labels, clinical)
         probabilities.append(model.predict_proba(bags, clinical))
     np.testing.assert_allclose(*probabilities, rtol=1e-3)
-
-
-def test_a_saved_model_predicts_what_it_predicted(
-    quick: Callable[..., DMil], tmp_path: Path
-) -> None:
-    bags, labels, clinical = cohort()
-    model = quick().fit(bags, labels, clinical)
-    joblib.dump(model, tmp_path / "d_mil.joblib")
-    loaded = joblib.load(tmp_path / "d_mil.joblib")
-    assert (
-        loaded.predict_proba(bags, clinical).tobytes()
-        == model.predict_proba(bags, clinical).tobytes()
-    )
-    parameters = sum(each.numel() for network in model.networks_ for each in network.parameters())
-    assert (tmp_path / "d_mil.joblib").stat().st_size < 4 * parameters + 40_000
 
 
 def test_it_does_not_predict_before_it_was_fitted(quick: Callable[..., DMil]) -> None:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 
@@ -61,16 +60,13 @@ def test_the_settings_of_all_models_are_read_without_heavy_libraries() -> None:
     assert answer.stdout.strip() == "[]"
 
 
-def test_a_model_outside_the_package_is_named_by_its_file(tmp_path: Path) -> None:
+def test_a_model_outside_the_package_is_named_by_its_file() -> None:
     block = {"kind": TOY, "enabled": True, "features": "morphology", "column": 1}
     bags = Bags.pack([np.array([[0.0, 1.0], [0.0, 3.0]]), np.array([[9.0, -2.0]])], ["A", "B"])
     clinical = Clinical(np.array([50.0, 60.0]), np.array([5.0, 9.0]))
     model = create(block, seed=0).fit(bags, np.array([1, 0]), clinical)
     expected = 1 / (1 + np.exp([-2.0, 2.0]))
     np.testing.assert_allclose(model.predict_proba(bags, clinical), expected)
-    joblib.dump(model, tmp_path / "model.joblib")
-    loaded = joblib.load(tmp_path / "model.joblib")
-    np.testing.assert_allclose(loaded.predict_proba(bags, clinical), expected)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

@@ -36,7 +36,7 @@ def predictions_of_class(name, bags, patients, folds):
             fold,
             np.flatnonzero(patients["part"] == "test"),
             1,
-        )[0]
+        )
         for _, fold in folds.groupby("fold")
     ]
 

@@ -8,7 +8,6 @@ rule fit:
         bank=bank_of,
     output:
         predictions="results/{cohort}/fold{fold}/{model}/predictions.csv",
-        model="results/{cohort}/fold{fold}/{model}/model.joblib",
         record="results/{cohort}/fold{fold}/{model}/record.json",
     log:
         "logs/{cohort}/fold{fold}/{model}.log",
@@ -36,7 +35,6 @@ rule margins:
         patients="results/{cohort}/cohort/patients.csv",
         folds="results/{cohort}/folds.csv",
         bank=lambda wildcards: bank_of(wildcards, fold=1),
-        model="results/{cohort}/fold1/{model}/model.joblib",
     output:
         figure=report(
             "results/{cohort}/figures/margins_{model}.png",
@@ -52,6 +50,8 @@ rule margins:
     conda:
         "../../environment.yml"
     params:
+        settings=lambda wildcards: PLAN.block(wildcards.model),
+        seed=config["seed"],
         code=lambda wildcards: code_of("margins.py", PLAN.kind(wildcards.model).file),
     message:
         "Figure: margins of {wildcards.model}"

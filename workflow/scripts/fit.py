@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from lymphokit.bags.packed import bags_of, clinical_of, labels_of
@@ -21,7 +20,7 @@ with job(snakemake.log[0], snakemake.threads):
     has_bank, n_cells = "features" in settings, patients["n_cells"].sum()
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None
     fits: list[Fit] = []
-    predictions, model = cross_predict(
+    predictions = cross_predict(
         lambda seed: create(settings, seed=seed),
         bags_of(patients, bank.features if bank else None),
         labels_of(patients),
@@ -32,7 +31,6 @@ with job(snakemake.log[0], snakemake.threads):
         fits=fits,
     )
     write_table(predictions, snakemake.output.predictions)
-    joblib.dump(model, snakemake.output.model)
     record = {
         "model": snakemake.wildcards.model,
         "settings": settings,

@@ -2,30 +2,37 @@
 
 from pathlib import Path
 
-import joblib
-import numpy as np
-
-from lymphokit.bags.packed import bags_of
-from lymphokit.cohort.tables import read_folds, read_patients
+from lymphokit.bags.packed import bags_of, clinical_of, labels_of
+from lymphokit.cohort.tables import read_fold, read_patients
+from lymphokit.evaluation.out_of_fold import fit_training_part
 from lymphokit.features.bank import open_bank
 from lymphokit.figures.margins import margin_histograms
 from lymphokit.job import job
+from lymphokit.models.registry import create
 
 PATIENTS_A_LABEL = 4
 
 with job(snakemake.log[0], snakemake.threads):
     patients = read_patients(snakemake.input.patients)
-    folds = read_folds(snakemake.input.folds)
-    fold = folds[(folds["fold"] == 1) & (folds["part"] == "validation")]
-    known = patients[patients["patient"].isin(fold["patient"])]
+    fold, labels = read_fold(snakemake.input.folds, 1), labels_of(patients)
+    validation = fold.loc[fold["part"] == "validation", "patient"]
+    known = patients[patients["patient"].isin(validation)]
     shown = known.groupby("label").head(PATIENTS_A_LABEL).index.to_numpy()
     bank = open_bank(Path(snakemake.input.bank[0]), patients["n_cells"].sum())
-    bags = bags_of(patients, bank.features).take(shown)
-    model = joblib.load(snakemake.input.model)
+    all_bags = bags_of(patients, bank.features)
+    model = fit_training_part(
+        lambda seed: create(snakemake.params.settings, seed=seed),
+        all_bags,
+        labels,
+        clinical_of(patients),
+        fold,
+        snakemake.params.seed,
+    )
+    bags = all_bags.take(shown)
     margin_histograms(
         -model.cell_scores(bags),
         bags.offsets,
         bags.ids,
-        patients["label"].to_numpy(np.int64)[shown],
+        labels[shown],
         fitted_on="the reactive training patients of fold 1",
     ).savefig(snakemake.output.figure, dpi=130)

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
+from lymphokit.arrays import open_array
 from lymphokit.cohort.tables import read_cells, read_fold
 from lymphokit.files import write_json
 from lymphokit.imaging.stain import Stain
@@ -15,8 +14,9 @@ with job(snakemake.log[0], snakemake.threads):
     training = of_fold.loc[of_fold["part"] == "train", "patient"]
     cells = read_cells(snakemake.input.cells)
     theirs = cells["patient"].isin(training).to_numpy()
+    moments = open_array(Path(snakemake.input.moments))
     stains = {
-        "competition": Stain.from_moments(np.load(snakemake.input.moments)[theirs]).as_dict(),
+        "competition": Stain.from_moments(moments[theirs]).as_dict(),
         "labelled_cells": json.loads(Path(snakemake.input.labelled).read_text())["stain"],
         "patients": cells.loc[theirs, "patient"].unique().tolist(),
     }

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
+from lymphokit.arrays import open_array
 from lymphokit.audit.choice_checks import BlendRecord, check_blends, check_thresholds, with_blends
 from lymphokit.audit.findings import Check
 from lymphokit.audit.fold_checks import check_folds, check_predictions
@@ -63,7 +62,7 @@ class FinishedRun:
             [json.loads((step / "record.json").read_text()) for step in rounds],
             json.loads((home / "stain.json").read_text())["patients"],
             read_state(home / "last/added.csv", home / "last/scores.npz"),
-            np.load(self.home / f"fold{fold}/features/pseudo_label.npy")[:, 0],
+            open_array(self.home / f"fold{fold}/features/pseudo_label.npy")[:, 0],
         )
 
 

@@ -66,7 +66,7 @@ class _Patients:
 
     def fit_and_predict(
         self, model: AnyModel, training: Positions, scored: Mapping[str, Positions], inner: int
-    ) -> tuple[AnyModel, list[pd.DataFrame], Fit]:
+    ) -> tuple[list[pd.DataFrame], Fit]:
         """Fit at the positions `training`, predict each part in `scored`: rows of predictions.csv.
 
         Only the bags of one step are in memory at a time. Fit records the ids of the bags that the
@@ -87,7 +87,7 @@ class _Patients:
             }
             tables.append(pd.DataFrame(columns, columns=COLUMNS))
         predicted = tuple(patient for table in tables for patient in table["patient"])
-        return model, tables, Fit(inner, fitted_on, predicted)
+        return tables, Fit(inner, fitted_on, predicted)
 
     def raise_on_overlap(self, training: Positions, scored: Positions, part: str) -> None:
         """Raise LeakError where a patient to predict is among those fitted on."""
@@ -111,8 +111,8 @@ def cross_predict(
     seed: int,
     *,
     fits: list[Fit] | None = None,
-) -> tuple[pd.DataFrame, AnyModel]:
-    """Predict all patients of one fold, and return the model fitted on its whole training part.
+) -> pd.DataFrame:
+    """Predict all patients of one fold.
 
     make_model takes a seed. bags, labels (n,) and clinical hold all patients, label -1 for a test
     patient; fold holds the rows of folds.csv of one fold; test the positions of the test patients.
@@ -130,15 +130,32 @@ def cross_predict(
     for inner in track(np.unique(inner_of[training]).tolist(), f"fold {number}, inner folds"):
         others, held_out = training[inner_of[training] != inner], np.flatnonzero(inner_of == inner)
         model = make_model(derive_seed(seed, number, inner))
-        _, tables, record = patients.fit_and_predict(model, others, {"inner": held_out}, inner)
+        tables, record = patients.fit_and_predict(model, others, {"inner": held_out}, inner)
         rows += tables
         records.append(record)
     parts = {"validation": validation, "test": test}
     scored = {part: positions for part, positions in parts.items() if len(positions)}
     model = make_model(derive_seed(seed, number))
-    model, tables, record = patients.fit_and_predict(model, training, scored, -1)
+    tables, record = patients.fit_and_predict(model, training, scored, -1)
     records.append(record)
-    return pd.concat([*rows, *tables], ignore_index=True), model
+    return pd.concat([*rows, *tables], ignore_index=True)
+
+
+def fit_training_part(
+    make_model: Callable[[int], AnyModel],
+    bags: Bags,
+    labels: Labels,
+    clinical: Clinical,
+    fold: pd.DataFrame,
+    seed: int,
+) -> AnyModel:
+    """Fit again the model of `cross_predict` that predicts the validation and test patients.
+
+    The same arguments give the same model: none is stored.
+    """
+    training = np.flatnonzero(np.isin(bags.ids, fold.loc[fold["part"] == "train", "patient"]))
+    model = make_model(derive_seed(seed, int(fold["fold"].iloc[0])))
+    return model.fit(bags.take(training), labels[training], clinical.take(training))
 
 
 def validate(predictions: pd.DataFrame) -> pd.DataFrame:

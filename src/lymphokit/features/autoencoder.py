@@ -167,7 +167,7 @@ def load_autoencoder(path: Path) -> Autoencoder:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         model = Autoencoder(latent=metadata["latent"])
         model.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         remedy = "delete it and run again to train it anew"
         raise WeightsError(
             f"{path} is not an autoencoder of this kit ({error}); {remedy}"

@@ -5,18 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from huggingface_hub import constants as hub
 from numpy.typing import NDArray
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
-from lymphokit.features.compute import best_device, pixels_to_tensor
+from lymphokit.features.compute import NOT_WEIGHTS, best_device, pixels_to_tensor, read_saved
 from lymphokit.features.hub_names import PREFIXES, endpoint_fault, name_fault
 from lymphokit.features.torchvision_ops import declare_missing_operators
 from lymphokit.features.weights import HUB, NONE, hub_is_reachable
@@ -26,10 +26,11 @@ declare_missing_operators()  # before timm, which imports torchvision
 
 import timm  # noqa: E402
 from timm.data.config import resolve_model_data_config  # noqa: E402
-from timm.models import load_state_dict  # noqa: E402
+from timm.models import clean_state_dict  # noqa: E402
 
 import lymphokit.features.alexnet  # noqa: E402, F401  registers it with timm
 
+_ENTRIES = ("state_dict_ema", "model_ema", "state_dict", "model")  # of checkpoints, in timm's order
 _UNUSED = "num_batches_tracked"  # of batch norm; older files lack it, nothing depends on it
 # AuxLogits: a second one in Inception; last_linear: of the SENets
 _CLASSIFIERS = ("classifier", "fc", "head", "last_linear", "AuxLogits")
@@ -144,9 +145,11 @@ def _create_model(name: str, pretrained: bool) -> nn.Module:
     try:
         network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
     except (RuntimeError, ValueError) as error:  # timm has no such model or no weights of it
+        # timm advises to load Python objects where the hub's file holds some
+        reason = f"the hub's file: {NOT_WEIGHTS}" if "weights_only" in str(error) else error
         close = ", ".join(timm.list_models(f"*{name.split('.')[0][:6]}*")[:8])
         raise WeightsError(
-            f"backbone {name}: {error}; timm has {close or 'none like it'}"
+            f"backbone {name}: {reason}; timm has {close or 'none like it'}"
         ) from error
     return network
 
@@ -195,24 +198,29 @@ def _load_file(network: nn.Module, name: str, file: Path, sha256: str | None) ->
 
 
 def _read(name: str, file: Path) -> dict[str, Tensor]:
+    """The tensors of a file by name: those at its top, or of the first entry that has them."""
     try:
-        state = load_state_dict(str(file))
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+        content = load_file(file) if file.suffix == ".safetensors" else read_saved(file)
+    except (OSError, ValueError, SafetensorError, WeightsError) as error:
         raise WeightsError(
-            f"backbone {name}: {file} cannot be read as weights ({error}); download it anew"
+            f"backbone {name}: {file} cannot be read as weights ({error}); download it anew, or "
+            "save `network.state_dict()`"
         ) from error
-    except (AttributeError, TypeError, KeyError) as error:  # a list, tuple, tensor or None inside
-        raise _no_state(name, file) from error
-    if not state or not all(isinstance(each, Tensor) for each in state.values()):
-        raise _no_state(name, file)
-    return state
+    if isinstance(content, dict):
+        content = next((content[key] for key in _ENTRIES if content.get(key) is not None), content)
+    if not _is_state(content):
+        raise WeightsError(
+            f"backbone {name}: {file} holds no tensors by name (a state dict), at its top or as "
+            "`state_dict` or `model`; save `network.state_dict()` instead"
+        )
+    return dict(clean_state_dict(content))
 
 
-def _no_state(name: str, file: Path) -> WeightsError:
-    return WeightsError(
-        f"backbone {name}: {file} holds no tensors by name (a state dict), at its top or as "
-        "`state_dict` or `model`; save `network.state_dict()` instead"
-    )
+def _is_state(content: object) -> TypeGuard[dict[str, Tensor]]:
+    """Check whether this is a dict of named tensors with at least one."""
+    if not isinstance(content, dict) or not content:
+        return False
+    return all(isinstance(key, str) and isinstance(each, Tensor) for key, each in content.items())
 
 
 def _with_names_of_timm(

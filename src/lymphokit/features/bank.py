@@ -1,6 +1,5 @@
 """Feature banks: features of all cells on disk, one row per cell, read through a memory map."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lymphokit.arrays import open_array
 from lymphokit.errors import BankError
-from lymphokit.files import write_json
+from lymphokit.files import read_json, write_json
 from lymphokit.imaging.rows import RowWriter
 
 # What the features were fitted on. A model may read features that were fitted without labels, or
@@ -87,7 +87,7 @@ def open_bank(path: Path, n_cells: int) -> Bank:
 
     Raises BankError if it is missing or has another number of cells.
     """
-    features = np.load(path, mmap_mode="r") if path.exists() else np.empty(0)
+    features = open_array(path) if path.exists() else np.empty(0)
     has_images = features.ndim == _IMAGE_AXES
     if not path.exists() or not (has_images or metadata_path(path).exists()):
         raise BankError(f"no feature bank at {path}: run the rule that makes it")
@@ -99,7 +99,7 @@ def open_bank(path: Path, n_cells: int) -> Bank:
     if has_images:
         metadata = {"source": f"the images of {path.name}", "fitted_on": NOTHING}
         return Bank(features.reshape(n_cells, -1), metadata)
-    return Bank(features, json.loads(metadata_path(path).read_text()))
+    return Bank(features, read_json(metadata_path(path)))
 
 
 def open_features(paths: Iterable[str | Path], n_cells: int) -> dict[str, NDArray[Any]]:

@@ -1,14 +1,23 @@
 """What running a network needs: device, threads, seeds, precision, tensors of pixels, weights."""
 
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from lymphokit.errors import WeightsError
+
+NOT_WEIGHTS = (
+    "it is damaged, or holds Python objects besides tensors, which are never loaded because they "
+    "can run code"
+)
 
 
 def best_device() -> torch.device:
@@ -50,6 +59,20 @@ def pixels_to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """Images (n, h, w, 3) uint8 as (n, 3, h, w) float32 in [0, 1], channels last in memory."""
     copy = torch.from_numpy(np.array(images))  # torch must not write to a read-only memory map
     return copy.to(device).permute(0, 3, 1, 2).float().div_(255)
+
+
+def read_saved(file: Path) -> Any:
+    """What `torch.save` wrote: tensors, numbers and texts, in lists and dicts.
+
+    Raises WeightsError where the file is damaged or holds any other object: its pickle could run
+    code. The reason that torch gives is left out, for it advises to load such objects.
+    """
+    try:
+        # Checkpoints of timm's training hold its options as a Namespace, which is plain data.
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes end in exceptions of many kinds
+        raise WeightsError(f"{file} cannot be read as weights: {NOT_WEIGHTS}") from error
 
 
 def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:

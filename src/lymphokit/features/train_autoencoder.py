@@ -4,15 +4,15 @@ import hashlib
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lymphokit.errors import WeightsError
 from lymphokit.features.autoencoder import Autoencoder, chunks, mean_image, to_tensor
-from lymphokit.features.compute import autocast, repeatable, seeded
+from lymphokit.features.compute import autocast, read_saved, repeatable, seeded
 from lymphokit.features.training_steps import draw_batches, gradient_step, random_flips
 from lymphokit.imaging.segment import Pixels
 from lymphokit.progress import say
@@ -157,12 +157,15 @@ def _resume(checkpoint: Path, run_digest: str, epochs: int, state: _State) -> No
     if content.get("run_digest") != run_digest:
         say(f"{checkpoint} has other settings, images or code: training starts anew")
         return
-    history = History(**content["history"])
-    if len(history.losses) > epochs:
-        say(f"{checkpoint} has {len(history.losses)} epochs, not {epochs}: training starts anew")
-        return
-    state.model.load_state_dict(content["model"])
-    state.optimizer.load_state_dict(content["optimizer"])
+    try:
+        history = History(**content["history"])
+        if len(history.losses) > epochs:
+            say(f"{checkpoint} has {len(history.losses)} epochs, not {epochs}: starting anew")
+            return
+        state.model.load_state_dict(content["model"])
+        state.optimizer.load_state_dict(content["optimizer"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise WeightsError(f"{checkpoint} is damaged: delete it, and start again") from error
     state.history = history
     say(f"training resumes after epoch {len(history.losses)} of {epochs}")
 
@@ -170,11 +173,11 @@ def _resume(checkpoint: Path, run_digest: str, epochs: int, state: _State) -> No
 def _load(checkpoint: Path) -> dict[str, Any]:
     """The content of a checkpoint; nothing if it cannot be read."""
     try:
-        content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
-        say(f"{checkpoint} cannot be read ({error})")
+        content = read_saved(checkpoint)
+    except WeightsError as error:
+        say(str(error))
         return {}
-    return content
+    return content if isinstance(content, dict) else {}
 
 
 def _digest(pixels: Pixels) -> str:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lymphokit.arrays import open_array
 from lymphokit.imaging.rows import RowWriter
 from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found, segment
 
@@ -96,8 +97,11 @@ def unpack_mask(packed: Pixels) -> Mask:
 
 
 def open_pixels(path: Path) -> NDArray[np.uint8]:
-    """Open a bank of images or masks as a read-only memory map."""
-    return np.asanyarray(np.load(path, mmap_mode="r"))
+    """Open a bank of images or masks as a read-only memory map.
+
+    Raises ArrayFileError where the file cannot be read as one.
+    """
+    return open_array(path)
 
 
 def _ordered_results(

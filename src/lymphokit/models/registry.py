@@ -117,7 +117,7 @@ def _load(file: str) -> Mapping[str, Kind]:
     if spec is None or spec.loader is None:
         raise ConfigError(f"{file}: no such Python file; `kind` is a name or `file.py:name`")
     before = set(kinds())
-    # Registered under its name so that pickles of its classes can be written and read again.
+    # Registered under its name: pydantic looks up the annotations of its settings there.
     module = sys.modules[spec.name] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -102,7 +102,7 @@ def _predict(
     split: pd.DataFrame,
     seed: int,
 ) -> pd.DataFrame:
-    predictions, _ = cross_predict(
+    return cross_predict(
         lambda fit_seed: create(block, seed=fit_seed),
         bags_of(patients, bank),
         labels_of(patients),
@@ -111,7 +111,6 @@ def _predict(
         np.empty(0, np.int64),
         seed,
     )
-    return predictions
 
 
 def _naive_score(decisions: pd.DataFrame) -> float:

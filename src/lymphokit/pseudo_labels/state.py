@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lymphokit.arrays import ArrayFileError, read_arrays
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.pseudo_labels.selection import Cells, Floats
 
 NONE_HELD_OUT = -1  # the training subset of all training patients
+ARRAYS = ("held_out", "log_odds", "labelled_accuracy")  # of scores.npz
 ADDED_COLUMNS = {  # of added.csv: column and type
     "held_out": np.int64,
     "round": np.int64,
@@ -61,20 +63,20 @@ def cells_and_labels(added: pd.DataFrame) -> tuple[Cells, NDArray[np.int64]]:
 def write_state(state: State, added: Path, scores: Path) -> None:
     """Write the added cells as CSV, and everything else as .npz."""
     write_table(state.added, added)
-    np.savez(
-        scores,
-        held_out=state.held_out,
-        log_odds=state.log_odds,
-        labelled_accuracy=state.labelled_accuracy,
-    )
+    np.savez(scores, **{name: getattr(state, name) for name in ARRAYS})
 
 
 def read_state(added: Path, scores: Path) -> State:
-    """Read what `write_state` wrote, bit for bit."""
+    """Read what `write_state` wrote, bit for bit.
+
+    Raises ArrayFileError where `scores` holds anything else.
+    """
     # A CSV without rows has no types: astype restores them.
     table = read_table(added, ADDED_COLUMNS).astype(ADDED_COLUMNS)
-    with np.load(scores) as arrays:
-        return State(table, **arrays)
+    arrays = read_arrays(scores)
+    if arrays.keys() != set(ARRAYS):
+        raise ArrayFileError(f"{scores} holds other arrays: delete it, and the next run makes it")
+    return State(table, **arrays)
 
 
 def summarise(state: State) -> list[dict[str, Any]]:

@@ -52,7 +52,7 @@ class PreprocessingCohort:
     def predict(self, block: Mapping[str, Any], folds: pd.DataFrame, seed: int) -> pd.DataFrame:
         """Nested predictions of a model in one fold, rows as of predictions.csv."""
         bank = self.banks.get(str(block.get("features")))
-        predictions, _ = cross_predict(
+        return cross_predict(
             lambda fit_seed: create(block, seed=fit_seed),
             bags_of(self.patients, bank),
             labels_of(self.patients),
@@ -61,7 +61,6 @@ class PreprocessingCohort:
             np.empty(0, np.int64),
             seed,
         )
-        return predictions
 
 
 def compared_models(
