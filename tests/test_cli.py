@@ -1,10 +1,12 @@
 """The command line: output, exit codes, import time."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -31,8 +33,13 @@ SMALL = {
 def config(tmp_path: Path) -> str:
     """config.yaml with the smallest possible cohort."""
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(ROOT / "config.yaml"), {"simulate": SMALL})))
+    path.write_text(_small_config())
     return str(path)
+
+
+@cache
+def _small_config() -> str:
+    return str(yaml.safe_dump(merge(read_yaml(ROOT / "config.yaml"), {"simulate": SMALL})))
 
 
 def test_a_simulated_cohort_passes_the_check(
@@ -105,6 +112,7 @@ def test_the_sets_of_single_cells_are_checked_with_the_cohort_and_all_faults_lis
 def make_nothing(_: Path) -> None: ...
 
 
+ODD_ONE = "the odd one"  # stands for it in a command line
 THINGS: dict[str, Callable[[Path], object]] = {
     "missing": make_nothing,
     "table.csv": lambda path: path.write_text("ID,LABEL\n"),
@@ -277,3 +285,165 @@ def test_a_comparison_imports_nothing_slow(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
     )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "": make_nothing,
+    ".": make_nothing,
+    "..": make_nothing,
+    "missing": make_nothing,
+    "[/x]": make_nothing,
+    "[bold]file": lambda path: path.write_text("[/x]"),
+    "folder.csv": lambda path: path.mkdir(),
+    "folder.zip": lambda path: path.mkdir(),
+    "empty.csv": lambda path: path.touch(),
+    "binary.csv": lambda path: path.write_bytes(bytes(range(256)) * 9),
+    "pipe.csv": pipe,
+    "pipe.zip": pipe,
+    "device.csv": lambda path: path.symlink_to("/dev/zero"),
+    "nothing.zip": lambda path: path.symlink_to(os.devnull),
+    "dangling.csv": lambda path: path.symlink_to("gone"),
+    "loop": lambda path: path.symlink_to("loop"),
+    "x" * 300: make_nothing,
+    "null\0": make_nothing,
+    "bytes\udcff": make_nothing,
+    "turned\u202e": make_nothing,
+    "two\nlines": make_nothing,
+    "~nobody_here/x": make_nothing,
+    "{brace}": make_nothing,
+}
+WHERE = {
+    "check": ["check", ODD_ONE],
+    "check --config": ["check", "b.csv", "--config", ODD_ONE],
+    "simulate --config": ["simulate", "new", "--config", ODD_ONE],
+    "compare": ["compare", ODD_ONE, "b.csv"],
+    "compare second": ["compare", "a.csv", ODD_ONE],
+    "board": ["board", ODD_ONE],
+}
+
+
+@pytest.mark.parametrize("command", WHERE)
+def test_any_path_that_cannot_be_used_is_an_error_of_ours_which_names_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    config: str,
+    command: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    submissions(tmp_path)
+    for name, make in ODD.items():
+        make(tmp_path / name)
+    for name in ODD:
+        code = main([name if part is ODD_ONE else part for part in WHERE[command]])
+        message = capsys.readouterr().err
+        assert (code, name) == (1, name), message
+        assert "Traceback" not in message
+        word = re.search(r"[a-z]*", name.lstrip("[/~{"))
+        assert word
+        assert word[0] in message
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "/", "a.csv", "a.csv/inside", "loop", "null\0", "x" * 300]
+)
+def test_a_folder_that_cannot_be_new_is_refused_before_anything_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    submissions(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    assert main(["simulate", name, "--config", config]) == 1
+
+
+def test_brackets_in_a_path_are_no_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    a, b, _ = submissions(tmp_path)
+    (tmp_path / "[").mkdir()
+    assert main(["simulate", "[/x]", "--config", config]) == 0
+    for file in (a, b):
+        Path(file).write_text(Path(file).read_text().replace("P", "[/P]$_{"))
+    Path(a).rename("[/a].csv")
+    assert main(["compare", "[/a].csv", b, "--figure", "[/compare].png"]) == 0
+    printed = capsys.readouterr().out
+    assert all(text in printed for text in ("[/x]", "[/a].csv", "[/P]$_{", "[/compare].png"))
+
+
+NO_SHARE = ["nan", "inf", "-inf", "-1", "2", "1e400", "", "five", "0,5", "50%", "9" * 5000]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("compare", "--public"),
+        ("compare", "--oof"),
+        ("board", "--public"),
+        ("simulate", "--signal"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("value", NO_SHARE, ids=lambda text: text[:8])
+def test_what_is_no_share_is_refused_with_its_option(
+    tmp_path: Path,
+    config: str,
+    capsys: pytest.CaptureFixture[str],
+    option: tuple[str, str],
+    value: str,
+) -> None:
+    command, name = option
+    rest = {"compare": submissions(tmp_path)[:2], "board": [], "simulate": [str(tmp_path / "new")]}
+    rest["simulate"] += ["--config", config]
+    try:
+        code = main([command, *rest[command], f"{name}={value}"])
+    except SystemExit as ended:
+        code = ended.code  # type: ignore[assignment]
+    assert code in (1, 2)
+    assert name.lstrip("-") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["-1", "4294967296", "1.5", "nan", "", "9" * 5000])
+def test_what_is_no_seed_is_refused(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    try:
+        code = main(["simulate", str(tmp_path / "new"), "--config", config, f"--seed={value}"])
+    except SystemExit as ended:
+        code = ended.code  # type: ignore[assignment]
+    assert code in (1, 2)
+    assert "seed" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_nobody_foresaw_ends_in_a_sentence_with_the_place_of_a_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise ZeroDivisionError("[/x] \udcff")
+
+    monkeypatch.setattr("lymphokit.cli._doctor", fail)
+    assert main(["doctor"]) == os.EX_SOFTWARE == 70
+    message = capsys.readouterr().err
+    assert "ZeroDivisionError" in message
+    assert message.count("\n") == 1
+    log = Path(message.split()[-1])
+    assert "Traceback" in log.read_text()
+    log.unlink()
+
+
+def test_output_that_nobody_reads_to_the_end_is_no_error(tmp_path: Path) -> None:
+    a, b, _ = submissions(tmp_path)
+    command = [sys.executable, "-m", "lymphokit.cli", "compare", a, b]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""

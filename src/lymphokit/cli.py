@@ -5,8 +5,11 @@ Imports stand inside the commands: `compare` must not wait for torch.
 
 import argparse
 import importlib.metadata
+import io
+import math
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import lymphokit
-from lymphokit.errors import LymphokitError
+from lymphokit.errors import LymphokitError, explain
+from lymphokit.files import user_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,13 +35,32 @@ ERR = Console(stderr=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; return 0, or 1 after an error, whose message is printed."""
+    """Run a subcommand; return its exit code, 0 where nothing is wrong.
+
+    1: an error with its remedy was printed; 70 (EX_SOFTWARE of sysexits.h): any other exception,
+    whose traceback is in a log that was named; 130: interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may hold what a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
     except LymphokitError as error:
-        ERR.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        return _fail(error, 1)
+    except BrokenPipeError:  # of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter fails at its end
         return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001  whatever the package failed to foresee
+        return _fail(error, os.EX_SOFTWARE)
+
+
+def _fail(error: Exception, code: int) -> int:
+    """Print what went wrong and return the exit code."""
+    ERR.print(explain(error), highlight=False, markup=False, soft_wrap=True)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,9 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser(
         "simulate", help="simulate a cohort in the layout of the download"
     )
-    simulate.add_argument(
-        "folder", type=Path, help="new folder; the ground truth goes to FOLDER-truth"
-    )
+    simulate.add_argument("folder", help="new folder; the ground truth goes to FOLDER-truth")
     simulate.add_argument("--seed", type=int, help="seed, by default that of the configuration")
     simulate.add_argument(
         "--signal", type=float, help="strength of the signal, from 0 (none) to 1 (as configured)"
@@ -92,18 +114,31 @@ def _add_common(command: argparse.ArgumentParser, *, figure: str) -> None:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share: give a number from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: give a number from 0 to 1")
     return value
 
 
-def _read_config(path: Path) -> "Config":
+def _print(text: str) -> None:
+    """Print text as it is: a path in brackets is no markup."""
+    OUT.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _read_config(path: Path, **simulate: float | None) -> "Config":
+    """The checked configuration; simulate: changes to this block, None for none."""
     from lymphokit import config
 
-    if not path.is_file():
-        raise LymphokitError(f"no file {path}: run in lymphokit's folder, or give --config")
-    return config.check(config.read_yaml(path))
+    try:
+        settings = config.read_yaml(path)
+    except LymphokitError as error:
+        finding = f"{error}; run in lymphokit's folder, or give --config"
+        raise LymphokitError(finding) from error
+    given = {key: value for key, value in simulate.items() if value is not None}
+    return config.check(config.merge(settings, {"simulate": given}))
 
 
 def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
@@ -122,7 +157,7 @@ def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
         data = locate("auto", Path()).sentence()
     except LymphokitError as error:
         data = str(error)
-    table.add_row("data", data)
+    table.add_row("data", escape(data))
     OUT.print(table)
     return 0
 
@@ -162,7 +197,7 @@ def _check_folder(folder: Path, source: Path, config: "Config") -> int:
     )
     assert isinstance(cohort, Cohort)
     for note in cohort.notes:
-        OUT.print(note, highlight=False, markup=False, soft_wrap=True)
+        _print(note)
     labelled = cohort.patients.query("part == 'train'")
     OUT.print(
         f"{len(labelled)} labelled patients ({labelled['label'].sum()} tumoral), "
@@ -170,7 +205,7 @@ def _check_folder(folder: Path, source: Path, config: "Config") -> int:
         "no fault found"
     )
     for sentence in sentences:
-        OUT.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        _print(str(sentence))
     return 0
 
 
@@ -197,19 +232,18 @@ def _cell_set_checks(source: Path, config: "Config") -> "list[Callable[[], Cohor
 def _simulate(options: argparse.Namespace) -> int:
     from lymphokit.simulation.cohort import simulate
 
-    settings = _read_config(options.config).simulate.model_dump()
-    given = {"seed": options.seed, "signal": options.signal}
-    settings |= {key: value for key, value in given.items() if value is not None}
-    truth = options.folder.with_name(f"{options.folder.name}-truth")
+    config = _read_config(options.config, seed=options.seed, signal=options.signal)
+    root = user_path(options.folder, "simulate")
     try:
-        for folder in (options.folder, truth):
+        truth = root.with_name(f"{root.name}-truth") if root.name else root
+        for folder in (root, truth):
             if folder.exists():
                 raise LymphokitError(f"{folder} exists: name a new folder")
-        simulate(options.folder, truth, **settings)
+        simulate(root, truth, **config.simulate.model_dump())
     except OSError as error:
-        finding = f"cannot write {options.folder}: {error.strerror}; name another folder"
+        finding = f"cannot write {root}: {error.strerror}; name another folder"
         raise LymphokitError(finding) from error
-    OUT.print(f"a cohort in {options.folder}: snakemake submission --config raw={options.folder}")
+    _print(f"a cohort in {root}: snakemake submission --config raw={shlex.quote(str(root))}")
     return 0
 
 
@@ -233,7 +267,7 @@ def _board(options: argparse.Namespace) -> int:
 
     found = boards(options.ledger, options.public)
     for board in found:
-        summary = f"[bold]{board_summary(board)}[/]\n"
+        summary = f"[bold]{escape(board_summary(board))}[/]\n"
         OUT.print(board_table(board), summary, sep="\n", highlight=False)
     scored = [board for board in found if len(board.scored)]
     if scored:
@@ -250,7 +284,7 @@ def _save(figure: "Figure", path: Path) -> None:
         figure.savefig(path, dpi=110)
     except (OSError, ValueError) as error:  # a missing folder; a suffix that is not an image's
         raise LymphokitError(f"cannot write the figure {path}: {error}; give --figure") from error
-    OUT.print(f"figure: {path}", highlight=False, markup=False, soft_wrap=True)
+    _print(f"figure: {path}")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from pydantic import (
 from lymphokit.bags.contract import ModelSettings
 from lymphokit.errors import ConfigError
 from lymphokit.features.hub_names import name_fault
+from lymphokit.files import read_regular
 from lymphokit.models import registry
 from lymphokit.models.misvm_backend import require_misvm
 from lymphokit.settings import (
@@ -53,6 +54,7 @@ from lymphokit.settings import (
 MOST_FOLDS = 1000
 MOST_ROUNDS = 1000
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a column name, and in paths
+BackboneName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # in paths
 
 
 class ValueRanges(Settings):
@@ -364,7 +366,7 @@ class Config(Settings):
     folds: FoldSettings
     segmentation: SegmentationSettings
     autoencoder: AutoencoderSettings
-    backbones: dict[str, BackboneSettings]
+    backbones: dict[BackboneName, BackboneSettings]
     blood_cells: BloodCellSettings
     pseudo_label: PseudoLabelSettings
     instance_network: InstanceNetworkSettings
@@ -533,15 +535,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises ConfigError where the file holds something else, is no YAML, or gives a key twice.
     """
     try:
-        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-            raise ConfigError("is no file: name a file in YAML")
-        if (size := path.stat().st_size) > _LARGEST_YAML:
-            raise ConfigError(f"has {size:,} bytes: name a file of settings")
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _NoDuplicateKeys)
+        text = read_regular(path, _LARGEST_YAML).decode("utf-8-sig")
+        content = yaml.load(text, _NoDuplicateKeys)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}; name a file of settings"
+        ) from error
     # ValueError also of a date that is none, of bytes outside UTF-8, and of 5,000 digits.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is no valid YAML: {error}") from error
@@ -600,6 +601,8 @@ def _check_models(blocks: Any) -> tuple[dict[str, ModelSettings], list[str]]:
     """The settings objects of all models, and the faults of those that have some."""
     models: dict[str, ModelSettings] = {}
     faults: list[str] = []
+    if not isinstance(blocks, Mapping):
+        faults.append("  models: a block of models by name is needed")
     for name, block in blocks.items() if isinstance(blocks, Mapping) else ():
         if not isinstance(block, Mapping) or "kind" not in block:
             faults.append(f"  models.{name}: a model is a block of settings with a `kind`")

@@ -1,5 +1,7 @@
 """Errors shown to users; each message names the finding and the remedy."""
 
+import tempfile
+import traceback
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -69,6 +71,24 @@ def describe(faults: Iterable[Fault], most_per_patient: int = 10, most_patients:
     if len(by_patient) > most_patients:
         lines.append(f"... and the faults of {len(by_patient) - most_patients} more patients")
     return "\n".join(visible(line) for line in [*lines, *remedies])
+
+
+def explain(error: BaseException) -> str:
+    """What a user is shown: the message of our own error, else a sentence and the log's place.
+
+    The log, a new file in the folder for temporary files, has the traceback.
+    """
+    if isinstance(error, LymphokitError):
+        return str(error)
+    finding = f"unexpected {type(error).__name__}, which lymphokit should have prevented"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="lymphokit-", suffix=".log", delete=False, errors="backslashreplace"
+        ) as log:
+            log.writelines(traceback.format_exception(error))
+    except OSError as cause:
+        return f"{finding} ({error}); no log could be written: {cause.strerror}"
+    return f"{finding}; please report it with the log, {log.name}"
 
 
 def visible(text: str) -> str:

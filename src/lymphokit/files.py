@@ -3,6 +3,7 @@
 A reader, or a process killed meanwhile, never leaves or sees half a file.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -20,12 +21,14 @@ def user_path(text: str, key: str) -> Path:
     """
     try:
         path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{key}: {text!r} starts with the home of an unknown user") from error
+    try:
         path.exists()  # raises where the name is too long, and is False for a null character
         if "\0" in text:
             raise ValueError("it holds a null character")
-    except RuntimeError as error:  # of expanduser
-        raise ConfigError(f"{key}: {text!r} starts with the home of an unknown user") from error
-    except (OSError, ValueError) as error:
+        path.resolve()  # raises RuntimeError for a link that leads to itself
+    except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{key}: {text!r} is no path here: {reason}") from error
     return path
@@ -45,13 +48,35 @@ def input_path(text: str, key: str) -> Path:
     return path
 
 
+MOST_BYTES = 256 * 1024**2  # of a file that is read whole: no table or image comes near it
+
+
+def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The bytes of a file of at most `most` bytes.
+
+    Raises OSError, with the finding as its `strerror`, for what is missing, no regular file (the
+    reader of a pipe or device would wait or never end), too large, or may not be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            kind = "is a folder" if path.is_dir() else "is a pipe, socket or device, and no file"
+            raise OSError(errno.EINVAL, kind)
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except ValueError as error:  # a null character in the path
+        raise OSError(errno.EINVAL, str(error)) from error
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"has more than {most:,} bytes")
+    return content
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file that the workflow wrote.
 
     Raises LymphokitError where it is missing or no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise LymphokitError(
             f"{path} is missing or damaged: delete it, and the next run makes it again"

@@ -37,6 +37,29 @@ def broken_entries(folder: Path, ignored: Callable[[str], bool]) -> list[Entry]:
     return [entry for entry in entries_below(folder, ignored) if entry.kind == "broken"]
 
 
+def is_folder(path: Path) -> bool:
+    """As `Path.is_dir`, and False where the path may not be looked at."""
+    return os.path.isdir(path)  # noqa: PTH112  pathlib raises PermissionError
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is a file, no pipe or device; False where the path may not be looked at."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_there(path: Path) -> bool:
+    """As `Path.exists`, and False where the path may not be looked at."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by name; nothing where it is none or may not be read."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _walk(
     folder: Path,
     root: Path,
@@ -57,7 +80,7 @@ def _walk(
     seen[place] = name
     yield Entry(name, folder, "folder")
     for path in (path for path in paths if not ignored(path.name)):
-        if path.is_dir():
+        if is_folder(path):
             yield from _walk(path, root, ignored, seen)
         else:
             finding = _finding(path)

@@ -10,7 +10,7 @@ from lymphokit import config as settings
 from lymphokit.cohort import raw as raw_data
 from lymphokit.cohort.archive import is_hidden
 from lymphokit.digest_cache import shared
-from lymphokit.errors import LymphokitError
+from lymphokit.errors import explain
 from lymphokit.plan import make_plan, require_checkout
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
@@ -27,8 +27,8 @@ if workflow.is_main_process:
     if needs_lock(OPTIONS):
         try:
             take_over(Path.cwd(), OPTIONS["executor"] or "local")
-        except LymphokitError as error:
-            raise WorkflowError(str(error))
+        except Exception as error:
+            raise WorkflowError(explain(error))
 
 DIGESTS = shared()
 
@@ -38,8 +38,8 @@ try:
         # Refuses a key given twice, which Snakemake accepts.
         settings.read_yaml(Path(file))
     SOURCE = raw_data.locate(str(config.get("raw", "auto")), Path())
-except LymphokitError as error:
-    raise WorkflowError(str(error))
+except Exception as error:
+    raise WorkflowError(explain(error))
 
 if SOURCE.source is None:
 
@@ -50,8 +50,8 @@ try:
     ORDER = settings.read_yaml(ROOT / "config.yaml").get("models") or ()
     PLAN = make_plan(config, SOURCE, ORDER, Path())
     raw_data.claim(SOURCE, Path("results"))
-except LymphokitError as error:
-    raise WorkflowError(str(error))
+except Exception as error:
+    raise WorkflowError(explain(error))
 
 # From here on `config` holds the checked settings, with `auto` replaced.
 config = PLAN.settings

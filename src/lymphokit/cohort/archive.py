@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from lymphokit.errors import CohortError, Fault
+from lymphokit.folders import is_there
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp"}
@@ -196,7 +197,7 @@ def _replace(folder: Path, draft: Path) -> None:
     """Rename the draft to `folder`; the former folder is removed once the draft is in place."""
     former = folder.with_name(f".{folder.name}.former")
     shutil.rmtree(former, ignore_errors=True)
-    if folder.exists():
+    if is_there(folder):
         folder.rename(former)
     draft.rename(folder)
     shutil.rmtree(former, ignore_errors=True)

@@ -22,6 +22,7 @@ from lymphokit.cohort.image_folder import (
 )
 from lymphokit.cohort.raw import BLOOD, RawChoice, locate_cells
 from lymphokit.errors import CohortError, Fault
+from lymphokit.folders import is_folder
 
 PBC = "PBC_dataset_normal_DIB"  # the name of the folder in its published zip
 
@@ -94,7 +95,7 @@ def _misplaced(folder: Path) -> list[Fault]:
 
 
 def _folders_in(folder: Path) -> list[str]:
-    return [name for name in visible_entries(folder) if (folder / name).is_dir()]
+    return [name for name in visible_entries(folder) if is_folder(folder / name)]
 
 
 def split(

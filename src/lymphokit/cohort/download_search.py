@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lymphokit.cohort.archive import is_hidden
+from lymphokit.folders import is_folder, is_regular, is_there, listed
 
 TABLE = "clinical_annotation.csv"
 SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")
@@ -55,11 +56,11 @@ def _search(path: Path, depth: int, known: frozenset[Path]) -> list[Path]:
     """The paths from `path` on that look like the download; `known` have a name of the kit."""
     if path not in known and _is_named_like_it(path.name):
         return [path]
-    if path in known and path.is_symlink() and not path.exists():
+    if path in known and path.is_symlink() and not is_there(path):
         return [path]  # to a disk that is not there
-    if not path.is_dir():
+    if not is_folder(path):
         return [path] if _zip_holds_download(path) and not is_simulated(path) else []
-    if any((path / name).exists() for name in LANDMARKS):
+    if any(is_there(path / name) for name in LANDMARKS):
         return [] if is_simulated(path) else [path]
     inner = _entries(path) if depth else []
     return [found for entry in inner for found in _search(entry, depth - 1, known)]
@@ -102,15 +103,12 @@ def _inner_holds_download(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
 
 def _entries(folder: Path) -> list[Path]:
     """What is in a folder, by name and without hidden files; nothing where it cannot be read."""
-    try:
-        return sorted(path for path in folder.iterdir() if not is_hidden(path.name))
-    except OSError:
-        return []
+    return [path for path in listed(folder) if not is_hidden(path.name)]
 
 
 def is_simulated(source: Path) -> bool:
     """Whether a folder or zip holds a simulated cohort: its note, or patients SIM001, ..."""
-    tables = list(_tables_of_zip(source) if source.is_file() else _tables_of_folder(source))
+    tables = list(_tables_of_zip(source) if is_regular(source) else _tables_of_folder(source))
     if SIMULATED_NOTE in (name for name, _ in tables):
         return True
     ids = [name for _, text in tables for name in _ids(text)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from lymphokit.cohort.archive import IMAGE_SUFFIXES, is_hidden
 from lymphokit.cohort.layout import natural_order
 from lymphokit.errors import Fault
+from lymphokit.folders import is_folder, is_regular, is_there
 
 DOCUMENT_SUFFIXES = frozenset({".txt", ".md", ".csv", ".pdf", ".html", ".json"})
 
@@ -65,13 +66,13 @@ def misplaced_files(folder: Path) -> list[str]:
     return [
         name
         for name in visible_entries(folder)
-        if not (folder / name).is_dir() and Path(name).suffix.lower() not in DOCUMENT_SUFFIXES
+        if not is_folder(folder / name) and Path(name).suffix.lower() not in DOCUMENT_SUFFIXES
     ]
 
 
 def folders_with_images(folder: Path) -> list[str]:
     """The folders in a folder that hold an image."""
-    names = [name for name in visible_entries(folder) if (folder / name).is_dir()]
+    names = [name for name in visible_entries(folder) if is_folder(folder / name)]
     return [name for name in names if list_images(folder / name).images]
 
 
@@ -84,11 +85,11 @@ def _finding(entry: Path) -> str | None:
     """Why an entry cannot be an image, without opening it; None where it may be one."""
     if not _is_text(entry.name):
         return "has a name that is no text: rename it"
-    if entry.is_symlink() and not entry.exists():
+    if entry.is_symlink() and not is_there(entry):
         return "is a link that leads nowhere"
-    if entry.is_dir():
+    if is_folder(entry):
         return "is a folder"
-    if not entry.is_file():  # a pipe or device, which would block or never end
+    if not is_regular(entry):  # a pipe or device, which would block or never end
         return "is no regular file"
     if entry.suffix.lower() not in IMAGE_SUFFIXES:
         return f"is not named as an image: {', '.join(sorted(IMAGE_SUFFIXES))}"

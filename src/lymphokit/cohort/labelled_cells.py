@@ -21,6 +21,7 @@ from lymphokit.cohort.image_folder import (
 )
 from lymphokit.cohort.raw import LABELLED, RawChoice, locate_cells
 from lymphokit.errors import CohortError, Fault
+from lymphokit.folders import is_folder
 
 ALL_IDB2 = "ALL_IDB2"
 LABELS = {0: "healthy", 1: "blast"}
@@ -54,7 +55,7 @@ def list_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
     Raises CohortError with all faults: an entry that is no image, a name without a label, a number
     used twice, no image, a single class.
     """
-    home = folder / "img" if (folder / "img").is_dir() else folder
+    home = folder / "img" if is_folder(folder / "img") else folder
     found = list_images(home)
     cells: list[LabelledCell] = []
     faults = single_cell_faults(home, found)

@@ -18,7 +18,7 @@ from lymphokit.cohort.archive import is_hidden
 from lymphokit.cohort.download_search import SET_TABLES, TABLE
 from lymphokit.cohort.raw import find_home, tables_in
 from lymphokit.errors import Fault
-from lymphokit.folders import broken_entries
+from lymphokit.folders import broken_entries, is_folder, is_regular, listed
 
 Part = Literal["train", "test"]
 SETS: dict[Part, str] = {"train": "trainset", "test": "testset"}
@@ -79,11 +79,12 @@ def read_layout(root: Path) -> Layout:
         found, wrong = _folders_of(home, part)
         folders += found
         faults += wrong
-    faults += _broken_links(home)
+    if tables or folders:  # a folder that is no download may be the whole disk
+        faults += _broken_links(home)
     header, ids, wrong = _sample_submission(home / SAMPLE)
     ordered = natural_order(folders, lambda folder: folder.patient)
     set_tables = (home / name for name in SET_TABLES)
-    others = tuple(path for path in set_tables if path.is_file() and path not in tables)
+    others = tuple(path for path in set_tables if is_regular(path) and path not in tables)
     return Layout(tables, tuple(ordered), header, (*faults, *wrong), others, ids)
 
 
@@ -93,23 +94,22 @@ def _broken_links(home: Path) -> list[Fault]:
     return [
         Fault(entry.name, entry.finding, remedy)
         for entry in broken_entries(home, is_hidden)
-        if entry.path.parents[1] not in {home / name for name in SETS.values()}
+        if entry.path.parent.parent not in {home / name for name in SETS.values()}
     ]
 
 
 def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault]]:
     """The patients' folders of one set, and a fault for each other file."""
     folder = home / SETS[part]
-    found = folder.iterdir() if folder.is_dir() else ()
-    entries = [entry for entry in found if not is_hidden(entry.name)]
-    files = [entry for entry in entries if not entry.is_dir()]
+    entries = [entry for entry in listed(folder) if not is_hidden(entry.name)]
+    files = [entry for entry in entries if not is_folder(entry)]
     strays = [file.name for file in files if file.suffix.lower() != ".csv"]
     remedy = "move each file into the folder of its patient, or remove it"
     faults = [
         Fault(SETS[part], f"holds {name}, which is in no patient's folder", remedy)
         for name in natural_order(strays, str)
     ]
-    return [PatientFolder(entry.name, part, entry) for entry in entries if entry.is_dir()], faults
+    return [PatientFolder(entry.name, part, entry) for entry in entries if is_folder(entry)], faults
 
 
 def _sample_submission(
@@ -120,7 +120,7 @@ def _sample_submission(
         f"copy {SAMPLE} from the download, or write its first line: ID,LABEL in the 2024 edition, "
         "Id,Predicted in the 2021 edition"
     )
-    if not sample.is_file():
+    if not is_regular(sample):
         return (), (), [Fault(SAMPLE, f"is not in {sample.parent}", remedy)]
     try:
         with sample.open(encoding="utf-8-sig", errors="replace", newline="") as file:

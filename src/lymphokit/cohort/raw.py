@@ -5,6 +5,7 @@ Standard library only: the Snakefile calls `locate` each time it is read.
 
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from lymphokit.cohort.download_search import (
 )
 from lymphokit.errors import CohortError, ConfigError
 from lymphokit.files import input_path, write_json
+from lymphokit.folders import is_folder, is_regular, is_there, listed
 
 COMPETITION = "dlmi-lymphocytosis-classification"
 DOWNLOAD = Path("data") / "raw" / COMPETITION
@@ -81,25 +83,27 @@ def locate_download(raw: str, root: Path) -> Path:
     Raises ConfigError where the path leads to neither, or has braces.
     """
     source = root / input_path(raw, "raw")
-    if not raw.strip() or not (source.is_dir() or _is_zip(source)):
+    if not raw.strip() or not (is_folder(source) or _is_zip(source)):
         raise ConfigError(
             f"raw: {raw!r} leads to no data: {_found_at(source)} at {source.absolute()}, where a "
             "folder or a .zip is expected; raw takes auto, demo, or the path of a folder or zip"
         )
+    if is_folder(source) and not os.access(source, os.R_OK | os.X_OK):
+        raise ConfigError(f"raw: {source.absolute()} may not be read: give yourself the permission")
     return source
 
 
 def _found_at(source: Path) -> str:
-    if source.is_symlink() and not source.exists():
+    if source.is_symlink() and not is_there(source):
         return f"there is a link to {source.readlink()}, which is missing,"
-    return "there is another file" if source.exists() else "there is nothing"
+    return "there is another file" if is_there(source) else "there is nothing"
 
 
 def _auto(root: Path) -> RawChoice:
     """The competition's download at its default path, else the simulated cohort."""
     folder = root / DOWNLOAD
     for source in (folder, folder.with_name(f"{COMPETITION}.zip")):
-        if source.is_dir() or _is_zip(source):
+        if is_folder(source) or _is_zip(source):
             _require_download(source)
             because = "as it is there and raw is auto; `raw: demo` uses the simulated cohort"
             return _choice(source, because)
@@ -123,11 +127,11 @@ def _require_download(source: Path) -> None:
     """
     if is_simulated(source):
         raise ConfigError(f"raw: auto: {source.absolute()}: {_NOT_REAL}; {_SET_RAW}")
-    if source.is_dir():
+    if is_folder(source):
         home = find_home(source)
-        if any((home / name).exists() for name in LANDMARKS):
+        if any(is_there(home / name) for name in LANDMARKS):
             return
-        inside = ", ".join(sorted(entry.name for entry in source.iterdir())[:5]) or "nothing"
+        inside = ", ".join([entry.name for entry in listed(source)[:5]]) or "nothing"
     elif _is_download_or_damaged(source):
         return
     else:
@@ -149,11 +153,11 @@ def _is_download_or_damaged(zip_file: Path) -> bool:
 
 
 def _is_zip(source: Path) -> bool:
-    return source.is_file() and source.suffix.lower() == ".zip"
+    return is_regular(source) and source.suffix.lower() == ".zip"
 
 
 def _choice(source: Path, because: str) -> RawChoice:
-    is_zip = source.is_file()
+    is_zip = is_regular(source)
     named = source.resolve()
     return RawChoice(_slug(named.stem if is_zip else named.name), source, is_zip, because)
 
@@ -176,7 +180,7 @@ def locate_cells(
     """
     if setting != "auto":
         folder = root / input_path(setting, key)
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise ConfigError(
                 f"{key}: {setting!r} is no folder: looked at {folder.absolute()}; "
                 f"unpack {published} there, or set {key} in config.yaml to its path or auto"
@@ -185,7 +189,7 @@ def locate_cells(
     if choice.source is None:
         return root / "results" / choice.cohort / "raw" / simulated
     places = (root / "data" / "raw" / published, choice.source.parent / published)
-    return next((folder for folder in places if folder.is_dir()), None)
+    return next((folder for folder in places if is_folder(folder)), None)
 
 
 def claim(choice: RawChoice, results: Path) -> None:
@@ -235,7 +239,7 @@ def _path_of(choice: RawChoice) -> str:
 def _nothing_read(known: dict[str, str | None], results: Path) -> bool:
     """Whether a download claimed the folder of results, and no table of it was ever read."""
     unread = known["sha256"] is None and known["path"] != _SIMULATED_SOURCE
-    return unread and not (results / "cohort").exists()
+    return unread and not is_there(results / "cohort")
 
 
 def _same_table(known: dict[str, str | None], choice: RawChoice) -> bool:
@@ -266,7 +270,7 @@ def _digest(chunks: Iterable[bytes]) -> str | None:
 
 def _recorded(record: Path) -> dict[str, str | None]:
     """The content of source.json, empty where there is no file."""
-    if not record.exists():
+    if not is_there(record):
         return {}
     try:
         known = json.loads(record.read_text(encoding="utf-8"))
@@ -288,18 +292,18 @@ def tables_among(names: Iterable[str]) -> list[str]:
 
 def tables_in(home: Path) -> list[Path]:
     """The clinical table of a folder or, in its place, the tables of the two sets."""
-    names = [name for name in (TABLE, *SET_TABLES) if (home / name).is_file()]
+    names = [name for name in (TABLE, *SET_TABLES) if is_regular(home / name)]
     return [home / name for name in tables_among(names)]
 
 
 def find_home(root: Path) -> Path:
     """The folder that holds the tables and sets: root, or the one folder that wraps them in it."""
-    if any((root / name).exists() for name in LANDMARKS):
+    if any(is_there(root / name) for name in LANDMARKS):
         return root
     inside = [
         folder
-        for folder in root.iterdir()
-        if folder.is_dir() and any((folder / name).exists() for name in LANDMARKS)
+        for folder in listed(root)
+        if is_folder(folder) and any(is_there(folder / name) for name in LANDMARKS)
     ]
     return inside[0] if len(inside) == 1 else root
 

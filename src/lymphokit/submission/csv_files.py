@@ -16,7 +16,7 @@ from natsort import natsorted
 from numpy.typing import NDArray
 
 from lymphokit.errors import LymphokitError
-from lymphokit.files import write_atomically
+from lymphokit.files import read_regular, write_atomically
 from lymphokit.provenance import file_sha256
 
 HEADERS = (("id", "label"), ("id", "predicted"))  # of the 2024 and of the 2021 edition
@@ -152,7 +152,7 @@ def folder_lock(folder: Path) -> BaseFileLock:
 def _read_rows(path: Path) -> list[list[str]]:
     """Rows after the header, two fields each."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise SubmissionError(f"{path}: {error.strerror}; is the path right?") from error
     header, *rows = parse_csv(path, content, SubmissionError) or [[]]

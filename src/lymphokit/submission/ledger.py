@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.errors import LymphokitError
-from lymphokit.files import write_atomically
+from lymphokit.files import read_regular, write_atomically
 from lymphokit.submission.csv_files import folder_lock, parse_csv
 
 BOARD = ("board_public", "board_private")
@@ -134,7 +134,7 @@ def _read(path: Path) -> tuple[bytes, list[list[str]]]:
     Raises LedgerError for a file that is not a ledger as `append` writes it.
     """
     try:
-        content = path.read_bytes() if path.exists() else b""
+        content = read_regular(path) if path.exists() else b""
     except OSError as error:
         raise LedgerError(f"{path} cannot be read: {error.strerror}; name a ledger.csv") from error
     if not content.strip():
