@@ -74,7 +74,7 @@ def describe(faults: Iterable[Fault], most_per_patient: int = 10, most_patients:
 
 
 def explain(error: BaseException) -> str:
-    """What a user is shown: the message of our own error, else a sentence and the log's place.
+    """What a user is shown: the message of a LymphokitError, else a sentence and the log's place.
 
     The log, a new file in the folder for temporary files, has the traceback.
     """

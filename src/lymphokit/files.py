@@ -12,6 +12,8 @@ from typing import Any
 
 from lymphokit.errors import ConfigError, LymphokitError
 
+MOST_BYTES = 256 * 1024**2  # of a file that is read whole: no table or image comes near it
+
 
 def user_path(text: str, key: str) -> Path:
     """The path in a setting, with `~` replaced by the home folder.
@@ -46,9 +48,6 @@ def input_path(text: str, key: str) -> Path:
             "or make a link to it without braces and name the link"
         )
     return path
-
-
-MOST_BYTES = 256 * 1024**2  # of a file that is read whole: no table or image comes near it
 
 
 def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
