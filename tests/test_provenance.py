@@ -127,3 +127,18 @@ def test_the_order_of_keys_does_not_change_a_settings_digest() -> None:
     assert provenance.settings_digest({"a": 1, "b": 2}) == provenance.settings_digest(
         {"b": 2, "a": 1}
     )
+
+
+def test_a_machine_is_named_by_processor_unit_and_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("model name\t: A CPU\nflags\t\t: fpu avx2 avx512f\n\nmodel name\t: Another\n")
+    monkeypatch.setattr(provenance, "_CPU_INFO", info)
+    for name in provenance._LIMITS:
+        monkeypatch.delenv(name, raising=False)
+    assert provenance.machine(gpu=False) == "A CPU avx512f no GPU"
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert provenance.machine(gpu=True) == "A CPU avx512f GPU ONEDNN_MAX_CPU_ISA=AVX2"
+    monkeypatch.setattr(provenance, "_CPU_INFO", tmp_path / "none")
+    assert provenance.machine(gpu=False).split()[-3:-1] == ["no", "GPU"]

@@ -5,9 +5,9 @@ the blends and the choices, which rest and why, and where the files of each are.
 """
 
 import ctypes
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from lymphokit.files import user_path
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
 
+_GPU = "LYMPHOKIT_GPU"  # environment variable: yes or no
 # Settings that no submission depends on: another value of these writes no new CSV.
 NOT_IN_SUBMISSION = (
     *("raw", "comparison", "calibration", "referral", "confounders", "audit"),
@@ -490,8 +491,17 @@ def _batch_size(setting: int | Literal["auto"], gpu: bool) -> int:
     return 128 if gpu else 16
 
 
-@cache
 def has_gpu() -> bool:
+    """Whether the machine on which the run was started has a GPU.
+
+    The jobs that it starts take this over, on whichever node they run, and thereby its plan.
+    """
+    if _GPU not in os.environ:
+        os.environ[_GPU] = "yes" if _finds_device() else "no"
+    return os.environ[_GPU] == "yes"
+
+
+def _finds_device() -> bool:
     """Whether the CUDA driver finds a device; importing torch for this would take seconds."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")

@@ -7,6 +7,8 @@ params, therefore makes an edit rerun the rules that use it and no others.
 import ast
 import hashlib
 import json
+import os
+import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -18,6 +20,9 @@ from lymphokit.folders import entries_below
 PACKAGE = "lymphokit"
 SOURCE = Path(__file__).parents[1]
 _LARGEST = 64 * 1024**2  # bytes of a file that a folder's digest reads
+_CPU_INFO = Path("/proc/cpuinfo")
+_UNITS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # the widest first
+_LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
 _SHORT = 12  # hexadecimal digits of a short digest
 
 
@@ -41,6 +46,23 @@ def commit(folder: Path) -> str:
     except FileNotFoundError:  # git is not installed; the package also runs from an archive
         return "none"
     return result.stdout.strip() or "none"
+
+
+def machine(gpu: bool) -> str:
+    """What networks were computed on: the processor, its widest unit for them, a GPU or none.
+
+    Sums are rounded in another order on another machine: see docs/trust.md for how far results
+    differ. The unit is that of /proc/cpuinfo, or the lower one that a user set.
+    """
+    processor, flags = platform.processor() or platform.machine(), set[str]()
+    if _CPU_INFO.is_file():
+        rows = [line.partition(":") for line in _CPU_INFO.read_text(errors="replace").splitlines()]
+        about = {name.strip(): value.strip() for name, _, value in reversed(rows)}
+        processor = about.get("model name", processor)
+        flags = set(about.get("flags", "").split())
+    unit = next((name for name in _UNITS if name in flags), "")
+    limits = [f"{name}={os.environ[name]}" for name in _LIMITS if name in os.environ]
+    return " ".join(filter(None, (processor, unit, "GPU" if gpu else "no GPU", *limits)))
 
 
 @cache  # a workflow asks for the same digest in every fold

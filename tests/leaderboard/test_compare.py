@@ -43,6 +43,7 @@ def entered(path: Path, recall=0.85, specificity=0.85, boards=("", "")) -> None:
         oof_precision=recall * share / called,
         oof_tumoral_share=share,
         oof_effective_sample_size=60.0,
+        machine="a processor, no GPU",
         utc="20261123T141530Z",
         **figures,
     )

@@ -57,6 +57,7 @@ def entry(file: str = "a.csv") -> Entry:
         folds_digest="f01d",
         cohort="dlmi",
         blend="stack",
+        machine="a processor, no GPU",
         utc="20261123T141530Z",
         **oof_figures(SCORES, DECISIONS, "stack"),
     )
@@ -175,7 +176,7 @@ def test_columns_may_stand_in_any_order_and_the_last_line_may_lack_its_end(tmp_p
         (lambda text: text.replace(b"commit,", b"file,"), "lacks commit"),
         (lambda text: text.replace(b"file,", b"x,x,", 1).replace(b"a.csv", b"a,b"), "lacks file"),
         (lambda text: re.sub(rb"(?m)^(\w)", rb"file,\1", text), "has twice file"),
-        (lambda text: text[:-20] + b"\n", "row 2, 'a.csv', has 18 fields"),
+        (lambda text: text[:-20] + b"\n", "row 2, 'a.csv', has 19 fields"),
         (lambda text: text + b'"half a', "CSV"),
         (lambda text: text.replace(b"dlmi", b"caf\xe9"), "UTF-8"),
     ],

@@ -11,7 +11,7 @@ from lymphokit.cohort import raw as raw_data
 from lymphokit.cohort.archive import is_hidden
 from lymphokit.digest_cache import shared
 from lymphokit.errors import explain
-from lymphokit.plan import make_plan, require_checkout
+from lymphokit.plan import has_gpu, make_plan, require_checkout
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
 from lymphokit.resume import needs_lock, take_over
@@ -31,6 +31,13 @@ if workflow.is_main_process:
             raise WorkflowError(explain(error))
 
 DIGESTS = shared()
+
+if workflow.deployment_settings.deployment_method:
+    # Snakemake would build an environment from a copy of environment.yml, without this package.
+    raise WorkflowError(
+        "start without --software-deployment-method (--sdm): all rules run in the environment that "
+        "`make env` or `conda env create -f environment.yml` makes"
+    )
 
 try:
     require_checkout(ROOT)

@@ -21,7 +21,7 @@ rule autoencoder:
         "../../environment.yml"
     threads: 2
     resources:
-        gpu=1,
+        gpu_slot=1,
     params:
         settings=config["autoencoder"],
         seed=config["seed"],
@@ -50,7 +50,7 @@ rule encode:
         "../../environment.yml"
     threads: 2
     resources:
-        gpu=1,
+        gpu_slot=1,
     params:
         settings=config["autoencoder"],
         code=code_of("encode.py"),
@@ -103,7 +103,7 @@ rule backbone:
         "../../environment.yml"
     threads: 2
     resources:
-        gpu=1,
+        gpu_slot=1,
     params:
         settings=lambda wildcards: PLAN.backbone(wildcards.backbone),
         image_size=config["cohort"]["image_size"],
@@ -166,7 +166,7 @@ rule blood_cell_network:
         "../../environment.yml"
     threads: 2
     resources:
-        gpu=1,
+        gpu_slot=1,
     params:
         network=config["blood_cells"]["network"],
         trunk=PLAN.trunk(config["blood_cells"]["network"]),
@@ -222,7 +222,7 @@ if config["instance_network"]["train"] == "all":
             "../../environment.yml"
         threads: 2
         resources:
-            gpu=1,
+            gpu_slot=1,
         params:
             trunk=PLAN.trunk(config["instance_network"]["network"]),
             image_size=config["cohort"]["image_size"],

@@ -19,7 +19,7 @@ rule fit:
         "../../environment.yml"
     threads: lambda wildcards: PLAN.kind(wildcards.model).threads
     resources:
-        gpu=lambda wildcards: int(PLAN.kind(wildcards.model).gpu),
+        gpu_slot=lambda wildcards: int(PLAN.kind(wildcards.model).gpu),
     params:
         settings=lambda wildcards: PLAN.block(wildcards.model),
         seed=config["seed"],

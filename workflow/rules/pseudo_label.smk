@@ -121,7 +121,7 @@ rule labelled_backbone:
         "../../environment.yml"
     threads: 2
     resources:
-        gpu=1,
+        gpu_slot=1,
     params:
         settings={
             key: config["pseudo_label"][key]
@@ -178,7 +178,7 @@ rule round_zero:
         "../../environment.yml"
     threads: 2 if PLAN.trains_whole_network else 1
     resources:
-        gpu=int(PLAN.trains_whole_network),
+        gpu_slot=int(PLAN.trains_whole_network),
     params:
         phase="round_zero",
         settings=PLAN.learning,
@@ -449,7 +449,7 @@ rule starting_network:
         "../../environment.yml"
     threads: 2
     resources:
-        gpu=1,
+        gpu_slot=1,
     params:
         settings={
             key: config["pseudo_label"][key] for key in ["train", "labelled_px", "sgd"]

@@ -191,7 +191,7 @@ rule compared_network:
         "../../environment.yml"
     threads: 2
     resources:
-        gpu=1,
+        gpu_slot=1,
     params:
         trunk=lambda wildcards: PLAN.trunk(wildcards.backbone),
         image_size=config["cohort"]["image_size"],

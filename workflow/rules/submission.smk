@@ -84,6 +84,7 @@ rule submit:
         blend=config["submission"]["blend"],
         level=config["uncertainty"]["level"],
         config=PLAN.submission_settings,
+        gpu=has_gpu(),
         code=code_of("submit.py"),
     message:
         "Write the CSV"

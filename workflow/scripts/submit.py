@@ -11,7 +11,7 @@ from lymphokit.ensemble.fold import submission_labels
 from lymphokit.figures.terminal_tables import score_terminal_table
 from lymphokit.files import write_json
 from lymphokit.job import job
-from lymphokit.provenance import commit, file_sha256, settings_digest
+from lymphokit.provenance import commit, file_sha256, machine, settings_digest
 from lymphokit.submission.csv_files import submission_name, utc_stamp, write_submission
 from lymphokit.submission.ledger import Entry, append, oof_figures
 
@@ -35,6 +35,7 @@ with job(snakemake.log[0], snakemake.threads):
         "folds_digest": file_sha256(Path(snakemake.input.folds))[:12],
         "cohort": cohort,
         "blend": blend,
+        "machine": machine(snakemake.params.gpu),
     }
     figures = oof_figures(scores, decisions, blend)
     append(file.parent / "ledger.csv", Entry(file.name, utc=utc_stamp(now), **origin, **figures))

@@ -27,7 +27,7 @@ class Entry:
 
     sha256: of the file; utc: as in its name; _low and _high: ends of the confidence interval;
     oof_tumoral_share: share of tumoral patients among those scored out of fold;
-    oof_effective_sample_size: see `effective_sample_size`.
+    oof_effective_sample_size: see `effective_sample_size`; machine: see `provenance.machine`.
     """
 
     file: str
@@ -48,6 +48,7 @@ class Entry:
     oof_precision: float
     oof_tumoral_share: float
     oof_effective_sample_size: float
+    machine: str
     utc: str
 
 
