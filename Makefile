@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: env submission test test-cpus check schema
+.PHONY: env submission test test-cpus test-cluster check schema
 
 submission: env
 	$(BIN)/snakemake --cores all submission
@@ -19,7 +19,12 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 test: env
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not cluster' --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+# The main job on a SLURM cluster of this machine: `apt install slurm-wlm munge`, and the extra `slurm`.
+test-cluster: env
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[slurm]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster
 
 # Tests that train a network, with the rounding of four other CPUs.
 test-cpus: env

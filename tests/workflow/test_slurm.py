@@ -14,7 +14,7 @@ from tests.workflow import slurm
 from tests.workflow.conftest import FEW_MODELS, MORE, TINY, Checkout, copy_to, environment
 from tests.workflow.test_killed import predictions
 
-pytestmark = pytest.mark.xdist_group("killed")
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("killed")]
 
 ABSENT = slurm.missing_programs()
 if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
