@@ -78,6 +78,8 @@ OVERLAY: Mapping[str, Any] = {  # to take a minute a cohort: no autoencoder, few
         "end_to_end": {"enabled": False},
         "one_class": {**MEASURED, "cross_fit": 2},
         "pooled_blood": {"enabled": False},
+        "pooled_resnet50": {"enabled": False},
+        "pooled_vgg19": {"enabled": False},
     },
 }
 Floats = NDArray[np.floating]
@@ -156,7 +158,7 @@ def banks_of_fold(
 def pseudo_labels(
     drawn: DrawnCohort, fold: pd.DataFrame, settings: Mapping[str, Any], seed: int
 ) -> dict[str, State]:
-    """The state of the fold before the first round and after the last phase."""
+    """The state of the fold before the first round and after the last phase, by bank."""
     block, cells = settings["pseudo_label"], drawn.cohort.cells
     training = fold.loc[fold["part"] == "train", "patient"]
     target = Stain.from_moments(drawn.moments[cells["patient"].isin(training).to_numpy()])
@@ -176,10 +178,17 @@ def pseudo_labels(
         seed,
         int(fold["fold"].iloc[0]),
     )
+    first, last = first_and_last(rounds)
+    bag_start = replace(rounds, drawn=block["labelled_train"] // 2)
+    return {"round_zero": first, "pseudo_label": last, "bag_start": first_and_last(bag_start)[1]}
+
+
+def first_and_last(rounds: SelfTraining) -> tuple[State, State]:
+    """The states of round 0 and of the last phase."""
     state = first = rounds.round_zero()
     for number in range(1, len(rounds.sizes) + 1):
         state = rounds.next_round(number, state)
-    return {"round_zero": first, "pseudo_label": rounds.last_phase(state)}
+    return first, rounds.last_phase(state)
 
 
 def predict(

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from lymphokit import config
 from lymphokit.cohort.raw import RawChoice
 from lymphokit.errors import ConfigError
-from lymphokit.plan import Plan, make_plan, require_checkout, resolve_auto
+from lymphokit.plan import ROUND_RULES, Plan, make_plan, require_checkout, resolve_auto
 from lymphokit.studies.permutation import SHUFFLES
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +54,7 @@ def test_without_labelled_and_blood_cells_their_models_rest_and_the_plan_says_wh
     assert plan.resting["pseudo_label_xgb"] == plan.resting["round_zero_xgb"] == "no labelled cells"
     assert plan.resting["pooled_blood"] == "no blood cells"
     assert not set(plan.resting) & set(plan.approaches)
-    assert not plan.pseudo_labelling
+    assert plan.series == {}
     assert plan.labelled_cell_input == plan.blood_cell_input == []
     assert plan.raw == str(tmp_path / "raw")
     assert "rounds" not in plan.figures
@@ -157,7 +158,7 @@ def test_a_backbone_finds_its_file_of_weights_beside_the_download(
 
 def test_round_r_reads_the_files_of_round_r_minus_1() -> None:
     class Wildcards:
-        cohort, fold, round = "demo", "3", "7"
+        cohort, fold, round, series = "demo", "3", "7", "pseudo_label"
 
     plan = plan_for({"pseudo_label": {"train": "head", "stain": "labelled_cells"}})
     before = plan.round_before(Wildcards)
@@ -165,6 +166,93 @@ def test_round_r_reads_the_files_of_round_r_minus_1() -> None:
     assert plan.learner_inputs(Wildcards)["bank"] == "results/demo/features/vgg19.npy"
     assert plan.sizes_until("7") == [2] * 5 + [5] * 2
     assert len(plan.sizes_until(None)) == plan.last_round == 23
+
+
+class BagStart:
+    """Wildcards of the rounds that start from bags beside those of `pseudo_label`."""
+
+    cohort, fold, round, series = "demo", "3", "7", "bag_start"
+
+
+@pytest.mark.parametrize("train", ["head", "all"])
+def test_rounds_from_bags_read_nothing_of_labelled_cells(train: str) -> None:
+    plan = plan_for({"pseudo_label": {"train": train, "stain": "labelled_cells"}})
+    files = plan.learner_inputs(BagStart)
+    assert not {"table", "about", "stain", "labelled_bank"} & set(files)
+    assert not any("labelled" in path for path in files.values())
+    assert not {"stain", "stain_per"} & set(plan.learning("bag_start"))
+    assert plan.stain_of(BagStart) == []
+    assert plan.drawn("bag_start") == 100
+    assert plan.drawn("pseudo_label") is None
+    before = plan.round_before(BagStart)
+    assert before["scores"] == "results/demo/fold3/bag_start/round6/scores.npz"
+
+
+def test_a_start_from_bags_needs_no_labelled_cells(download: RawChoice, tmp_path: Path) -> None:
+    changes = {"pseudo_label": {"start": "bags"}}
+    plan = plan_for(changes, download, tmp_path)
+    assert {"pseudo_label_xgb", "round_zero_xgb"} <= set(plan.models)
+    assert "bag_start_xgb" in plan.resting  # it would be pseudo_label_xgb again
+    assert plan.series == {"pseudo_label": "bags"}
+    assert plan.labelled_table == []
+    assert not {"labelled_cells", "stain"} & set(plan.figures)
+    assert {"rounds", "added_fold1"} <= set(plan.figures)
+    assert not any("stain.json" in path for path in plan.pseudo_label_files)
+    assert not any("labelled cells" in line for line in plan.messages)
+
+
+def test_both_starts_stand_in_the_table_of_approaches(download: RawChoice, tmp_path: Path) -> None:
+    plan = plan_for({})
+    assert plan.series == {"pseudo_label": "labelled_cells"}
+    assert {"pseudo_label_xgb", "bag_start_xgb"} <= set(plan.approaches)
+    assert "bag_start_xgb" in plan_for({}, download, tmp_path).approaches
+    enabled = plan_for({"models": {"bag_start_xgb": {"enabled": True}}})
+    assert enabled.series == {"pseudo_label": "labelled_cells", "bag_start": "bags"}
+    assert "results/demo/fold1/bag_start/lineage.json" in enabled.pseudo_label_files
+
+
+@pytest.mark.parametrize(
+    ("forced", "targets", "is_refused"),
+    [
+        (["pseudo_label"], [], True),
+        (["round_zero", "pseudo_label"], ["submission"], True),
+        (["results/real/fold1/pseudo_label/round1/added.csv"], [], True),
+        (["fit"], [], False),
+        ([], ["submission"], False),
+        # The rounds from bags run there, and are rerun.
+        (["pseudo_label"], ["approaches"], False),
+        (["pseudo_label", "approaches"], [], False),
+    ],
+)
+def test_a_rerun_of_rounds_that_no_model_reads_is_refused(
+    forced: list[str], targets: list[str], is_refused: bool, download: RawChoice, tmp_path: Path
+) -> None:
+    refusal = plan_for({}, download, tmp_path).nothing_to_rerun(forced, targets)
+    assert (refusal is not None) is is_refused
+    if refusal:
+        assert all(word in refusal for word in ("no labelled cells", "ALL_IDB2", "start to bags"))
+    assert plan_for({}).nothing_to_rerun(forced, targets) is None
+    from_bags = plan_for({"pseudo_label": {"start": "bags"}}, download, tmp_path)
+    assert from_bags.nothing_to_rerun(forced, targets) is None
+
+
+def test_a_rerun_without_weights_or_models_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = ["xgb", "lgbm", "xgb_shares", "lgbm_shares"]
+    off = {f"pseudo_label_{name}": {"enabled": False} for name in readers}
+    off |= {"round_zero_xgb": {"enabled": False}}
+    said = plan_for({"models": off}).nothing_to_rerun(["pseudo_label"], [])
+    assert said is not None
+    assert "no model reads" in said
+    monkeypatch.setattr("lymphokit.plan.missing_weights", lambda *_: "offline")
+    said = plan_for({}).nothing_to_rerun(["pseudo_label"], [])
+    assert said is not None
+    assert "backbone vgg19: offline" in said
+
+
+def test_the_rules_whose_rerun_may_be_refused_are_those_of_the_chapter() -> None:
+    text = (ROOT / "workflow/rules/pseudo_label.smk").read_text()
+    rules = set(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)", text, re.M))
+    assert set(ROUND_RULES) == rules - {"starting_network", "starting_networks"}
 
 
 def test_settings_that_no_submission_depends_on_are_left_out_of_its_digest() -> None:

@@ -193,6 +193,7 @@ class PseudoLabelSettings(Settings):
     """Self-training in rounds (report 4)."""
 
     network: str
+    start: Literal["labelled_cells", "bags"]
     train: Literal["auto", "all", "head"]
     labelled_train: Several
     labelled_validation: Several
@@ -511,9 +512,11 @@ BLENDS = ("vote", "mean", "stack")
 CHEAP_KINDS = ("clinical_logistic", "pooled_logistic")  # refitted in milliseconds
 PIXEL_BANKS = {"pixels_raw": "raw_128", "pixels_segmented": "segmented_128"}  # images themselves
 BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known type
-# One probability of each cell, different in every fold; the first two need labelled cells.
-LABELLED_BANKS = ("pseudo_label", "round_zero")
-CELL_BANKS = (*LABELLED_BANKS, "instance_network")
+# Banks of one probability of each cell, different in every fold. A series of rounds fills those of
+# its line: `pseudo_label` starts as its block says, `bag_start` always from bags.
+SERIES = {"pseudo_label": ("pseudo_label", "round_zero"), "bag_start": ("bag_start",)}
+ROUND_BANKS = tuple(bank for banks in SERIES.values() for bank in banks)
+CELL_BANKS = (*ROUND_BANKS, "instance_network")
 
 
 _LARGEST_YAML = 1_000_000  # bytes; config.yaml has 20,000

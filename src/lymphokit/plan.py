@@ -6,7 +6,7 @@ the blends and the choices, which rest and why, and where the files of each are.
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +27,12 @@ _GPU = "LYMPHOKIT_GPU"  # environment variable: yes or no
 NOT_IN_SUBMISSION = (
     *("raw", "comparison", "calibration", "referral", "confounders", "audit"),
     *("ablation", "preprocessing", "permutation", "spread"),
+)
+# The rules of workflow/rules/pseudo_label.smk, except those for comparisons on labelled cells.
+ROUND_RULES = (
+    *("labelled_cells", "labelled_cells_figure", "moments", "stain", "labelled_backbone"),
+    *("labelled_morphology", "round_zero", "pseudo_label", "lineage", "last_phase"),
+    *("pseudo_label_bank", "round_zero_bank", "rounds", "gallery", "stain_figure"),
 )
 
 
@@ -99,7 +105,8 @@ class Plan:
     def messages(self) -> list[str]:
         """Lines that a run starts with: the data used, and which models rest and why."""
         lines = [self.source.sentence()]
-        lines += [labelled_cells.NONE_HERE] if self.labelled_cells is None else []
+        without = self.labelled_cells is None and self.start_of("pseudo_label") != "bags"
+        lines += [labelled_cells.NONE_HERE] if without else []
         lines += [blood_cells.NONE_HERE] if self.blood_cells is None else []
         for reason in dict.fromkeys(self.resting.values()):
             names = ", ".join(name for name in self.resting if self.resting[name] == reason)
@@ -184,9 +191,10 @@ class Plan:
         names = ["age", "lymphocytes", "cells", "segmentation", "scores", "roc", "comparison"]
         names += ["confounders"]
         names += ["blood_cells"] if config.BLOOD_BANK in self.banks else []
-        if self.pseudo_labelling:
-            names += ["labelled_cells", "stain", "rounds"]
-            names += [f"added_fold{fold}" for fold in self.folds]
+        if "pseudo_label" in self.series:
+            from_bags = self.series["pseudo_label"] == "bags"
+            names += [] if from_bags else ["labelled_cells", "stain"]
+            names += ["rounds", *(f"added_fold{fold}" for fold in self.folds)]
         names += [f"reconstruction_{variant}" for variant in self.autoencoder_variants]
         return names
 
@@ -224,7 +232,7 @@ class Plan:
             backbone = self.backbone(bank)
             return f"{backbone['timm']}, weights {Path(backbone['weights']).name}"
         if bank in (config.BLOOD_BANK, *config.CELL_BANKS):
-            block = "pseudo_label" if bank in config.LABELLED_BANKS else bank
+            block = "pseudo_label" if bank in config.ROUND_BANKS else bank
             return f"{bank}, {self.settings[block]['network']}"
         return str(bank)
 
@@ -307,7 +315,7 @@ class Plan:
         for block, read in (
             ("blood_cells", config.BLOOD_BANK in self.banks),
             ("instance_network", "instance_network" in self.banks),
-            ("pseudo_label", self.pseudo_labelling),
+            ("pseudo_label", bool(self.series)),
         ):
             if read:
                 networks.add(settings[block]["network"])
@@ -325,9 +333,49 @@ class Plan:
     # a change reruns what it touches. A longer list of rounds runs the new rounds alone.
 
     @property
-    def pseudo_labelling(self) -> bool:
-        """Whether a model of the run reads the banks of pseudo-labelling."""
-        return not self.banks.isdisjoint(config.LABELLED_BANKS)
+    def series(self) -> dict[str, str]:
+        """The series of rounds that models of the main job read, and what each starts from."""
+        return self._series_of(self.models)
+
+    def _series_of(self, models: Sequence[str]) -> dict[str, str]:
+        read = set(self._banks_of(models))
+        return {
+            series: self.start_of(series)
+            for series, banks in config.SERIES.items()
+            if not read.isdisjoint(banks)
+        }
+
+    def start_of(self, series: str) -> str:
+        """What round 0 of a series learns from: `labelled_cells` or `bags`."""
+        return "bags" if series == "bag_start" else str(self.settings["pseudo_label"]["start"])
+
+    def drawn(self, series: str) -> int | None:
+        """Cells of each label that round 0 of a series draws; None where it has labelled cells."""
+        if self.start_of(series) == "labelled_cells":
+            return None
+        return int(self.settings["pseudo_label"]["labelled_train"]) // 2
+
+    def nothing_to_rerun(self, forced: Iterable[str], targets: Iterable[str]) -> str | None:
+        """Why a rerun of pseudo-labelling that was asked for (`-R`) would rerun nothing.
+
+        None where it was not asked for, or reruns something. forced, targets: rules or files.
+        """
+        names = {*forced, *targets}
+        if not any(name in ROUND_RULES or "/pseudo_label/" in name for name in forced):
+            return None
+        beyond = any(name == "approaches" or "/bag_start/" in name for name in names)
+        if self._series_of(self.approaches if beyond else self.models):
+            return None
+        banks = config.SERIES["pseudo_label"]
+        reasons = [
+            reason
+            for model, reason in self.resting.items()
+            if self.block(model).get("features") in banks
+        ]
+        if not reasons:
+            return "nothing to rerun: no model reads pseudo-labels; enable one in config.yaml"
+        remedy = labelled_cells.REMEDY if self.labelled_cells is None else "see docs/data.md"
+        return f"nothing to rerun: {reasons[0]}; {remedy}"
 
     @property
     def round_sizes(self) -> RoundSizes:
@@ -344,10 +392,10 @@ class Plan:
         """Whether pseudo-labelling trains all layers, not the last one alone."""
         return bool(self.settings["pseudo_label"]["train"] == "all")
 
-    @property
-    def learning(self) -> dict[str, Any]:
-        """The settings of the learner of the rounds."""
-        whole = ["train", "sgd", "labelled_px", "stain", "stain_per"]
+    def learning(self, series: str) -> dict[str, Any]:
+        """The settings of the learner of a series; without labelled cells no stain is moved."""
+        whole = ["train", "sgd", "labelled_px"]
+        whole += ["stain", "stain_per"] if self.drawn(series) is None else []
         return self._pseudo_label(whole if self.trains_whole_network else ["train", "ridge"])
 
     @property
@@ -381,39 +429,59 @@ class Plan:
         return list(sizes if number is None else sizes[: int(number)])
 
     def learner_inputs(self, wildcards: Any) -> dict[str, str]:
-        """The input files of a step of the rounds: tables, and features or images of all cells."""
+        """The input files of a step of the rounds: tables, and features or images of all cells.
+
+        Those of the labelled cells where the series starts from them.
+        """
         cohort = f"results/{wildcards.cohort}"
-        folder = f"{cohort}/fold{wildcards.fold}/pseudo_label"
-        tables = {
+        folder = f"{cohort}/fold{wildcards.fold}/{wildcards.series}"
+        network = self.settings["pseudo_label"]["network"]
+        files = {
             "patients": f"{cohort}/cohort/patients.csv",
             "cells": f"{cohort}/cohort/cells.csv",
             "folds": f"{cohort}/folds.csv",
-            "table": f"{cohort}/labelled_cells/cells.csv",
         }
+        labelled = {"table": f"{cohort}/labelled_cells/cells.csv"}
         if self.trains_whole_network:
-            about = f"{cohort}/labelled_cells/about.json"
-            return {**tables, "raw": self.raw, "about": about, "stain": f"{folder}/stain.json"}
-        network = self.settings["pseudo_label"]["network"]
-        banks = {"bank": f"{cohort}/features/{network}.npy"}
-        return {**tables, **banks, "labelled_bank": f"{folder}/{network}.npy"}
+            files |= {"raw": self.raw}
+            labelled |= {"about": f"{cohort}/labelled_cells/about.json"}
+            labelled |= {"stain": f"{folder}/stain.json"}
+        else:
+            files |= {"bank": f"{cohort}/features/{network}.npy"}
+            labelled |= {"labelled_bank": f"{folder}/{network}.npy"}
+        return {**files, **labelled} if self.drawn(wildcards.series) is None else files
+
+    def stain_of(self, wildcards: Any) -> str | list[str]:
+        """The file of the stain that a series of rounds used; none without labelled cells."""
+        folder = f"results/{wildcards.cohort}/fold{wildcards.fold}/{wildcards.series}"
+        return f"{folder}/stain.json" if self.drawn(wildcards.series) is None else []
+
+    @property
+    def labelled_table(self) -> str | list[str]:
+        """The table of labelled cells, whose validation part shows what the rounds forget."""
+        from_bags = self.start_of("pseudo_label") == "bags"
+        return [] if from_bags else f"results/{self.cohort}/labelled_cells/cells.csv"
 
     def round_before(self, wildcards: Any) -> dict[str, str]:
         """The output of round r - 1, which round r reads. Raises RoundsError beyond the last."""
         number = int(wildcards.round)
         self.round_sizes.size_of(number)
-        folder = f"results/{wildcards.cohort}/fold{wildcards.fold}/pseudo_label/round{number - 1}"
+        series = f"results/{wildcards.cohort}/fold{wildcards.fold}/{wildcards.series}"
+        folder = f"{series}/round{number - 1}"
         return {"added": f"{folder}/added.csv", "scores": f"{folder}/scores.npz"}
 
     @property
     def pseudo_label_files(self) -> list[str]:
         """The files of all rounds in all folds that the leak checks read."""
-        if not self.pseudo_labelling:
-            return []
         last = self.last_round
         steps = [f"round{number}/record.json" for number in range(last + 1)]
         steps += [f"round{last}/{file}" for file in ("added.csv", "scores.npz")]
-        steps += ["last/added.csv", "last/scores.npz", "stain.json", "lineage.json"]
-        files = [*(f"pseudo_label/{step}" for step in steps), "features/pseudo_label.npy"]
+        steps += ["last/added.csv", "last/scores.npz", "lineage.json"]
+        files: list[str] = []
+        for series, start in self.series.items():
+            files += [f"{series}/{step}" for step in steps]
+            files += [] if start == "bags" else [f"{series}/stain.json"]
+            files.append(f"features/{series}.npy")
         return [f"results/{self.cohort}/fold{fold}/{file}" for fold in self.folds for file in files]
 
     def _pseudo_label(self, keys: Sequence[str]) -> dict[str, Any]:
@@ -519,12 +587,15 @@ def _resting_banks(
     checked: Mapping[str, Any], source: raw.RawChoice, labelled: Path | None, blood: Path | None
 ) -> dict[str, str]:
     """The reason for each bank that cannot be made: no cells to learn from, or no weights."""
+    from_bags = checked["pseudo_label"]["start"] == "bags"
+    lacking = () if from_bags or labelled is not None else config.SERIES["pseudo_label"]
     reasons = {
-        **dict.fromkeys(config.LABELLED_BANKS if labelled is None else (), "no labelled cells"),
+        **dict.fromkeys(lacking, "no labelled cells"),
         **dict.fromkeys((config.BLOOD_BANK,) if blood is None else (), "no blood cells"),
+        **dict.fromkeys(("bag_start",) if from_bags else (), "pseudo_label starts from bags, too"),
     }
     networks = {bank: bank for bank in checked["backbones"]}
-    networks |= dict.fromkeys(config.LABELLED_BANKS, checked["pseudo_label"]["network"])
+    networks |= dict.fromkeys(config.ROUND_BANKS, checked["pseudo_label"]["network"])
     networks |= {bank: checked[bank]["network"] for bank in ("instance_network", "blood_cells")}
     read = {block.get("features") for block in checked["models"].values() if block["enabled"]}
     folders = _weight_folders(source)

@@ -1,6 +1,6 @@
 """A lineage that is wrong, missing or of other cells is found, and so is a leaked score."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,9 +27,14 @@ def honest() -> PseudoLabelRecord:
     return PseudoLabelRecord(receipt, added, SHA, [], ["A", "B", "C", "D"], last, bank)
 
 
-def findings(files: PseudoLabelRecord) -> str:
+def findings(files: PseudoLabelRecord, sizes: Sequence[int] = lineage.SIZES) -> str:
     check = check_pseudo_labels(
-        {1: files}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=lineage.SIZES, exact=True
+        {(1, "pseudo_label"): files},
+        lineage.FOLD,
+        lineage.PATIENTS,
+        lineage.CELLS,
+        sizes=sizes,
+        exact=True,
     )
     assert {fault.patient for fault in check.faults} <= {"fold1"}
     assert {fault.remedy for fault in check.faults} <= {
@@ -61,7 +66,12 @@ def trained_on_other_cells() -> PseudoLabelRecord:
 
 def test_honest_files_pass_and_are_counted() -> None:
     check = check_pseudo_labels(
-        {1: honest()}, lineage.FOLD, lineage.PATIENTS, lineage.CELLS, sizes=[1, 1], exact=True
+        {(1, "pseudo_label"): honest()},
+        lineage.FOLD,
+        lineage.PATIENTS,
+        lineage.CELLS,
+        sizes=[1, 1],
+        exact=True,
     )
     assert check.faults == ()
     assert check.compared == (
@@ -90,7 +100,7 @@ def test_a_planted_fault_is_found(plant: Callable[[], PseudoLabelRecord], findin
 def test_a_patient_who_is_twice_in_the_folds_does_not_stop_the_search() -> None:
     twice = pd.concat([lineage.FOLD, lineage.FOLD.head(1)])
     check = check_pseudo_labels(
-        {1: scored_with_a_leak()},
+        {(1, "pseudo_label"): scored_with_a_leak()},
         twice,
         lineage.PATIENTS,
         lineage.CELLS,
@@ -98,6 +108,17 @@ def test_a_patient_who_is_twice_in_the_folds_does_not_stop_the_search() -> None:
         exact=True,
     )
     assert len(check.faults) == 1
+
+
+def test_rounds_that_start_from_bags_are_checked_as_such() -> None:
+    files = honest()
+    added = lineage.with_draws(honest().added)
+    receipt = {**lineage.checked(added, drawn=1, sizes=[1], stain_patients=[]), "added_sha256": SHA}
+    last = replace(files.last, added=added)
+    bags = replace(files, receipt=receipt, added=added, last=last, drawn=1, stain_patients=[])
+    assert findings(bags, [1]) == ""
+    assert "round 0: drew 1 cells as 1" in findings(replace(bags, drawn=None), [1])
+    assert "round 0: drew 0 cells as 1" in findings(replace(files, drawn=1), [1])
 
 
 def test_a_run_without_pseudo_labels_passes_and_says_so() -> None:

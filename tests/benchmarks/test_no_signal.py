@@ -98,7 +98,7 @@ def test_settings_that_config_does_not_know_are_refused(benchmark: ModuleType) -
 def test_the_full_run_has_no_model_on_a_bank_that_it_does_not_make(benchmark: ModuleType) -> None:
     models = benchmark.settings_of({})["models"].values()
     read = {model["features"] for model in models if model["enabled"] and "features" in model}
-    assert read == {"morphology", "pseudo_label", "round_zero", "instance_network"}
+    assert read == {"morphology", "pseudo_label", "round_zero", "bag_start", "instance_network"}
 
 
 def planted(above: int, below: int, cohorts: int = 10) -> pd.DataFrame:

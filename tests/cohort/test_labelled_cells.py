@@ -97,6 +97,7 @@ def parts(train: int, validation: int) -> dict[str, int]:
 
 def test_auto_is_the_simulated_set(tmp_path: Path) -> None:
     assert locate("auto", DEMO, tmp_path) == tmp_path / "results/demo/raw/labelled_cells"
+    assert locate("none", DEMO, tmp_path) is None
 
 
 def test_auto_finds_all_idb2_beside_a_download_or_nothing(tmp_path: Path) -> None:

@@ -95,6 +95,51 @@ def test_a_planted_fault_fails_and_is_named(
     assert finding in str(caught.value)
 
 
+def with_draws(added: pd.DataFrame) -> pd.DataFrame:
+    """The honest lineage of rounds that started from bags: a cell of each label drawn before."""
+    rows = [(NONE_HELD_OUT, 0, 1, "A", 1), (NONE_HELD_OUT, 0, 0, "B", 3)]
+    more = pd.DataFrame(
+        [(1, 2, 1, "A", 1), (1, 2, 0, "B", 3), (0, 2, 1, "C", 5), (0, 2, 0, "D", 7)],
+        columns=added.columns,
+    )
+    # One round fewer in the subsets without an inner fold, whose patients have two cells each.
+    drawn = pd.DataFrame(rows, columns=added.columns)
+    return pd.concat([drawn, more.assign(round=0), added[added["round"] < 2]], ignore_index=True)
+
+
+def test_an_honest_start_from_bags_passes_and_is_named() -> None:
+    lineage = checked(with_draws(honest()), drawn=1, sizes=[1], stain_patients=[])
+    assert lineage["start"] == "bags"
+    assert lineage["cells"] == {"-1": 4, "0": 4, "1": 4}
+    assert checked(honest())["start"] == "labelled_cells"
+
+
+@pytest.mark.parametrize(
+    ("values", "finding"),
+    [
+        ({"patient": "V", "cell": 8}, "all training patients, round 0: V is a validation patient"),
+        ({"patient": "T", "cell": 10}, "all training patients, round 0: T is a test patient"),
+        ({"label": 0}, "a cell of A has label 0"),
+        ({"label": 0}, "all training patients, round 0: drew 0 cells as 1 and 2 as 0"),
+        ({"held_out": 0}, "without inner fold 0, round 0: A is of the inner fold held out"),
+        ({"cell": 0}, "cell 0 of A was added before"),
+    ],
+)
+def test_a_fault_planted_in_the_start_is_named(values: dict[str, Any], finding: str) -> None:
+    added = with_draws(honest())
+    for column, value in values.items():
+        added.loc[0, column] = value
+    with pytest.raises(LeakError) as caught:
+        checked(added, drawn=1, sizes=[1])
+    assert finding in str(caught.value)
+
+
+@pytest.mark.parametrize("drawn", [None, 0])
+def test_cells_drawn_beyond_what_is_configured_are_a_fault(drawn: int | None) -> None:
+    with pytest.raises(LeakError, match="round 0: drew 1 cells as 1 and 1 as 0, expected"):
+        checked(with_draws(honest()), drawn=drawn, sizes=[1])
+
+
 def test_a_round_that_added_nothing_is_a_fault_unless_there_is_a_floor() -> None:
     short = honest()[lambda rows: ~((rows["held_out"] == NONE_HELD_OUT) & (rows["round"] == 2))]
     with pytest.raises(

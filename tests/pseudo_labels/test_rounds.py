@@ -219,6 +219,7 @@ def test_cells_added_with_a_low_probability_are_counted() -> None:
     added = pd.DataFrame(
         {
             "held_out": NONE_HELD_OUT,
+            "round": 1,
             "label": labels,
             "patient": "P0",
             "cell": cells,

@@ -182,6 +182,14 @@ def test_the_truth_is_drawn_only_where_it_is_known(simulated):
     assert ("simulated truth" in text_of(figure)) is simulated
 
 
+@pytest.mark.parametrize("simulated", [False, True])
+def test_rounds_from_bags_have_no_panel_of_labelled_cells(simulated):
+    table = rounds_of(simulated=simulated).assign(labelled_accuracy=np.nan)
+    figure = rounds_figure(table, labelled=0)
+    assert len(figure.axes) == 2 + simulated
+    assert "labelled cells" not in text_of(figure)
+
+
 def test_every_fold_is_a_thin_line_and_their_mean_a_thick_one():
     panel = rounds_figure(rounds_of(), labelled=60).axes[1]
     first, second = curves(panel, 1.0)

@@ -58,6 +58,24 @@ def test_a_row_describes_the_subset_of_all_training_patients() -> None:
     assert np.isnan(first["confidence"])
 
 
+def test_cells_that_round_0_drew_are_not_counted_as_added() -> None:
+    drawn = [
+        (NONE_HELD_OUT, 0, label, "AB"[1 - label], "1.jpg", 3 - 2 * label, np.nan)
+        for label in (1, 0)
+    ]
+    after = state([*drawn, (NONE_HELD_OUT, 1, 1, "A", "0.jpg", 0, 0.8)], [1.0] * 8, np.nan)
+    rows = rounds_table(
+        [state(drawn, [1.0] * 8, np.nan), after],
+        CELLS,
+        FOLDS,
+        places=[(1, 0), (1, 1)],
+        is_abnormal=ABNORMAL,
+    )
+    assert rows["n_added"].tolist() == [0, 1]
+    assert rows["truly_abnormal"].tolist()[1] == 1.0
+    assert "not measured" in summary(rows)
+
+
 def test_auc_is_of_validation_patients_alone() -> None:
     first, last = table()["auc"]
     assert (first, last) == (0.0, 1.0)

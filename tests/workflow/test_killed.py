@@ -112,7 +112,7 @@ def test_rounds_killed_in_round_12_go_on_from_round_12(
     target = f"{rounds}12/added.csv"
     # The first three rounds are those of the finished run: further rounds leave them.
     assert copied.jobs(target) == [*range(4, 13)]
-    log = copied.folder / "logs/demo/fold1/round12.log"
+    log = copied.folder / "logs/demo/fold1/pseudo_label/round12.log"
     kill_when(copied, log.exists, target)
     eleventh = (copied.folder / f"{rounds}11/scores.npz").stat().st_mtime_ns
     assert copied.jobs(target) == [12]

@@ -15,14 +15,68 @@ from tests.workflow.test_reruns import AFTER_THE_SCORES
 pytestmark = pytest.mark.xdist_group("workflow")
 
 ROUNDS = "results/demo/fold1/pseudo_label"
+SNAKEMAKE_SAYS = ("Using workflow specific profile", "Config file")
+SERIES = ("pseudo_label", "bag_start")
 
 
 def test_rerunning_the_rounds_reruns_what_follows_and_no_features(finished: Checkout) -> None:
     assert finished.planned("-R", "pseudo_label") == {
         *("pseudo_label", "rounds", "gallery", "lineage", "last_phase"),
         *("pseudo_label_bank", "pseudo_label_xgb", "pseudo_label_lgbm_shares", "blend"),
+        "bag_start_xgb",
         *("out_of_fold", "approaches", *AFTER_THE_SCORES),
     }
+
+
+def test_both_starts_stand_in_one_table_of_scores(finished: Checkout) -> None:
+    table = pd.read_csv(finished.folder / "results/demo/approaches.csv").set_index("model")
+    assert table.loc[["pseudo_label_xgb", "bag_start_xgb"], "balanced_accuracy"].notna().all()
+    rounds = finished.folder / "results/demo/fold1"
+    starts = [json.loads((rounds / s / "lineage.json").read_text())["start"] for s in SERIES]
+    assert starts == ["labelled_cells", "bags"]
+
+
+def test_rounds_that_start_from_bags_end_with_a_csv_without_labelled_cells(
+    copied: Checkout,
+) -> None:
+    before = len(copied.submissions())
+    shutil.rmtree(copied.folder / "results/demo/labelled_cells")
+    copied.configure("{labelled_cells: none, pseudo_label: {start: bags}}")
+    copied.run("submission")
+    home = copied.folder / "results/demo"
+    assert len(copied.submissions()) == before + 1
+    assert not (home / "labelled_cells").exists()
+    lineage = json.loads((home / "fold1/pseudo_label/lineage.json").read_text())
+    assert lineage["start"] == "bags"
+    record = json.loads((home / "fold1/pseudo_label/last/record.json").read_text())
+    assert {subset["labelled_accuracy"] for subset in record["subsets"]} == {None}
+    assert pd.read_csv(home / "rounds.csv")["labelled_accuracy"].isna().all()
+    checks = json.loads((home / "audit.json").read_text())["checks"]
+    assert {check["check"]: check["passed"] for check in checks}["pseudo-labels"]
+    for model in ("pseudo_label_xgb", "round_zero_xgb"):
+        assert (home / f"fold1/{model}/predictions.csv").exists()
+    assert copied.planned("-R", "gallery") >= {"gallery"}
+
+
+@pytest.mark.parametrize("extra", [[], ["--dry-run"]])
+def test_a_rerun_of_rounds_without_labelled_cells_stops_with_the_reason(
+    finished: Checkout, extra: list[str]
+) -> None:
+    none = ["--config", "labelled_cells=none"]
+    told = finished.refusal("submission", "-R", "pseudo_label", *extra, *none)
+    first, *others = [line for line in told.splitlines() if not line.startswith(SNAKEMAKE_SAYS)]
+    assert all(word in first for word in ("no labelled cells", "ALL_IDB2", "pseudo_label.start"))
+    assert others == []
+
+
+def test_without_labelled_cells_the_rounds_from_bags_are_still_an_approach(
+    finished: Checkout,
+) -> None:
+    planned = finished.planned("--config", "labelled_cells=none")
+    assert not {"pseudo_label", "pseudo_label_xgb", "round_zero_xgb"} & planned
+    assert "approaches" in planned  # its table lacks the models at rest now
+    rerun = finished.planned("-R", "pseudo_label", "--config", "labelled_cells=none")
+    assert {"pseudo_label", "bag_start_xgb"} <= rerun
 
 
 def test_a_round_beyond_the_last_is_refused(finished: Checkout) -> None:

@@ -67,6 +67,9 @@ FOLDS = PLAN.folds
 
 # Every job parses this file again; only the main process prints the plan.
 if workflow.is_main_process:
+    if NOTHING := PLAN.nothing_to_rerun(OPTIONS["forcerun"], OPTIONS["targets"]):
+        say(NOTHING)
+        raise SystemExit(1)
     for line in PLAN.messages:
         say(line)
     LOST = lost_submission(Path(f"results/{COHORT}/submission.json"), Path())

@@ -2,8 +2,16 @@
 # labelled cells labels further cells, round after round. A round is a rule, and round r reads round
 # r - 1: no loop, no checkpoint. One job runs a round for every training subset of its fold: all
 # training patients, and the training patients without each inner fold.
+#
+# There are two series of rounds: `pseudo_label` starts as `pseudo_label.start` says, from labelled
+# cells or from bags, and `bag_start` from bags, so that `snakemake approaches` scores both.
 
 PSEUDO = "results/{cohort}/fold{fold}/pseudo_label"
+ROUNDS = "results/{cohort}/fold{fold}/{series}"
+
+
+wildcard_constraints:
+    series=any_of(settings.SERIES),
 
 
 rule labelled_cells:
@@ -167,13 +175,13 @@ rule round_zero:
     input:
         unpack(PLAN.learner_inputs),
     output:
-        added=f"{PSEUDO}/round0/added.csv",
-        scores=f"{PSEUDO}/round0/scores.npz",
-        record=f"{PSEUDO}/round0/record.json",
+        added=f"{ROUNDS}/round0/added.csv",
+        scores=f"{ROUNDS}/round0/scores.npz",
+        record=f"{ROUNDS}/round0/record.json",
     log:
-        "logs/{cohort}/fold{fold}/round0.log",
+        "logs/{cohort}/fold{fold}/{series}/round0.log",
     benchmark:
-        "logs/{cohort}/fold{fold}/round0.tsv"
+        "logs/{cohort}/fold{fold}/{series}/round0.tsv"
     conda:
         "../../environment.yml"
     threads: 2 if PLAN.trains_whole_network else 1
@@ -181,7 +189,8 @@ rule round_zero:
         gpu_slot=int(PLAN.trains_whole_network),
     params:
         phase="round_zero",
-        settings=PLAN.learning,
+        settings=lambda wildcards: PLAN.learning(wildcards.series),
+        drawn=lambda wildcards: PLAN.drawn(wildcards.series),
         sizes=[],
         selection=PLAN.selection,
         frame=PLAN.frame,
@@ -190,7 +199,7 @@ rule round_zero:
         contents=RAW_CONTENTS if PLAN.trains_whole_network else "",
         code=code_of("pseudo_label.py", PLAN.learner_module),
     message:
-        "Round 0 of fold {wildcards.fold}"
+        "Round 0 of fold {wildcards.fold} ({wildcards.series})"
     script:
         "../scripts/pseudo_label.py"
 
@@ -200,19 +209,20 @@ use rule round_zero as pseudo_label with:
         unpack(PLAN.learner_inputs),
         unpack(PLAN.round_before),
     output:
-        added=f"{PSEUDO}/round{{round}}/added.csv",
-        scores=f"{PSEUDO}/round{{round}}/scores.npz",
-        record=f"{PSEUDO}/round{{round}}/record.json",
+        added=f"{ROUNDS}/round{{round}}/added.csv",
+        scores=f"{ROUNDS}/round{{round}}/scores.npz",
+        record=f"{ROUNDS}/round{{round}}/record.json",
     log:
-        "logs/{cohort}/fold{fold}/round{round}.log",
+        "logs/{cohort}/fold{fold}/{series}/round{round}.log",
     benchmark:
-        "logs/{cohort}/fold{fold}/round{round}.tsv"
+        "logs/{cohort}/fold{fold}/{series}/round{round}.tsv"
     wildcard_constraints:
         round=r"[1-9]\d*",
     # All params again: `use rule ... with` replaces the block as a whole.
     params:
         phase="round",
-        settings=PLAN.learning,
+        settings=lambda wildcards: PLAN.learning(wildcards.series),
+        drawn=lambda wildcards: PLAN.drawn(wildcards.series),
         sizes=lambda wildcards: PLAN.sizes_until(wildcards.get("round")),
         selection=PLAN.selection,
         frame=PLAN.frame,
@@ -221,7 +231,7 @@ use rule round_zero as pseudo_label with:
         contents=RAW_CONTENTS if PLAN.trains_whole_network else "",
         code=code_of("pseudo_label.py", PLAN.learner_module),
     message:
-        "Round {wildcards.round} of fold {wildcards.fold}"
+        "Round {wildcards.round} of fold {wildcards.fold} ({wildcards.series})"
 
 
 rule lineage:
@@ -229,23 +239,24 @@ rule lineage:
         patients="results/{cohort}/cohort/patients.csv",
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
-        stain=f"{PSEUDO}/stain.json",
-        added=f"{PSEUDO}/round{PLAN.last_round}/added.csv",
-        scores=f"{PSEUDO}/round{PLAN.last_round}/scores.npz",
+        stain=PLAN.stain_of,
+        added=f"{ROUNDS}/round{PLAN.last_round}/added.csv",
+        scores=f"{ROUNDS}/round{PLAN.last_round}/scores.npz",
         records=expand(
-            f"{PSEUDO}/round{{round}}/record.json",
+            f"{ROUNDS}/round{{round}}/record.json",
             round=range(PLAN.last_round + 1),
             allow_missing=True,
         ),
     output:
-        lineage=f"{PSEUDO}/lineage.json",
+        lineage=f"{ROUNDS}/lineage.json",
     log:
-        "logs/{cohort}/fold{fold}/lineage.log",
+        "logs/{cohort}/fold{fold}/{series}/lineage.log",
     benchmark:
-        "logs/{cohort}/fold{fold}/lineage.tsv"
+        "logs/{cohort}/fold{fold}/{series}/lineage.tsv"
     conda:
         "../../environment.yml"
     params:
+        drawn=lambda wildcards: PLAN.drawn(wildcards.series),
         sizes=PLAN.round_sizes.sizes,
         exact=config["pseudo_label"]["floor"] is None,
         code=code_of("lineage.py"),
@@ -258,20 +269,21 @@ rule lineage:
 use rule round_zero as last_phase with:
     input:
         unpack(PLAN.learner_inputs),
-        added=f"{PSEUDO}/round{PLAN.last_round}/added.csv",
-        scores=f"{PSEUDO}/round{PLAN.last_round}/scores.npz",
-        lineage=f"{PSEUDO}/lineage.json",
+        added=f"{ROUNDS}/round{PLAN.last_round}/added.csv",
+        scores=f"{ROUNDS}/round{PLAN.last_round}/scores.npz",
+        lineage=f"{ROUNDS}/lineage.json",
     output:
-        added=f"{PSEUDO}/last/added.csv",
-        scores=f"{PSEUDO}/last/scores.npz",
-        record=f"{PSEUDO}/last/record.json",
+        added=f"{ROUNDS}/last/added.csv",
+        scores=f"{ROUNDS}/last/scores.npz",
+        record=f"{ROUNDS}/last/record.json",
     log:
-        "logs/{cohort}/fold{fold}/last_phase.log",
+        "logs/{cohort}/fold{fold}/{series}/last_phase.log",
     benchmark:
-        "logs/{cohort}/fold{fold}/last_phase.tsv"
+        "logs/{cohort}/fold{fold}/{series}/last_phase.tsv"
     params:
         phase="last_phase",
-        settings=PLAN.learning,
+        settings=lambda wildcards: PLAN.learning(wildcards.series),
+        drawn=lambda wildcards: PLAN.drawn(wildcards.series),
         sizes=lambda wildcards: PLAN.sizes_until(wildcards.get("round")),
         selection=PLAN.selection,
         frame=PLAN.frame,
@@ -280,29 +292,29 @@ use rule round_zero as last_phase with:
         contents=RAW_CONTENTS if PLAN.trains_whole_network else "",
         code=code_of("pseudo_label.py", PLAN.learner_module),
     message:
-        "Train on the cells of all rounds, fold {wildcards.fold}"
+        "Train on the cells of all rounds, fold {wildcards.fold} ({wildcards.series})"
 
 
 rule pseudo_label_bank:
     input:
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
-        added=f"{PSEUDO}/last/added.csv",
-        scores=f"{PSEUDO}/last/scores.npz",
+        added=f"{ROUNDS}/last/added.csv",
+        scores=f"{ROUNDS}/last/scores.npz",
     output:
-        bank="results/{cohort}/fold{fold}/features/pseudo_label.npy",
-        about="results/{cohort}/fold{fold}/features/pseudo_label.json",
+        bank="results/{cohort}/fold{fold}/features/{series}.npy",
+        about="results/{cohort}/fold{fold}/features/{series}.json",
     log:
-        "logs/{cohort}/fold{fold}/pseudo_label_bank.log",
+        "logs/{cohort}/fold{fold}/{series}/bank.log",
     benchmark:
-        "logs/{cohort}/fold{fold}/pseudo_label_bank.tsv"
+        "logs/{cohort}/fold{fold}/{series}/bank.tsv"
     conda:
         "../../environment.yml"
     params:
         source=f"P(1) after {PLAN.last_round} rounds, {config['pseudo_label']['network']}",
         code=code_of("pseudo_label_bank.py"),
     message:
-        "Collect cell probabilities after the rounds, fold {wildcards.fold}"
+        "Collect cell probabilities after the rounds, fold {wildcards.fold} ({wildcards.series})"
     script:
         "../scripts/pseudo_label_bank.py"
 
@@ -332,7 +344,7 @@ rule rounds:
         patients="results/{cohort}/cohort/patients.csv",
         cells="results/{cohort}/cohort/cells.csv",
         folds="results/{cohort}/folds.csv",
-        labelled="results/{cohort}/labelled_cells/cells.csv",
+        labelled=PLAN.labelled_table,
         truth=PLAN.truth,
         added=expand(
             f"{PSEUDO}/round{{round}}/added.csv",

@@ -52,7 +52,8 @@ rule leaks:
     params:
         models=PLAN.models,
         blends=PLAN.blends,
-        sizes=PLAN.round_sizes.sizes if PLAN.pseudo_labelling else None,
+        series={series: PLAN.drawn(series) for series in PLAN.series},
+        sizes=PLAN.round_sizes.sizes if PLAN.series else [],
         exact=config["pseudo_label"]["floor"] is None,
         threshold=config["decision"]["threshold"],
         known_duplicates=config["audit"]["known_duplicates"],

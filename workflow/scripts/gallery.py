@@ -8,12 +8,12 @@ from lymphokit.cohort.tables import read_cells
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.pseudo_labels.cells_figure import additions_gallery
-from lymphokit.pseudo_labels.state import NONE_HELD_OUT, added_to, read_state
+from lymphokit.pseudo_labels.state import NONE_HELD_OUT, added_in_rounds, added_to, read_state
 
 with job(snakemake.log[0], snakemake.threads):
     paths = read_cells(snakemake.input.cells)["path"].tolist()
     added = read_state(Path(snakemake.input.added), Path(snakemake.input.scores)).added
-    shown = added_to(added, NONE_HELD_OUT)
+    shown = added_in_rounds(added_to(added, NONE_HELD_OUT))
     size = snakemake.params.frame["size"]
     crop = snakemake.params.frame["crop"] or size // 2  # a cell fills about half of that
     images = ImageFiles(Path(snakemake.input.raw), paths, size, crop, side=96)

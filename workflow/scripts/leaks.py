@@ -17,6 +17,7 @@ with job(snakemake.log[0], snakemake.threads):
     run = FinishedRun(
         Path(snakemake.input.folds).parent,
         list(params.models),
+        params.series,
         params.sizes,
         params.exact,
     )

@@ -12,6 +12,7 @@ from lymphokit.pseudo_labels.lineage import check_lineage
 from lymphokit.pseudo_labels.state import read_state
 
 with job(snakemake.log[0], snakemake.threads):
+    stain = snakemake.input.get("stain")  # none where the rounds start from bags
     lineage = check_lineage(
         read_state(Path(snakemake.input.added), Path(snakemake.input.scores)).added,
         read_fold(snakemake.input.folds, snakemake.wildcards.fold),
@@ -20,7 +21,8 @@ with job(snakemake.log[0], snakemake.threads):
         records=[json.loads(Path(path).read_text()) for path in snakemake.input.records],
         sizes=snakemake.params.sizes,
         exact=snakemake.params.exact,
-        stain_patients=json.loads(Path(snakemake.input.stain).read_text())["patients"],
+        stain_patients=json.loads(Path(stain).read_text())["patients"] if stain else [],
+        drawn=snakemake.params.drawn,
     )
     lineage["added_sha256"] = file_sha256(Path(snakemake.input.added))
     write_json(Path(snakemake.output.lineage), lineage)

@@ -26,6 +26,7 @@ with job(snakemake.log[0], snakemake.threads):
         ),
         params.seed,
         fold,
+        params.drawn,
     )
     if params.phase == "round_zero":
         state = rounds.round_zero()
@@ -37,6 +38,6 @@ with job(snakemake.log[0], snakemake.threads):
             else rounds.next_round(int(snakemake.wildcards.round), before)
         )
     write_state(state, Path(snakemake.output.added), Path(snakemake.output.scores))
-    about = {key: params.get(key) for key in ("phase", "settings", "seed", "code")}
+    about = {key: params.get(key) for key in ("phase", "settings", "drawn", "seed", "code")}
     record = {"fold": fold, **about, "subsets": summarise(state)}
     write_json(Path(snakemake.output.record), record)

@@ -24,7 +24,7 @@ with job(snakemake.log[0], snakemake.threads):
         is_abnormal=truth_of(Path(truth), cells) if truth else None,
     )
     write_table(table, snakemake.output.table)
-    labelled = read_table(given.labelled)
-    figure = rounds_figure(table, labelled=int((labelled["part"] == "validation").sum()))
+    parts = read_table(given.labelled)["part"].tolist() if given.get("labelled") else []
+    figure = rounds_figure(table, labelled=parts.count("validation"))
     figure.savefig(snakemake.output.figure, dpi=130)
     say(summary(table))

@@ -25,13 +25,15 @@ Content = TypeVar("Content")
 class FinishedRun:
     """A finished run of the workflow: its folder, results/<cohort>, and its settings.
 
-    models: their names; sizes: cells of each label that the rounds of pseudo-labelling add, None
-    where no model learns from pseudo-labels; exact: whether every round had to add so many.
+    models: their names; series: of rounds of pseudo-labelling that a model reads, each with the
+    most cells of each label that its round 0 drew, None where it learnt from labelled cells;
+    sizes: cells of each label that the rounds add; exact: whether every round had to add so many.
     """
 
     home: Path
     models: Sequence[str]
-    sizes: Sequence[int] | None
+    series: Mapping[str, int | None]
+    sizes: Sequence[int]
     exact: bool
 
     def of_models(
@@ -50,19 +52,20 @@ class FinishedRun:
         chosen = read_json(home / "chosen.json") or {}
         return BlendRecord(read_table(home / "predictions.csv"), chosen)
 
-    def pseudo_labels(self, fold: int) -> PseudoLabelRecord:
-        """The files of the pseudo-labelling of one fold."""
-        home = self.home / f"fold{fold}" / "pseudo_label"
-        rounds = [home / f"round{number}" for number in range(len(self.sizes or ()) + 1)]
-        added = rounds[-1] / "added.csv"
+    def pseudo_labels(self, fold: int, series: str) -> PseudoLabelRecord:
+        """The files of a series of rounds of one fold."""
+        home, drawn = self.home / f"fold{fold}" / series, self.series[series]
+        rounds = [home / f"round{number}" for number in range(len(self.sizes) + 1)]
+        added, stain = rounds[-1] / "added.csv", home / "stain.json"
         return PseudoLabelRecord(
             read_json(home / "lineage.json"),
             read_state(added, rounds[-1] / "scores.npz").added,
             file_sha256(added),
             [json.loads((step / "record.json").read_text()) for step in rounds],
-            json.loads((home / "stain.json").read_text())["patients"],
+            json.loads(stain.read_text())["patients"] if drawn is None else [],
             read_state(home / "last/added.csv", home / "last/scores.npz"),
-            open_array(self.home / f"fold{fold}/features/pseudo_label.npy")[:, 0],
+            open_array(self.home / f"fold{fold}/features/{series}.npy")[:, 0],
+            drawn,
         )
 
 
@@ -89,7 +92,9 @@ def run_checks(
     predictions = run.of_models(numbers, "predictions.csv", read_table)
     records = run.of_models(numbers, "record.json", read_json)
     blends = {fold: run.blends(fold) for fold in numbers}
-    pseudo_labels = {} if run.sizes is None else {fold: run.pseudo_labels(fold) for fold in numbers}
+    pseudo_labels = {
+        (fold, series): run.pseudo_labels(fold, series) for fold in numbers for series in run.series
+    }
     duplicates = json.loads((run.home / "imaging/duplicates.json").read_text())
     images, accepted = check_images(
         read_table(run.home / "imaging/duplicates.csv"),
@@ -106,7 +111,7 @@ def run_checks(
         check_records(records, folds, patients),
         check_features(records),
         check_pseudo_labels(
-            pseudo_labels, folds, patients, cells, sizes=run.sizes or (), exact=run.exact
+            pseudo_labels, folds, patients, cells, sizes=run.sizes, exact=run.exact
         ),
         check_thresholds(all_predictions, decisions, threshold),
         check_blends(predictions, blends, patients, recipes=recipes, rule=threshold),

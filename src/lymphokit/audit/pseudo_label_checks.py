@@ -21,11 +21,12 @@ _CLOSE = 1e-6  # banks hold float32
 
 @dataclass(frozen=True)
 class PseudoLabelRecord:
-    """Files that the pseudo-labelling of one fold wrote.
+    """Files that a series of rounds of one fold wrote.
 
     receipt: lineage.json, None where it is missing; added: added.csv of the last round, and its
     sha256; records: record.json of all rounds; stain_patients: the patients whose images gave the
     stain; last: the state after the last phase; bank (n_cells,): probabilities that models read.
+    drawn: see `check_lineage`.
     """
 
     receipt: dict[str, Any] | None
@@ -35,10 +36,11 @@ class PseudoLabelRecord:
     stain_patients: list[str]
     last: State
     bank: NDArray[np.floating]
+    drawn: int | None = None
 
 
 def check_pseudo_labels(
-    files: Mapping[int, PseudoLabelRecord],
+    files: Mapping[tuple[int, str], PseudoLabelRecord],
     folds: pd.DataFrame,
     patients: pd.DataFrame,
     cells: pd.DataFrame,
@@ -50,16 +52,19 @@ def check_pseudo_labels(
 
     The receipt must exist and equal the lineage found again; the last phase must have been trained
     on the cells whose lineage was checked; and every cell's probability must come from the network
-    whose training subset lacks its patient. files: by fold; sizes, exact: see `check_lineage`.
+    whose training subset lacks its patient. files: by fold and series; sizes, exact: see
+    `check_lineage`.
     """
     faults = []
-    for number, fold in files.items():
+    for (number, series), fold in files.items():
         rows = folds[folds["fold"] == number]
-        faults += _receipt_faults(number, fold, rows, patients, cells, sizes=sizes, exact=exact)
+        findings = _receipt_findings(series, fold, rows, patients, cells, sizes=sizes, exact=exact)
         if not _same_cells(fold.last.added, fold.added):
-            finding = "last/added.csv holds other cells than those whose lineage was checked"
-            faults.append(Fault(f"fold{number}", finding, _AGAIN))
-        faults += _bank_faults(number, fold, rows, cells)
+            findings.append(
+                f"{series}/last/added.csv holds other cells than those whose lineage was checked"
+            )
+        findings += _bank_findings(series, fold, rows, cells)
+        faults += [Fault(f"fold{number}", finding, _AGAIN) for finding in findings]
     n_added = sum(len(fold.added) for fold in files.values())
     n_bank = sum(len(fold.bank) for fold in files.values())
     compared = (
@@ -71,8 +76,8 @@ def check_pseudo_labels(
     return Check("pseudo-labels", compared, tuple(faults))
 
 
-def _receipt_faults(
-    number: int,
+def _receipt_findings(
+    series: str,
     fold: PseudoLabelRecord,
     rows: pd.DataFrame,
     patients: pd.DataFrame,
@@ -80,9 +85,9 @@ def _receipt_faults(
     *,
     sizes: Sequence[int],
     exact: bool,
-) -> list[Fault]:
+) -> list[str]:
     """Check the lineage again, and compare it with the receipt."""
-    name, findings = f"fold{number}", []
+    findings = []
     try:
         found = check_lineage(
             fold.added,
@@ -93,19 +98,20 @@ def _receipt_faults(
             sizes=sizes,
             exact=exact,
             stain_patients=fold.stain_patients,
+            drawn=fold.drawn,
         )
     except LeakError as error:
         first, *others = str(error).splitlines()[:-1]  # the last line is the remedy
         findings, found = [f"{first}: {'; '.join(line.strip() for line in others)}"], {}
     if fold.receipt is None:
-        findings.append("pseudo_label/lineage.json is missing")
+        findings.append(f"{series}/lineage.json is missing")
     else:
         receipt = {**fold.receipt}
         if receipt.pop("added_sha256", None) != fold.added_sha256:
-            findings.append("pseudo_label/lineage.json is of another added.csv (its sha256)")
+            findings.append(f"{series}/lineage.json is of another added.csv (its sha256)")
         if found and receipt != found:
-            findings.append("pseudo_label/lineage.json lists other patients or cells than added")
-    return [Fault(name, finding, _AGAIN) for finding in findings]
+            findings.append(f"{series}/lineage.json lists other patients or cells than added")
+    return findings
 
 
 def _same_cells(one: pd.DataFrame, other: pd.DataFrame) -> bool:
@@ -113,9 +119,9 @@ def _same_cells(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     return one[columns].to_numpy().tolist() == other[columns].to_numpy().tolist()
 
 
-def _bank_faults(
-    number: int, fold: PseudoLabelRecord, rows: pd.DataFrame, cells: pd.DataFrame
-) -> list[Fault]:
+def _bank_findings(
+    series: str, fold: PseudoLabelRecord, rows: pd.DataFrame, cells: pd.DataFrame
+) -> list[str]:
     """Find cells whose probability is not that of the network trained without their patient."""
     inner = rows.drop_duplicates("patient").set_index("patient")["inner"]
     inner_of = cells["patient"].map(inner).fillna(NONE_HELD_OUT)
@@ -125,8 +131,7 @@ def _bank_faults(
     if not wrong.any():
         return []
     names = cells["patient"].to_numpy()[wrong]
-    finding = (
-        f"features/pseudo_label.npy: {counted(int(wrong.sum()), 'cell')} not scored by the network "
+    return [
+        f"features/{series}.npy: {counted(int(wrong.sum()), 'cell')} not scored by the network "
         f"trained without the patient: {some(names)}"
-    )
-    return [Fault(f"fold{number}", finding, _AGAIN)]
+    ]

@@ -28,10 +28,11 @@ LABELS = {0: "healthy", 1: "blast"}
 _NAME = re.compile(r"im(\d+)_([01])", re.IGNORECASE)
 _RENAME = "name every image ImNNN_1.tif (a blast) or ImNNN_0.tif (a healthy cell), as ALL-IDB2 does"
 
-NONE_HERE = (
-    f"no labelled cells: the models that learn from them are left out; put {ALL_IDB2} in data/raw, "
-    "or set labelled_cells in config.yaml to the path of such a folder"
+REMEDY = (
+    f"put {ALL_IDB2} in data/raw, or set labelled_cells in config.yaml to the path of such a "
+    "folder, or pseudo_label.start to bags"
 )
+NONE_HERE = f"no labelled cells: the models that learn from them are left out; {REMEDY}"
 
 
 @dataclass(frozen=True)

@@ -174,16 +174,18 @@ def locate_cells(
     """Find the folder of single cells that a setting selects; None where there is none.
 
     `auto` is the folder `simulated` of the simulated cohort, or for a download the folder
-    `published` in data/raw or beside the raw data; anything else is a path, absolute or from
-    `root`. The folder of the simulated cohort may not exist yet.
+    `published` in data/raw or beside the raw data; `none` is none; anything else is a path,
+    absolute or from `root`. The folder of the simulated cohort may not exist yet.
     Raises ConfigError, naming the setting by its `key`, where a path leads to no folder.
     """
+    if setting == "none":
+        return None
     if setting != "auto":
         folder = root / input_path(setting, key)
         if not is_folder(folder):
             raise ConfigError(
                 f"{key}: {setting!r} is no folder: looked at {folder.absolute()}; "
-                f"unpack {published} there, or set {key} in config.yaml to its path or auto"
+                f"unpack {published} there, or set {key} in config.yaml to its path, auto or none"
             )
         return folder
     if choice.source is None:

@@ -22,7 +22,7 @@ from lymphokit.models import boosting
 from lymphokit.models.registry import register
 
 Aggregation = Literal["mean", "max"]
-CellBank = Literal["instance_network", "pseudo_label", "round_zero"]
+CellBank = Literal["instance_network", "pseudo_label", "round_zero", "bag_start"]
 
 _REDUCTIONS = {"mean": segments.segment_mean, "max": segments.segment_max}
 _BANK = "instance_network"

@@ -23,7 +23,7 @@ from lymphokit.models import boosting
 from lymphokit.models.registry import register
 
 Matrix = Literal["counts", "shares"]
-CellBank = Literal["pseudo_label", "round_zero"]
+CellBank = Literal["pseudo_label", "round_zero", "bag_start"]
 
 
 class CellCountsXgboostSettings(boosting.XgboostSettings):

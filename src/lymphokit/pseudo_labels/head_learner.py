@@ -42,8 +42,8 @@ def fit_head(features: NDArray[np.floating], labels: NDArray[np.int64], ridge: f
 class HeadLearner:
     """Learner with a frozen backbone.
 
-    features (n_cells, d) of the cohort's cells; labelled (n, d) of the labelled cells, with their
-    split; ridge as for `fit_head`.
+    features (n_cells, d) of the cohort's cells; labelled (n, d) of the labelled cells, n = 0
+    without any, with their split; ridge as for `fit_head`.
     """
 
     features: NDArray[np.floating]
@@ -91,13 +91,15 @@ class HeadClassifier:
 
 
 def open_learner(inputs: LearnerInputs) -> HeadLearner:
-    """Open the learner on the banks `bank` (the cohort's cells) and `labelled_bank`.
+    """Open the learner on the banks `bank` (the cohort's cells) and, if given, `labelled_bank`.
 
     Raises BankError where a bank is not of these cells, or the two have different features.
     """
-    files = inputs.files
-    table, cells = read_table(files["table"]), read_table(files["cells"])
-    features = open_bank(Path(files["bank"]), len(cells)).features
+    files, ridge = inputs.files, inputs.settings["ridge"]
+    features = open_bank(Path(files["bank"]), len(read_table(files["cells"]))).features
+    if "table" not in files:
+        return HeadLearner(features, features[:0], LabelledSplit.empty(), ridge)
+    table = read_table(files["table"])
     labelled = open_bank(Path(files["labelled_bank"]), len(table)).features
     if features.shape[1] != labelled.shape[1]:
         raise BankError(
@@ -105,4 +107,4 @@ def open_learner(inputs: LearnerInputs) -> HeadLearner:
             f"{labelled.shape[1]}: they are of two networks; delete both, the next run makes them"
         )
     split = LabelledSplit.from_table(table)
-    return HeadLearner(features, np.asarray(labelled), split, inputs.settings["ridge"])
+    return HeadLearner(features, np.asarray(labelled), split, ridge)

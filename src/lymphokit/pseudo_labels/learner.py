@@ -27,7 +27,7 @@ class CellScores:
     """Scores of a trained network.
 
     log_odds (n_cells,) of label 1 for every cell of the cohort; labelled_accuracy on the labelled
-    cells' validation part.
+    cells' validation part, NaN where there is none.
     """
 
     log_odds: Floats
@@ -70,17 +70,23 @@ class LabelledSplit:
         is_training = (table["part"] == "train").to_numpy()
         return cls(table["label"].to_numpy(np.int64), is_training)
 
+    @classmethod
+    def empty(cls) -> Self:
+        """Of no labelled cells."""
+        return cls(np.array([], np.int64), np.array([], np.bool_))
+
     def accuracy(self, log_odds: Floats) -> float:
-        """Accuracy on the validation part, from its log odds (n_validation,)."""
+        """Accuracy on the validation part, from its log odds (n_validation,); NaN of no cells."""
         correct = (log_odds > 0) == (self.labels[~self.is_training] == 1)
-        return float(np.mean(correct))
+        return float(np.mean(correct)) if len(correct) else float("nan")
 
 
 @dataclass(frozen=True)
 class LearnerInputs:
     """Inputs of a learner.
 
-    settings: of the block `pseudo_label`; files: the rule's inputs by name; frame: `size` and
+    settings: of the block `pseudo_label`; files: the rule's inputs by name, those of the labelled
+    cells only where the rounds start from them; frame: `size` and
     `crop` of the cohort's images; trunk: arguments of `load_backbone`, and seed where its weights
     are random. `train: head` uses the first two alone.
     """

@@ -25,17 +25,19 @@ def check_lineage(
     sizes: Sequence[int],
     exact: bool,
     stain_patients: Iterable[str],
+    drawn: int | None = None,
 ) -> dict[str, Any]:
     """Check the cells added in one fold, and summarise them as plain data.
 
     added: held_out, round, label, patient, cell; fold: the fold's rows of folds.csv; patients,
     cells: patients.csv and cells.csv; records: record.json of each round.
     sizes: cells of each label that each round adds; exact: whether every round must add that many
-    (no floor of confidence). stain_patients: the patients whose images gave the stain.
+    (no floor of confidence). stain_patients: the patients whose images gave the stain. drawn: most
+    cells of each label that round 0 drew, None where the rounds start from labelled cells.
     Raises LeakError, naming training subset, round and patient, where
       - a label comes from a patient outside the training subset, or is not the patient's label,
       - a cell belongs to another patient, or was added twice,
-      - a round added more cells than its size, or (exact) fewer,
+      - a round added more cells than its size, or (exact) fewer, and likewise round 0 drew cells,
       - a record lists patients of whom no cell was added,
       - the stain was not measured on training patients alone.
     """
@@ -47,6 +49,7 @@ def check_lineage(
         *_wrong_labels(added, patients),
         *_repeated_cells(added),
         *_wrong_sizes(added, inner_of, sizes, exact=exact),
+        *_wrong_draws(added, inner_of, drawn),
         *_unexplained_patients(added, records),
         *_foreign_stain(stain_patients, inner_of),
     ]
@@ -57,6 +60,7 @@ def check_lineage(
     sources = by_subset["patient"].agg(lambda names: sorted(set(names)))
     return {
         "fold": number,
+        "start": "labelled_cells" if drawn is None else "bags",
         "label_sources": {str(held_out): names for held_out, names in sources.items()},
         "cells": {str(held_out): int(n) for held_out, n in by_subset.size().items()},
     }
@@ -141,8 +145,23 @@ def _wrong_sizes(
                     f"{_where(held_out, number)}: added {n[1]} cells as 1 and {n[0]} as "
                     f"0, expected {size} each"
                 )
-    beyond = added[~added["round"].isin(range(1, len(sizes) + 1))]
+    beyond = added[~added["round"].isin(range(len(sizes) + 1))]
     return faults + [f"round {number} is not configured" for number in set(beyond["round"])]
+
+
+def _wrong_draws(added: pd.DataFrame, inner_of: Mapping[str, int], drawn: int | None) -> list[str]:
+    """Round 0 draws as many cells of each label, or none where it has labelled cells."""
+    found = added[added["round"] == 0].groupby(["held_out", "label"]).size()
+    faults = []
+    for held_out in (NONE_HELD_OUT, *sorted(set(inner_of.values()))):
+        n = [int(found.get((held_out, label), 0)) for label in (0, 1)]
+        least, most = (0, 0) if drawn is None else (1, drawn)
+        if n[0] != n[1] or not least <= n[1] <= most:
+            faults.append(
+                f"{_where(held_out, 0)}: drew {n[1]} cells as 1 and {n[0]} as 0, "
+                f"expected {least} to {most} each"
+            )
+    return faults
 
 
 def _unexplained_patients(added: pd.DataFrame, records: Iterable[Mapping[str, Any]]) -> list[str]:

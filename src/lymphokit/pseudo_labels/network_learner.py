@@ -1,7 +1,7 @@
 """`train: all`: every weight of a pretrained network is trained, on images read on access."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,23 +88,27 @@ class NetworkClassifier:
 
 
 def open_learner(inputs: LearnerInputs) -> NetworkLearner:
-    """Open the learner on the images below `raw` and the labelled ones that `about` locates.
+    """Open the learner on the images below `raw` and, if given, those that `about` locates.
 
     All are resized to `labelled_px` pixels a side, and the stain of one set is moved onto the
-    other's. Raises WeightsError where the network or its weights cannot be had.
+    other's; without labelled cells it stays. Raises WeightsError where the network or its weights
+    cannot be had.
     """
     files, settings, frame = inputs.files, inputs.settings, inputs.frame
-    table, cells = read_table(files["table"]), read_table(files["cells"])
-    home = Path(json.loads(Path(files["about"]).read_text())["home"])
-    stains = json.loads(Path(files["stain"]).read_text())
-    side, moving, per = (settings[key] for key in ("labelled_px", "stain", "stain_per"))
-    cohort_stain = source_and_target("competition", moving, stains, per=per)
-    labelled_stain = source_and_target("labelled_cells", moving, stains, per=per)
-    raw, paths = Path(files["raw"]), cells["path"].tolist()
-    return NetworkLearner(
-        load_backbone(**inputs.trunk, seed=inputs.seed),
-        ImageFiles(raw, paths, frame["size"], frame["crop"], side, cohort_stain),
-        ImageFiles(home, table["file"].tolist(), None, None, side, labelled_stain),
-        LabelledSplit.from_table(table),
-        Sgd(**settings["sgd"]),
+    raw, side = Path(files["raw"]), settings["labelled_px"]
+    cohort = ImageFiles(
+        raw, read_table(files["cells"])["path"].tolist(), frame["size"], frame["crop"], side
     )
+    labelled, split = ImageFiles(raw, [], None, None, side), LabelledSplit.empty()
+    if "table" in files:
+        table = read_table(files["table"])
+        home = Path(json.loads(Path(files["about"]).read_text())["home"])
+        stains = json.loads(Path(files["stain"]).read_text())
+        moving, per = settings["stain"], settings["stain_per"]
+        stain = source_and_target("labelled_cells", moving, stains, per=per)
+        labelled = ImageFiles(home, table["file"].tolist(), None, None, side, stain)
+        split = LabelledSplit.from_table(table)
+        stain = source_and_target("competition", moving, stains, per=per)
+        cohort = replace(cohort, stain=stain)
+    trunk = load_backbone(**inputs.trunk, seed=inputs.seed)
+    return NetworkLearner(trunk, cohort, labelled, split, Sgd(**settings["sgd"]))

@@ -5,6 +5,10 @@ patients with the highest probability, as label 1, and as many cells of reactive
 0, and trains the next network, from the pretrained weights, on all cells so far. The last phase
 trains on the added cells alone.
 
+Without cells with known labels, round 0 learns from cells of training patients, drawn at random and
+labelled as their patient, as the naive network of the report's appendix does. No round adds those
+again: a network is confident of the cells that it was trained on.
+
 A fold does this once per training subset: once on all training patients, for validation and test
 patients, and once without each inner fold, for the patients of that inner fold. So the network
 that scores a cell was never trained on its patient, nor selected cells with its patient's label.
@@ -12,7 +16,7 @@ Departs: the report trains one sequence of networks on all labelled patients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,8 +38,10 @@ from lymphokit.pseudo_labels.state import (
     ADDED_COLUMNS,
     NONE_HELD_OUT,
     State,
+    added_in_rounds,
     added_to,
     cells_and_labels,
+    drawn_in_round_zero,
     no_cells_added,
 )
 
@@ -51,6 +57,22 @@ class TrainingSubset:
     held_out: int
     positives: Cells
     negatives: Cells
+
+    def without(self, cells: Cells) -> "TrainingSubset":
+        """This subset without some of its cells."""
+        pools = (np.setdiff1d(pool, cells) for pool in (self.positives, self.negatives))
+        return TrainingSubset(self.held_out, *pools)
+
+    def draw(self, most: int, rng: np.random.Generator) -> tuple[Cells, Cells]:
+        """Draw as many cells of tumoral as of reactive patients, `most` of each.
+
+        At most a quarter of the fewer, so that the rounds have others to add.
+        """
+        size = min(most, max(1, min(len(self.positives), len(self.negatives)) // 4))
+        positives, negatives = (
+            rng.choice(pool, size, replace=False) for pool in (self.positives, self.negatives)
+        )
+        return positives, negatives
 
 
 def training_subsets(
@@ -99,7 +121,8 @@ def require_enough_cells(
 class SelfTraining:
     """The rounds of one fold.
 
-    cells: cells.csv; seed: of the workflow's run; fold: the fold's number.
+    cells: cells.csv; seed: of the workflow's run; fold: the fold's number; drawn: cells of each
+    label that round 0 draws from a subset, None where it learns from labelled cells.
     """
 
     subsets: Sequence[TrainingSubset]
@@ -109,9 +132,16 @@ class SelfTraining:
     learner: Learner
     seed: int
     fold: int
+    drawn: int | None = None
 
     def round_zero(self) -> State:
-        """Train on the labelled cells alone: one network, shared by every training subset."""
+        """Train on the labelled cells alone: one network, shared by every training subset.
+
+        Or one for each, on cells drawn from it and labelled as their patient.
+        """
+        if self.drawn is not None:
+            added = [self._draw(subset, self.drawn) for subset in self.subsets]
+            return self._trained(pd.concat(added, ignore_index=True), 0, with_labelled=False)
         no_cells = np.array([], dtype=np.int64)
         seed = self._seed(NONE_HELD_OUT, 0)
         scores = self.learner.fit_and_score(no_cells, no_cells, with_labelled=True, seed=seed)
@@ -123,19 +153,25 @@ class SelfTraining:
         Raises RoundsError for a round beyond the last, or for too few cells.
         """
         size = self.sizes.size_of(number)
-        require_enough_cells(self.subsets, self.patient_of, self.sizes, self.selection)
+        so_far = [added_to(previous.added, subset.held_out) for subset in self.subsets]
+        left = [
+            subset.without(cells_and_labels(drawn_in_round_zero(cells))[0])
+            for subset, cells in zip(self.subsets, so_far, strict=True)
+        ]
+        require_enough_cells(left, self.patient_of, self.sizes, self.selection)
         added = []
-        for subset, log_odds in zip(self.subsets, previous.log_odds, strict=True):
-            so_far = added_to(previous.added, subset.held_out)
-            added += [so_far, self._additions(subset, log_odds, so_far, number, size)]
+        for subset, log_odds, cells in zip(left, previous.log_odds, so_far, strict=True):
+            added += [cells, self._additions(subset, log_odds, cells, number, size)]
         return self._trained(pd.concat(added, ignore_index=True), number, with_labelled=True)
 
     def last_phase(self, state: State) -> State:
-        """Train on each subset's added cells, without the labelled ones.
+        """Train on the cells that the rounds added to each subset, without those of round 0.
 
         Source: report 4.4.3.
         """
-        return self._trained(state.added, len(self.sizes) + 1, with_labelled=False)
+        number = len(self.sizes) + 1
+        trained = self._trained(added_in_rounds(state.added), number, with_labelled=False)
+        return replace(trained, added=state.added)
 
     def _trained(self, added: pd.DataFrame, number: int, *, with_labelled: bool) -> State:
         """Train a network for each training subset on the cells added to it."""
@@ -170,21 +206,33 @@ class SelfTraining:
         size: int,
     ) -> pd.DataFrame:
         """Rows that a round adds to a training subset: label 1 first, most confident first."""
-        cells, labels = cells_and_labels(so_far)
+        cells, labels = cells_and_labels(added_in_rounds(so_far))
         positives = CellPool(subset.positives, cells[labels == 1], self.patient_of)
         negatives = CellPool(subset.negatives, cells[labels == 0], self.patient_of)
         seed = self._seed_words(subset.held_out, number)
         selected = select_cells(log_odds, positives, negatives, size, self.selection, seed)
+        return self._rows(subset.held_out, number, selected, probability(log_odds))
+
+    def _draw(self, subset: TrainingSubset, most: int) -> pd.DataFrame:
+        """Rows of round 0 without labelled cells; no network gave their cells a probability."""
+        rng = np.random.default_rng(self._seed_words(subset.held_out, 0))
+        unknown = np.full(len(self.cells), np.nan)
+        return self._rows(subset.held_out, 0, subset.draw(most, rng), unknown)
+
+    def _rows(
+        self, held_out: int, number: int, selected: tuple[Cells, Cells], probabilities: Floats
+    ) -> pd.DataFrame:
+        """Rows of added.csv: cells as label 1, and cells as label 0; probabilities (n_cells,)."""
         both = np.concatenate(selected)
         return pd.DataFrame(
             {
-                "held_out": subset.held_out,
+                "held_out": held_out,
                 "round": number,
                 "label": np.repeat([1, 0], [len(part) for part in selected]),
                 "patient": self.cells["patient"].to_numpy()[both],
                 "image": self.cells["image"].to_numpy()[both],
                 "cell": both,
-                "probability": probability(log_odds[both]),
+                "probability": probabilities[both],
             }
         ).astype(ADDED_COLUMNS)
 

@@ -1,5 +1,7 @@
 """Figures of the rounds (report, figure 7) and of the starting networks: data in, figure out."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -23,6 +25,8 @@ from lymphokit.figures.style import (
 from lymphokit.figures.terminal_tables import LEVEL, share_with_interval
 
 EXPECTED_SHARE = 0.9  # of truly abnormal cells, on a simulated cohort
+# Size in inches, and rows and columns, by the number of panels.
+_LAYOUTS = {2: ((8.0, 4.2), (1, 2)), 3: ((11.5, 4.2), (1, 3)), 4: ((9.0, 7.2), (2, 2))}
 
 
 def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
@@ -30,20 +34,21 @@ def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
 
     rounds: a row a fold and round (0: only labelled cells) with confidence and least_confidence
     (median and least probability of label 1 of the cells added as abnormal, NaN in round 0),
-    labelled_accuracy (on `labelled` held-out labelled cells), auc (of validation patients) and
-    truly_abnormal (share of all cells added as abnormal so far; all NaN, and then no panel, where
-    the truth is unknown), each in [0, 1]. The mean leaves out folds without a value.
+    labelled_accuracy (on `labelled` held-out labelled cells; no panel where the rounds started
+    without), auc (of validation patients) and truly_abnormal (share of all cells added as abnormal
+    so far; all NaN, and then no panel, where the truth is unknown), each in [0, 1]. The mean leaves
+    out folds without a value.
     Raises ValueError where a fold has a round twice.
     """
-    known = bool(rounds["truly_abnormal"].notna().any())
-    size, shape = ((9.0, 7.2), (2, 2)) if known else ((11.5, 4.2), (1, 3))
+    drawn: list[Callable[[Axes, pd.DataFrame], None]] = [_draw_confidence]
+    drawn += [partial(_draw_labelled_accuracy, labelled=labelled)] if labelled else []
+    drawn += [_draw_auc]
+    drawn += [_draw_truth] if rounds["truly_abnormal"].notna().any() else []
+    size, shape = _LAYOUTS[len(drawn)]
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(*shape, squeeze=False).ravel()
-    _draw_confidence(panels[0], rounds)
-    _draw_labelled_accuracy(panels[1], rounds, labelled)
-    _draw_auc(panels[2], rounds)
-    if known:
-        _draw_truth(panels[3], rounds)
+    for draw, panel in zip(drawn, panels, strict=True):
+        draw(panel, rounds)
     last = int(rounds["round"].max())
     for panel in panels:
         panel.set(xlabel="Round", xlim=(-0.5, last + 0.5))
@@ -52,7 +57,8 @@ def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
     title = f"Semi-supervised phase, {_counted(last, 'round')}, {folds}"
     figure.suptitle(title, fontweight="bold")
     figure.supxlabel(
-        "Fine lines: folds. Heavy: mean of the folds drawn. Round 0: labelled cells only.",
+        "Fine lines: folds. Heavy: mean of the folds drawn. Round 0: "
+        + ("labelled cells only." if labelled else "cells labelled as their patient."),
         **CAPTION,
     )
     return figure

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from lymphokit.cohort.tables import read_table
 from lymphokit.errors import BankError
-from lymphokit.pseudo_labels.state import NONE_HELD_OUT, State, added_to
+from lymphokit.pseudo_labels.state import NONE_HELD_OUT, State, added_in_rounds, added_to
 
 COLUMNS = [
     "fold",
@@ -44,7 +44,7 @@ def rounds_table(
         validation = folds[(folds["fold"] == fold) & (folds["part"] == "validation")]["patient"]
         subset = int(np.flatnonzero(state.held_out == NONE_HELD_OUT)[0])
         row = describe_round(
-            added_to(state.added, NONE_HELD_OUT),
+            added_in_rounds(added_to(state.added, NONE_HELD_OUT)),
             state.log_odds[subset],
             cells,
             number=number,
@@ -117,11 +117,16 @@ def summary(table: pd.DataFrame) -> str:
     """Summarise the first and the last round as text, with means over the folds."""
     mean = table.groupby("round").mean()
     first, last, n_rounds = mean.iloc[0], mean.iloc[-1], mean.index[-1]
+    forgetting = (
+        "started from cells labelled as their patient: accuracy on labelled cells is not measured"
+        if np.isnan(first["labelled_accuracy"])
+        else f"accuracy on held-out labelled cells: {first['labelled_accuracy']:.2f} before the "
+        f"first round, {last['labelled_accuracy']:.2f} after the last"
+    )
     lines = [
         f"{int(last['n_added'])} cells a label added in {n_rounds} rounds, of "
         f"{last['n_patients']:.0f} tumoral patients in the mean of {table['fold'].nunique()} folds",
-        f"accuracy on held-out labelled cells: {first['labelled_accuracy']:.2f} before the first "
-        f"round, {last['labelled_accuracy']:.2f} after the last",
+        forgetting,
         f"AUC of the share of cells called positive, validation patients: {first['auc']:.3f}, then "
         f"{last['auc']:.3f}",
     ]

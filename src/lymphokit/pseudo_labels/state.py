@@ -33,10 +33,12 @@ ADDED_COLUMNS = {  # of added.csv: column and type
 class State:
     """A fold after a round, for each of its training subsets.
 
-    added: a row, with ADDED_COLUMNS, per cell added so far to a training subset.
+    added: a row, with ADDED_COLUMNS, per cell added so far to a training subset; of round 0, with
+    no probability, where it drew cells instead of learning from labelled ones.
     held_out (n_subsets,): the inner fold that each subset leaves out, NONE_HELD_OUT for none.
     log_odds (n_subsets, n_cells): of label 1, from the network trained on each subset.
-    labelled_accuracy (n_subsets,): of these networks on the labelled cells' validation part.
+    labelled_accuracy (n_subsets,): of these networks on the labelled cells' validation part, NaN
+    without labelled cells.
     """
 
     added: pd.DataFrame
@@ -53,6 +55,16 @@ def no_cells_added() -> pd.DataFrame:
 def added_to(added: pd.DataFrame, held_out: int) -> pd.DataFrame:
     """The rows of one training subset."""
     return added[added["held_out"] == held_out]
+
+
+def added_in_rounds(added: pd.DataFrame) -> pd.DataFrame:
+    """The rows of cells that a network selected: those of round 1 and later."""
+    return added[added["round"] > 0]
+
+
+def drawn_in_round_zero(added: pd.DataFrame) -> pd.DataFrame:
+    """The rows of cells that round 0 drew and labelled as their patient."""
+    return added[added["round"] == 0]
 
 
 def cells_and_labels(added: pd.DataFrame) -> tuple[Cells, NDArray[np.int64]]:
@@ -82,23 +94,26 @@ def read_state(added: Path, scores: Path) -> State:
 def summarise(state: State) -> list[dict[str, Any]]:
     """Summarise each training subset as plain data, for record.json.
 
-    patients: whose cells any network of the subset was trained on. unlikely: cells added as label
-    1 with P(1) of 0.5 or less, because no others were left.
+    patients: whose cells any network of the subset was trained on. drawn: cells of round 0,
+    labelled as their patient. unlikely: cells added as label 1 with P(1) of 0.5 or less, because no
+    others were left. labelled_accuracy: None where there are no labelled cells to measure it on.
     """
     subsets = []
     for held_out, accuracy in zip(
         state.held_out.tolist(), state.labelled_accuracy.tolist(), strict=True
     ):
-        added = added_to(state.added, held_out)
+        all_cells = added_to(state.added, held_out)
+        added = added_in_rounds(all_cells)
         positive = added[added["label"] == 1]
         subsets.append(
             {
                 "held_out": held_out,
-                "patients": sorted(set(added["patient"])),
+                "patients": sorted(set(all_cells["patient"])),
+                "drawn": len(all_cells) - len(added),
                 "positive": len(positive),
                 "negative": len(added) - len(positive),
                 "unlikely": int((positive["probability"] <= 0.5).sum()),
-                "labelled_accuracy": accuracy,
+                "labelled_accuracy": None if np.isnan(accuracy) else accuracy,
             }
         )
     return subsets

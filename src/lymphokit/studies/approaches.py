@@ -23,6 +23,7 @@ REPORT: tuple[tuple[str, str, str, float | None, float | None], ...] = (
     ("d_mil_tuned", "5.2", "D-MIL with other settings", None, None),
     ("end_to_end", "5.2.2 d", "D-MIL end to end; 'didn't improve our results'", None, None),
     ("pseudo_label_xgb", "4.5", "pseudo-labels, XGBoost", 0.963, 0.823),
+    ("bag_start_xgb", "4", "the same without labelled cells", None, None),
     ("pseudo_label_lgbm", "4.4.3", "pseudo-labels, LightGBM", None, None),
     ("pooled_blood", "3.4.2", "features of blood cells; not used", None, None),
     ("one_class", "appendix", "one-class SVM; dropped", None, None),
