@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from snakemake.cli import parse_config
 
 from lymphokit import config
 from lymphokit.errors import ConfigError
@@ -216,6 +217,15 @@ def test_a_threshold_may_be_a_wanted_sensitivity() -> None:
     wish = {"sensitivity": 0.95}
     checked = config.validate(config.merge(defaults(), {"decision": {"threshold": wish}}))
     assert checked["decision"]["threshold"] == wish
+
+
+@pytest.mark.parametrize("block", ["blood_cells={'epochs': 2}", "folds={'k': 7, 'inner': 3}"])
+def test_numbers_of_a_block_on_the_command_line_are_numbers(block: str) -> None:
+    """Snakemake hands them over as text."""
+    given = parse_config([block])
+    checked = config.validate(config.merge(defaults(), given))
+    ((name, values),) = given.items()
+    assert {key: checked[name][key] for key in values} == {k: int(v) for k, v in values.items()}
 
 
 def test_all_mistakes_are_told_at_once() -> None:
