@@ -3,31 +3,48 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
 from lymphokit.errors import LymphokitError
+from lymphokit.integrity import verify, write_records
 from lymphokit.progress import log_to, note, say
 from lymphokit.resume import end_with_run
 
 
-@contextmanager
-def job(log: str | Path, threads: int) -> Iterator[None]:
-    """Run the body of a rule with its messages copied to `log` and at most so many threads.
+class Task(Protocol):
+    """What Snakemake hands to a script, as far as `job` reads it."""
 
-    A LymphokitError is shown as its message, without a traceback; the log has both. The job ends
-    when the run that started it ends.
+    rule: str
+    threads: int
+    log: Sequence[str]
+    input: Sequence[str]
+    output: Sequence[str]
+
+
+@contextmanager
+def job(task: Task, *, verified: bool = True) -> Iterator[None]:
+    """Run the body of a rule with its messages copied to its log and at most its threads.
+
+    No body runs on an input that is not as the job that made it wrote it, unless `verified` is
+    False: for the audit, which reports such files. The outputs of a body that ends are on the disk,
+    with their digests. A LymphokitError is shown as its message, without a traceback; the log has
+    both. The job ends when the run that started it ends.
     """
     end_with_run()
-    with Path(log).open("w") as file, log_to(file), threadpool_limits(threads):
+    threads = task.threads
+    with Path(task.log[0]).open("w") as file, log_to(file), threadpool_limits(threads):
         os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries imported later
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
         try:
+            inputs = verify(task.input) if verified else {}
             yield
+            write_records(task.output, task.rule, inputs)
         except LymphokitError as error:
             note(traceback.format_exc())
             say(str(error))

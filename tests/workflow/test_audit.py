@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lymphokit.integrity import record_path, write_records
 from tests.workflow.conftest import Checkout
 
 # One worker for all of them, so that the finished checkout is made once.
@@ -19,10 +20,11 @@ HOME = "results/demo"
 
 
 def plant(path: Path, change: Callable[[Path], None]) -> None:
-    """Change a file and leave it the time it had, so that nothing is made anew."""
+    """Change a file as if its job had written it so: nothing is made anew, no digest differs."""
     status = path.stat()
     change(path)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    write_records([str(path)], "planted", {})
 
 
 def plant_json(path: Path, change: Callable[[Any], Any]) -> None:
@@ -51,7 +53,7 @@ def test_the_audit_of_an_honest_run_passes_and_says_what_it_compared(finished: C
     audit = json.loads((finished.folder / HOME / "audit.json").read_text())
     assert [check["check"] for check in audit["checks"]] == [
         *("folds", "images", "predictions", "fits", "features", "pseudo-labels"),
-        *("thresholds", "blends", "submission"),
+        *("thresholds", "blends", "digests", "submission"),
     ]
     assert all(check["passed"] and check["findings"] == [] for check in audit["checks"])
     compared = {check["check"]: check["compared"] for check in audit["checks"]}
@@ -64,6 +66,7 @@ def test_the_audit_of_an_honest_run_passes_and_says_what_it_compared(finished: C
     assert compared["pseudo-labels"].startswith("2 lineages, 48 added cells, ")
     assert compared["thresholds"].startswith("32 thresholds chosen again")
     assert compared["blends"].startswith("14 blends of ")
+    assert compared["digests"].endswith("0 of another content; 0 without a digest, 0 deleted since")
     assert audit["known_duplicates"] == []
 
 
@@ -126,6 +129,18 @@ def test_no_csv_is_written_while_there_is_a_leak(copied: Checkout) -> None:
     plant_json(record, lambda r: r["fits"][0]["fitted_on"].append(stranger))
     told = copied.refusal("submission", "-R", "out_of_fold")
     assert f"{stranger}: fold 1, record.json: the model without inner 0 was fitted on them" in told
+    assert copied.submissions() == before
+
+
+@pytest.mark.parametrize("content", ["", '{"checks": []}', "leak!"])
+def test_no_csv_is_written_on_leak_checks_that_are_empty_or_unreadable(
+    copied: Checkout, content: str
+) -> None:
+    before, leaks = copied.submissions(), copied.folder / HOME / "leaks.json"
+    leaks.write_text(content)
+    assert f"{HOME}/leaks.json" in copied.refusal("submission", "-R", "submit")
+    record_path(leaks).unlink()  # results of an earlier version have none
+    assert f"{HOME}/leaks.json" in copied.refusal("submission", "-R", "submit")
     assert copied.submissions() == before
 
 

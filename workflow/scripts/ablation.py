@@ -11,7 +11,7 @@ from lymphokit.models.registry import settings_of
 from lymphokit.studies.ablation import AblationCohort, ablate, learning_curves, summarise
 from lymphokit.studies.ablation_figure import ablation_terminal_table, learning_curve_figure
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, model = snakemake.params.settings, settings_of(snakemake.params.model)
     patients = read_patients(snakemake.input.patients)
     known = np.flatnonzero(patients["part"] == "train")

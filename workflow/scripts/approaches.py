@@ -13,7 +13,7 @@ from lymphokit.ensemble.assembly import assemble
 from lymphokit.job import job
 from lymphokit.studies.approaches import approaches_table, approaches_terminal_table
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     folds = read_folds(snakemake.input.folds)
     n_folds = folds["fold"].nunique()

@@ -12,7 +12,7 @@ from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
 from lymphokit.progress import track
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     cells = read_cells(snakemake.input.cells)
     raw, images = Path(snakemake.input.raw), open_pixels(Path(snakemake.input.images))

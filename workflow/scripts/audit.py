@@ -5,13 +5,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lymphokit.audit.findings import audit_table, raise_on_findings
+from lymphokit.audit.findings import audit_table, passed_checks, raise_on_findings
 from lymphokit.audit.submission_check import check_submission
 from lymphokit.cohort.tables import read_patients, read_table
 from lymphokit.files import write_json
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given = snakemake.input
     submission = check_submission(
         json.loads(Path(given.receipt).read_text()),
@@ -20,8 +20,8 @@ with job(snakemake.log[0], snakemake.threads):
         read_table(given.decisions),
         header=json.loads(Path(given.header).read_text()),
     )
-    leaks = json.loads(Path(given.leaks).read_text())
-    audit = {**leaks, "checks": [*leaks["checks"], submission.as_dict()]}
+    checks = passed_checks(Path(given.leaks))
+    audit = {**json.loads(Path(given.leaks).read_text()), "checks": [*checks, submission.as_dict()]}
     Console(width=120).print(audit_table(audit["checks"]))
     raise_on_findings([submission])
     write_json(Path(snakemake.output.audit), audit)

@@ -19,7 +19,7 @@ from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, variant = dict(snakemake.params.settings), snakemake.wildcards.variant
     latent = settings.pop("variants")[variant]
     pixels = open_pixels(Path(snakemake.input.pixels))

@@ -12,7 +12,7 @@ from lymphokit.imaging.segment import keep_cell
 from lymphokit.job import job
 from lymphokit.progress import say, track
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings = snakemake.params.settings
     weights, sha256 = settings["weights"], settings["sha256"]
     backbone = load_backbone(

@@ -9,7 +9,7 @@ from lymphokit.ensemble.fold import MemberPredictions, blend_fold, recipes
 from lymphokit.files import write_json
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     rule = snakemake.params.threshold
     patients = read_patients(snakemake.input.patients)
     tables = map(read_table, snakemake.input.predictions)

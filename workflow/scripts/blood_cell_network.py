@@ -17,7 +17,7 @@ from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     cells = read_table(snakemake.input.table)
     about = json.loads(Path(snakemake.input.about).read_text())
     backbone = load_backbone(**snakemake.params.trunk, seed=snakemake.params.seed)

@@ -11,7 +11,7 @@ from lymphokit.imaging.image_files import check_cells
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     home, cells = list_cells(Path(snakemake.params.folder))
     check_cells(home, {cell.file: cell.type for cell in cells})
     parts = split(cells, validation=snakemake.params.validation, seed=snakemake.params.seed)

@@ -17,7 +17,7 @@ from lymphokit.job import job
 
 SHOWN = 4
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, uncertainty = snakemake.params.settings, snakemake.params.uncertainty
     compared, level = snakemake.params.compared, uncertainty["level"]
     method, n_bins = settings["method"], settings["bins"]

@@ -11,7 +11,7 @@ from lymphokit.job import job
 
 PATIENTS_A_LABEL, CELLS_A_PATIENT = 3, 8
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     cells = read_cells(snakemake.input.cells)
     known, seed = patients[patients["part"] == "train"], snakemake.params.seed

@@ -11,7 +11,7 @@ from lymphokit.imaging.check import check_cohort
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings = dict(snakemake.params.settings)
     settings["reference_date"] = date.fromisoformat(settings["reference_date"])
     table = table_digest(Path(snakemake.input.raw))

@@ -6,7 +6,7 @@ from lymphokit.cohort.tables import read_patients
 from lymphokit.figures.clinical_distributions import AGE, LYMPHOCYTES, distribution_figure
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     training = patients[patients["part"] == "train"]
     labels = training["label"].tolist()

@@ -6,7 +6,7 @@ from lymphokit.figures.comparison import comparison_forest
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     decisions = read_table(snakemake.input.decisions)
     models = decisions["model"].unique().tolist()

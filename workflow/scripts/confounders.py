@@ -17,7 +17,7 @@ from lymphokit.studies.confounders_figure import (
 from lymphokit.studies.nuisance_columns import column_differences, confounder_columns
 from lymphokit.studies.probes import ProbeSettings
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     read = {
         name: read_table(snakemake.input[name])
         for name in ("patients", "artefacts", "folds", "decisions")

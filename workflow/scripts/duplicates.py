@@ -8,7 +8,7 @@ from lymphokit.imaging.duplicates import find_duplicates
 from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     found = find_duplicates(open_pixels(Path(snakemake.input.bank)))
     write_table(found.pairs, snakemake.output.pairs)
     about = {"n_images": found.n_images, "n_candidates": found.n_candidates}

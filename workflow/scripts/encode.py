@@ -9,7 +9,7 @@ from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
 from lymphokit.provenance import file_sha256
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, variant = snakemake.params.settings, snakemake.wildcards.variant
     weights = Path(snakemake.input.weights)
     model, pixels = load_autoencoder(weights), open_pixels(Path(snakemake.input.pixels))

@@ -13,7 +13,7 @@ from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.models.registry import create
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings = dict(snakemake.params.settings)
     patients = read_patients(snakemake.input.patients)
     fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)

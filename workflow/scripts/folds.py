@@ -4,7 +4,7 @@ from lymphokit.cohort.folds import make_folds
 from lymphokit.cohort.tables import read_patients, write_table
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     folds = make_folds(patients, seed=snakemake.params.seed, **snakemake.params.settings)
     write_table(folds, snakemake.output.folds)

@@ -10,7 +10,7 @@ from lymphokit.job import job
 from lymphokit.pseudo_labels.cells_figure import additions_gallery
 from lymphokit.pseudo_labels.state import NONE_HELD_OUT, added_in_rounds, added_to, read_state
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     paths = read_cells(snakemake.input.cells)["path"].tolist()
     added = read_state(Path(snakemake.input.added), Path(snakemake.input.scores)).added
     shown = added_in_rounds(added_to(added, NONE_HELD_OUT))

@@ -10,7 +10,7 @@ from lymphokit.pseudo_labels.instance_comparison import (
     instance_terminal_table,
 )
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     table = compare_instance_networks(
         open_features(snakemake.input.banks, patients["n_cells"].sum()),

@@ -8,7 +8,7 @@ from lymphokit.job import job
 from lymphokit.pseudo_labels.head_learner import HeadClassifier
 from lymphokit.pseudo_labels.instance_network import instance_probabilities
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, params = snakemake.input, snakemake.params
     cells = read_cells(given.cells)
     bank = open_bank(Path(given.bank), len(cells))

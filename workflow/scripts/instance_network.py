@@ -12,7 +12,7 @@ from lymphokit.progress import say
 from lymphokit.pseudo_labels.instance_network import instance_probabilities
 from lymphokit.pseudo_labels.network_learner import NetworkClassifier
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, params = snakemake.input, snakemake.params
     cells = read_cells(given.cells)
     backbone = load_backbone(**params.trunk, seed=params.seed)

@@ -10,7 +10,7 @@ from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.stain import source_and_target
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, backbone = snakemake.params.settings, snakemake.params.backbone
     trunk = load_backbone(
         backbone["timm"],

@@ -12,7 +12,7 @@ from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings = snakemake.params.settings
     home, cells = list_cells(Path(snakemake.params.folder))
     check_cells(home, {cell.file: LABELS[cell.label] for cell in cells})

@@ -12,7 +12,7 @@ from lymphokit.job import job
 
 CELLS_A_LABEL = 6
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     table = read_table(snakemake.input.table)
     home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
     side = snakemake.params.labelled_px

@@ -12,7 +12,7 @@ from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import source_and_target
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, segmentation = snakemake.params.settings, snakemake.params.segmentation
     files = read_table(snakemake.input.table)["file"].tolist()
     home = json.loads(Path(snakemake.input.about).read_text())["home"]

@@ -12,7 +12,7 @@ from lymphokit.files import write_json
 from lymphokit.job import job
 from lymphokit.progress import note, say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake, verified=False):
     params = snakemake.params
     run = FinishedRun(
         Path(snakemake.input.folds).parent,
@@ -23,6 +23,7 @@ with job(snakemake.log[0], snakemake.threads):
     )
     checks, known = run_checks(
         run,
+        snakemake.input,
         known_duplicates=params.known_duplicates,
         threshold=params.threshold,
         recipes=recipes(rule=params.threshold, **params.blends),

@@ -11,7 +11,7 @@ from lymphokit.provenance import file_sha256
 from lymphokit.pseudo_labels.lineage import check_lineage
 from lymphokit.pseudo_labels.state import read_state
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     stain = snakemake.input.get("stain")  # none where the rounds start from bags
     lineage = check_lineage(
         read_state(Path(snakemake.input.added), Path(snakemake.input.scores)).added,

@@ -12,7 +12,7 @@ from lymphokit.models.registry import create
 
 PATIENTS_A_LABEL = 4
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     fold, labels = read_fold(snakemake.input.folds, 1), labels_of(patients)
     validation = fold.loc[fold["part"] == "validation", "patient"]

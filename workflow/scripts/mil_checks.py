@@ -13,7 +13,7 @@ from lymphokit.studies.mil_checks import mil_checks_terminal_table, run_mil_chec
 
 TRAINING_BAGS, TEST_BAGS = 200, 400
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     results = {}
     for name, settings in track(snakemake.params.models.items(), "checks of models"):
         results[name] = run_mil_checks(

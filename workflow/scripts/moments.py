@@ -10,7 +10,7 @@ from lymphokit.imaging.stain import moments
 from lymphokit.job import job
 from lymphokit.progress import track
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     paths = read_cells(snakemake.input.cells)["path"].tolist()
     images = ImageFiles(Path(snakemake.input.raw), paths, **snakemake.params.frame)
     measured = [moments(image) for image in track(images, "stain of cells", len(paths))]

@@ -10,7 +10,7 @@ from lymphokit.imaging.pixels import open_pixels, unpack_mask
 from lymphokit.job import job
 from lymphokit.progress import track
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     cells = read_cells(snakemake.input.cells)
     images = ImageFiles(
         Path(snakemake.input.raw), cells["path"].tolist(), snakemake.params.image_size

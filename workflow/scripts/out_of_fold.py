@@ -12,7 +12,7 @@ from lymphokit.evaluation.out_of_fold import out_of_fold_table
 from lymphokit.figures.scores import roc_curves, score_forest
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     params = snakemake.params
     folds = read_folds(snakemake.input.folds)
     n_folds = folds["fold"].nunique()

@@ -16,7 +16,7 @@ from lymphokit.studies.permutation import observed_scores, permutation_table, re
 from lymphokit.studies.permutation_figure import permutation_figure, permutation_terminal_table
 from lymphokit.studies.refit import RefitCohort
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     cohort = RefitCohort.from_tables(
         patients,

@@ -6,7 +6,7 @@ from lymphokit.job import job
 from lymphokit.studies.permutation import permutation_scores
 from lymphokit.studies.refit import RefitCohort
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings = snakemake.params.settings
     patients = read_patients(snakemake.input.patients)
     cohort = RefitCohort.from_tables(

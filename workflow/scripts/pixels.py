@@ -11,7 +11,7 @@ from lymphokit.imaging.pixels import open_pixels, unpack_mask, write_pixel_banks
 from lymphokit.job import job
 from lymphokit.progress import say, track
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     cells = read_cells(snakemake.input.cells)
     raw, size = Path(snakemake.input.raw), snakemake.params.image_size
     images = track(ImageFiles(raw, cells["path"].tolist(), size), "segmenting cells", len(cells))

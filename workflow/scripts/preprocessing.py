@@ -12,7 +12,7 @@ from lymphokit.studies.preprocessing import (
     preprocessing_terminal_table,
 )
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     banks = open_features(snakemake.input.banks, patients["n_cells"].sum())
     table = compare_preprocessing(

@@ -10,7 +10,7 @@ from lymphokit.pseudo_labels.rounds import SelfTraining, training_subsets
 from lymphokit.pseudo_labels.selection import RoundSizes, SelectionSettings
 from lymphokit.pseudo_labels.state import read_state, summarise, write_state
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given, params = snakemake.input, snakemake.params
     fold = int(snakemake.wildcards.fold)
     cells = read_cells(given.cells)

@@ -8,7 +8,7 @@ from lymphokit.job import job
 from lymphokit.pseudo_labels.selection import probability
 from lymphokit.pseudo_labels.state import inner_folds_of, out_of_fold_log_odds, read_state
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     cells = read_cells(snakemake.input.cells)
     fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     state = read_state(Path(snakemake.input.added), Path(snakemake.input.scores))

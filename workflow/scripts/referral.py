@@ -11,7 +11,7 @@ from lymphokit.calibration.referral_figure import (
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, compared = snakemake.params.settings, snakemake.params.compared
     drawn = {**snakemake.params.uncertainty, "seed": snakemake.params.seed}
     costs, level = referral.Costs(**settings["costs"]), drawn["level"]

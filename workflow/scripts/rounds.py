@@ -9,7 +9,7 @@ from lymphokit.pseudo_labels.rounds_figure import rounds_figure
 from lymphokit.pseudo_labels.rounds_table import rounds_table, summary, truth_of
 from lymphokit.pseudo_labels.state import read_state
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     given = snakemake.input
     patients = read_patients(given.patients)
     folds = read_folds(given.folds)

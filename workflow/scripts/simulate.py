@@ -5,5 +5,5 @@ from pathlib import Path
 from lymphokit.job import job
 from lymphokit.simulation.cohort import simulate
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     simulate(Path(snakemake.output.raw), Path(snakemake.output.truth), **snakemake.params.settings)

@@ -9,7 +9,7 @@ from lymphokit.studies.refit import RefitCohort
 from lymphokit.studies.spread import split_scores, spread_decisions, spread_table
 from lymphokit.studies.spread_figure import spread_figure, spread_terminal_table
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     patients = read_patients(snakemake.input.patients)
     uncertainty = snakemake.params.uncertainty
     cohort = RefitCohort.from_tables(

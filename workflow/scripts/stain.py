@@ -9,7 +9,7 @@ from lymphokit.files import write_json
 from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     of_fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     training = of_fold.loc[of_fold["part"] == "train", "patient"]
     cells = read_cells(snakemake.input.cells)

@@ -14,7 +14,7 @@ from lymphokit.pseudo_labels.cells_figure import stain_figure
 SHOWN = 6
 NAMES = {"competition": "patients' cells", "labelled_cells": "labelled cells"}
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     stains = json.loads(Path(snakemake.input.stain).read_text())
     settings = snakemake.params.settings
     side, moving, per = (settings[key] for key in ("labelled_px", "stain", "stain_per"))

@@ -14,7 +14,7 @@ from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     settings, name = snakemake.params.settings, snakemake.wildcards.backbone
     cells = read_table(snakemake.input.table)
     home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])

@@ -6,7 +6,7 @@ from lymphokit.cohort.tables import read_table
 from lymphokit.job import job
 from lymphokit.pseudo_labels.rounds_figure import accuracy_curves
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
     labelled = read_table(snakemake.input.table)
     history = pd.concat(map(read_table, snakemake.input.histories), ignore_index=True)
     figure = accuracy_curves(history, n=int((labelled["part"] == "validation").sum()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from lymphokit.audit.findings import passed_checks
 from lymphokit.cohort.tables import read_patients, read_table
 from lymphokit.ensemble.fold import submission_labels
 from lymphokit.figures.terminal_tables import score_terminal_table
@@ -15,7 +16,8 @@ from lymphokit.provenance import commit, file_sha256, machine, settings_digest
 from lymphokit.submission.csv_files import submission_name, utc_stamp, write_submission
 from lymphokit.submission.ledger import Entry, append, oof_figures
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake):
+    passed_checks(Path(snakemake.input.leaks))
     blend, cohort = snakemake.params.blend, snakemake.wildcards.cohort
     decisions = read_table(snakemake.input.decisions)
     scores = read_table(snakemake.input.scores)

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from natsort import natsorted
 from rich.table import Table
 
 from lymphokit.errors import Fault, LymphokitError, describe
+from lymphokit.files import read_json
+from lymphokit.integrity import remedy
 
 SHOWN = 4  # models or patients named in a finding
 
@@ -22,6 +25,10 @@ class AuditError(LymphokitError):
         for check in self.checks:
             lines += [f"[{check.name}]", describe(check.faults)]
         super().__init__("\n".join(lines))
+
+
+class AuditFileError(LymphokitError):
+    """A file of leak checks cannot be read, or not all of its checks passed."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,26 @@ def raise_on_findings(checks: Sequence[Check]) -> None:
     """Raise AuditError, with all findings, where a check has any."""
     if any(check.faults for check in checks):
         raise AuditError(checks)
+
+
+def passed_checks(file: Path) -> list[dict[str, Any]]:
+    """The checks in leaks.json. Raises AuditFileError unless each of them has passed."""
+    try:
+        content = read_json(file)
+    except LymphokitError as error:
+        raise AuditFileError(str(error)) from error
+    checks = content.get("checks") if isinstance(content, dict) else None
+    if not isinstance(checks, list) or not checks:
+        raise AuditFileError(f"{file} holds no checks: {remedy(file)}")
+    if not all(map(_has_passed, checks)):
+        raise AuditFileError(f"{file} has checks that did not pass: {remedy(file)}")
+    return checks
+
+
+def _has_passed(check: Any) -> bool:
+    if not isinstance(check, dict) or not isinstance(check.get("check"), str):
+        return False
+    return check.get("passed") is True and check.get("findings") == []
 
 
 class FindingsByModel:

@@ -1,14 +1,15 @@
 """Read the files of a finished run and apply all checks to them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lymphokit.arrays import open_array
 from lymphokit.audit.choice_checks import BlendRecord, check_blends, check_thresholds, with_blends
-from lymphokit.audit.findings import Check
+from lymphokit.audit.digest_checks import check_digests
+from lymphokit.audit.findings import Check, raise_on_findings
 from lymphokit.audit.fold_checks import check_folds, check_predictions
 from lymphokit.audit.image_checks import check_images
 from lymphokit.audit.pseudo_label_checks import PseudoLabelRecord, check_pseudo_labels
@@ -75,13 +76,29 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def run_checks(
+    run: FinishedRun, files: Iterable[str], **settings: Any
+) -> tuple[list[Check], list[dict[str, Any]]]:
+    """All checks of a finished run before a submission is written, and the accepted duplicates.
+
+    files: all files that the checks read; settings: those of `check_contents`.
+    """
+    digests = check_digests(files, run.home)
+    try:
+        checks, accepted = check_contents(run, **settings)
+    except Exception:
+        raise_on_findings([digests])  # what a damaged file ends in says less than its digest
+        raise
+    return [*checks, digests], accepted
+
+
+def check_contents(
     run: FinishedRun,
     *,
     known_duplicates: Sequence[dict[str, Any]],
     threshold: str | float,
     recipes: Mapping[str, Recipe],
 ) -> tuple[list[Check], list[dict[str, Any]]]:
-    """All checks of a finished run before a submission is written, and the accepted duplicates.
+    """All checks of what the files of a run say, and the accepted duplicates.
 
     known_duplicates: `audit.known_duplicates`; threshold, recipes: the settings of the run.
     """

@@ -1,0 +1,210 @@
+"""A file that is not as its job wrote it is named before another job reads it."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lymphokit import integrity
+from lymphokit.errors import LymphokitError
+from lymphokit.integrity import DamagedFileError, read_record, record_path, verify, write_records
+from lymphokit.job import job
+from lymphokit.provenance import file_sha256
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Path:
+    """A bank that a job wrote."""
+    path = tmp_path / "bank.npy"
+    np.save(path, np.arange(1, 20_001, dtype=np.float32).reshape(100, 200))
+    write_records([str(path)], "encode", {})
+    return path
+
+
+def zero_tail(path: Path) -> None:
+    """The second half is zero, as after a crash before the system wrote it."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replace_it(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(path.read_bytes()[::-1])
+    other.replace(path)
+
+
+DAMAGES = [zero_tail, truncate, flip_a_bit, empty, replace_it]
+
+
+@pytest.mark.parametrize("keeps_date", [True, False])
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_file_is_named_with_the_command(
+    bank: Path, damage: Callable[[Path], None], keeps_date: bool
+) -> None:
+    before = bank.stat()
+    damage(bank)
+    if keeps_date:
+        os.utime(bank, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(DamagedFileError) as refusal:
+        verify([str(bank)])
+    assert f"snakemake --force {bank}" in str(refusal.value)
+    assert "encode" in str(refusal.value)
+
+
+def test_a_file_as_it_was_written_is_read_once_only(
+    bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = file_sha256(bank)
+    monkeypatch.setattr(integrity, "content_sha256", lambda _: pytest.fail("it was read"))
+    assert verify([str(bank)]) == {str(bank): expected}
+
+
+@pytest.mark.parametrize("change", ["touched", "copied", "another start of the machine"])
+def test_another_status_alone_is_no_damage_and_is_read_once(
+    bank: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    if change == "touched":
+        bank.touch()
+    elif change == "copied":
+        shutil.copytree(bank.parent, bank.parent.parent / "copied")
+        bank = bank.parent.parent / "copied" / bank.name
+    else:
+        monkeypatch.setattr(integrity, "_boot", lambda: "later")
+    verify([str(bank)])
+    monkeypatch.setattr(integrity, "content_sha256", lambda _: pytest.fail("it was read again"))
+    verify([str(bank)])
+
+
+def test_after_a_restart_a_file_with_its_old_status_and_another_content_is_named(
+    bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may leave size and dates on the disk, and not the content."""
+    written = read_record(bank)
+    assert written is not None
+    record_path(bank).write_text(json.dumps({**vars(written), "sha256": "0" * 64}))
+    verify([str(bank)])  # the same start: nothing can have been lost
+    monkeypatch.setattr(integrity, "_boot", lambda: "later")
+    with pytest.raises(DamagedFileError):
+        verify([str(bank)])
+
+
+@pytest.mark.parametrize("change", ["changed", "added", "removed", "renamed", "zero"])
+def test_a_folder_counts_with_the_names_and_contents_of_its_files(
+    tmp_path: Path, change: str
+) -> None:
+    raw = tmp_path / "raw"
+    (raw / "P1").mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        (raw / "P1" / name).write_bytes(name.encode() * 100)
+    write_records([str(raw)], "unpack", {})
+    (raw / ".snakemake_timestamp").touch()  # which Snakemake adds after the job
+    verify([str(raw)])
+    image = raw / "P1" / "a.png"
+    if change == "changed":
+        image.write_bytes(b"b" * 500)
+    elif change == "added":
+        (raw / "P1" / "c.png").write_bytes(b"c")
+    elif change == "removed":
+        image.unlink()
+    elif change == "renamed":
+        image.rename(raw / "P1" / "d.png")
+    else:
+        zero_tail(image)
+    with pytest.raises(DamagedFileError, match="raw is damaged"):
+        verify([str(raw)])
+
+
+def test_what_no_job_wrote_is_accepted_as_unknown(tmp_path: Path) -> None:
+    (tmp_path / "given.csv").write_text("x\n")
+    names = [str(tmp_path / name) for name in ("given.csv", "missing.csv")]
+    assert verify(names) == dict.fromkeys(names)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\0" * 300, b"[]", b"3", b"{}", b'{"sha256": 1}', b'{"a": "b"}']
+)
+def test_a_damaged_record_is_named(bank: Path, content: bytes) -> None:
+    record_path(bank).write_bytes(content)
+    with pytest.raises(LymphokitError, match=r"\.digests/bank\.npy\.json"):
+        verify([str(bank)])
+
+
+def test_a_record_that_cannot_be_renewed_only_costs_time(
+    bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "denied")
+
+    bank.touch()
+    monkeypatch.setattr(integrity, "_write", refuse)
+    assert verify([str(bank)]) == {str(bank): file_sha256(bank)}
+
+
+@dataclass
+class Task:
+    """As Snakemake hands it to a script."""
+
+    folder: Path
+    rule: str = "fit"
+    threads: int = 1
+    input: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+
+    @property
+    def log(self) -> list[str]:
+        return [str(self.folder / "job.log")]
+
+
+@pytest.fixture
+def task(bank: Path) -> Task:
+    return Task(bank.parent, input=[str(bank)], output=[str(bank.parent / "predictions.csv")])
+
+
+def test_a_job_records_its_outputs_and_what_they_were_made_from(task: Task, bank: Path) -> None:
+    with job(task):
+        Path(task.output[0]).write_text("patient\n")
+    record = read_record(Path(task.output[0]))
+    assert record is not None
+    assert record.sha256 == file_sha256(Path(task.output[0]))
+    assert record.inputs == {str(bank): file_sha256(bank)}
+    assert record.rule == "fit"
+
+
+def test_no_body_runs_on_a_damaged_input(task: Task, bank: Path) -> None:
+    zero_tail(bank)
+    with pytest.raises(SystemExit), job(task):
+        pytest.fail("the body ran")
+    assert str(bank) in (task.folder / "job.log").read_text()
+
+
+def test_a_job_that_fails_records_nothing(task: Task) -> None:
+    Path(task.output[0]).write_text("patient\n")
+    with pytest.raises(ZeroDivisionError), job(task):
+        raise ZeroDivisionError
+    assert read_record(Path(task.output[0])) is None
+
+
+def test_an_output_made_again_has_the_record_of_its_last_content(task: Task) -> None:
+    for text in ("one", "two"):
+        with job(replace(task)):
+            Path(task.output[0]).write_text(text)
+    verify(task.output)
