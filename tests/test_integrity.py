@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,8 @@ from lymphokit.errors import LymphokitError
 from lymphokit.integrity import DamagedFileError, read_record, record_path, verify, write_records
 from lymphokit.job import job
 from lymphokit.provenance import file_sha256
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -194,6 +197,20 @@ def test_no_body_runs_on_a_damaged_input(task: Task, bank: Path) -> None:
     with pytest.raises(SystemExit), job(task):
         pytest.fail("the body ran")
     assert str(bank) in (task.folder / "job.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "workflow/scripts").glob("*.py")), ids=lambda path: path.stem
+)
+def test_every_script_checks_its_inputs_except_the_audit_that_reports_them(script: Path) -> None:
+    (call,) = (line for line in script.read_text().splitlines() if line.startswith("with job("))
+    is_audit = script.stem == "leaks"
+    assert call == f"with job(snakemake{', verified=False' if is_audit else ''}):"
+
+
+def test_no_rule_makes_a_file_without_a_script() -> None:
+    for chapter in (ROOT / "workflow/rules").glob("*.smk"):
+        assert not re.search(r"^ +(run|shell):", chapter.read_text(), re.M)
 
 
 def test_a_job_that_fails_records_nothing(task: Task) -> None:

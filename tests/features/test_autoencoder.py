@@ -200,14 +200,31 @@ def test_more_epochs_resume_from_fewer_and_fewer_start_anew(
     assert weights(again) == before
 
 
+def zero_middle(content: bytes) -> bytes:
+    """A page that a crash left empty; torch loads such a file."""
+    middle = len(content) // 2
+    return content[:middle] + bytes(4096) + content[middle + 4096 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        zero_middle,
+        lambda content: content[:1000],
+        lambda content: content[:0],
+        lambda content: content[1:],
+    ],
+    ids=["zero page", "truncated", "empty", "first byte lost"],
+)
 def test_a_damaged_checkpoint_is_not_resumed(
     train: Callable[..., tuple[Autoencoder, History]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    damage: Callable[[bytes], bytes],
 ) -> None:
     whole, _ = train(PIXELS[:4], epochs=1)
     file = tmp_path / "run.checkpoint"
-    file.write_bytes(file.read_bytes()[:1000])
+    file.write_bytes(damage(file.read_bytes()))
     anew, _ = train(PIXELS[:4], epochs=1)
     assert "cannot be read" in capsys.readouterr().err
     assert weights(anew) == weights(whole)

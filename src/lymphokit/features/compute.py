@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,17 @@ def pixels_to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     return copy.to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
-def read_saved(file: Path) -> Any:
+def read_saved(file: Path, content: BytesIO | None = None) -> Any:
     """What `torch.save` wrote: tensors, numbers and texts, in lists and dicts.
 
+    content: what the file holds, where it was read already.
     Raises WeightsError where the file is damaged or holds any other object: its pickle could run
     code. The reason that torch gives is left out, for it advises to load such objects.
     """
     try:
         # Checkpoints of timm's training hold its options as a Namespace, which is plain data.
         with torch.serialization.safe_globals([Namespace]):
-            return torch.load(file, map_location="cpu", weights_only=True)
+            return torch.load(content or file, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes end in exceptions of many kinds
         raise WeightsError(f"{file} cannot be read as weights: {NOT_WEIGHTS}") from error
 

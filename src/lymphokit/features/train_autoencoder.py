@@ -1,6 +1,8 @@
 """Train the autoencoder on all images, with a checkpoint after each epoch to resume from."""
 
 import hashlib
+import io
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -145,8 +147,19 @@ def _save(checkpoint: Path, run_digest: str, state: _State) -> None:
         "optimizer": state.optimizer.state_dict(),
         "history": asdict(state.history),
     }
-    torch.save(content, part)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    with part.open("wb") as file:
+        file.write(_sha256(buffer.getbuffer()))
+        file.write(buffer.getbuffer())
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave the new name without its content
     part.replace(checkpoint)
+
+
+def _sha256(content: memoryview) -> bytes:
+    """The first bytes of a checkpoint: torch would load a file of which a part is zeros."""
+    return hashlib.sha256(content).digest()
 
 
 def _resume(checkpoint: Path, run_digest: str, epochs: int, state: _State) -> None:
@@ -172,8 +185,13 @@ def _resume(checkpoint: Path, run_digest: str, epochs: int, state: _State) -> No
 
 def _load(checkpoint: Path) -> dict[str, Any]:
     """The content of a checkpoint; nothing if it cannot be read."""
+    stored = memoryview(checkpoint.read_bytes())
+    size = hashlib.sha256().digest_size
+    if stored[:size] != _sha256(stored[size:]):
+        say(f"{checkpoint} cannot be read: it is damaged")
+        return {}
     try:
-        content = read_saved(checkpoint)
+        content = read_saved(checkpoint, io.BytesIO(stored[size:]))
     except WeightsError as error:
         say(str(error))
         return {}
