@@ -7,9 +7,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from threadpoolctl import threadpool_info
 
 from lymphokit import integrity
 from lymphokit.errors import LymphokitError
@@ -168,7 +171,7 @@ class Task:
 
     folder: Path
     rule: str = "fit"
-    threads: int = 1
+    params: dict[str, Any] = field(default_factory=dict)
     input: list[str] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
 
@@ -225,3 +228,15 @@ def test_an_output_made_again_has_the_record_of_its_last_content(task: Task) -> 
         with job(replace(task)):
             Path(task.output[0]).write_text(text)
     verify(task.output)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_job_computes_with_the_threads_of_its_rule_whatever_it_is_granted(
+    task: Task, threads: int
+) -> None:
+    before = torch.get_num_threads()
+    with job(replace(task, params={"threads": threads}, output=[])) as given:
+        assert given == threads == torch.get_num_threads()
+        pools = threadpool_info()
+        assert {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"} == {threads}
+    torch.set_num_threads(before)

@@ -3,10 +3,10 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
@@ -20,15 +20,18 @@ class Task(Protocol):
     """What Snakemake hands to a script, as far as `job` reads it."""
 
     rule: str
-    threads: int
+    params: Mapping[str, Any]
     log: Sequence[str]
     input: Sequence[str]
     output: Sequence[str]
 
 
 @contextmanager
-def job(task: Task, *, verified: bool = True) -> Iterator[None]:
-    """Run the body of a rule with its messages copied to its log and at most its threads.
+def job(task: Task, *, verified: bool = True) -> Iterator[int]:
+    """Run the body of a rule with its messages copied to its log; yields its number of threads.
+
+    The number is the param `threads`, or 1, however many cores Snakemake grants: the order of sums
+    depends on it, and thereby results.
 
     No body runs on an input that is not as the job that made it wrote it, unless `verified` is
     False: for the audit, which reports such files. The outputs of a body that ends are on the disk,
@@ -36,14 +39,14 @@ def job(task: Task, *, verified: bool = True) -> Iterator[None]:
     both. The job ends when the run that started it ends.
     """
     end_with_run()
-    threads = task.threads
+    threads = int(task.params.get("threads", 1))
     with Path(task.log[0]).open("w") as file, log_to(file), threadpool_limits(threads):
         os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries imported later
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
         try:
             inputs = verify(task.input) if verified else {}
-            yield
+            yield threads
             write_records(task.output, task.rule, inputs)
         except LymphokitError as error:
             note(traceback.format_exc())

@@ -399,6 +399,11 @@ class Plan:
         return self._pseudo_label(whole if self.trains_whole_network else ["train", "ridge"])
 
     @property
+    def learning_threads(self) -> int:
+        """The threads of a step of the rounds."""
+        return 2 if self.trains_whole_network else 1
+
+    @property
     def learner_module(self) -> str:
         """The module of the learner of the rounds, which its digest of code covers."""
         learner = "network" if self.trains_whole_network else "head"

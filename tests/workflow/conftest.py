@@ -36,10 +36,11 @@ class Checkout:
     """A copy of the repository in which a test may run and edit things."""
 
     folder: Path
+    cores: int = 2
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a run with the tiny settings, and those of `more.yaml` if there."""
-        snakemake = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
+        snakemake = [sys.executable, "-m", "snakemake", *arguments, "--cores", str(self.cores)]
         more = self.folder / MORE
         return [*snakemake, "--configfile", str(TINY), *([str(more)] if more.exists() else [])]
 

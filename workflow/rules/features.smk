@@ -23,6 +23,7 @@ rule autoencoder:
     resources:
         gpu_slot=1,
     params:
+        threads=2,
         settings=config["autoencoder"],
         seed=config["seed"],
         # No output: Snakemake deletes the outputs of a failed job, and training resumes from it.
@@ -52,6 +53,7 @@ rule encode:
     resources:
         gpu_slot=1,
     params:
+        threads=2,
         settings=config["autoencoder"],
         code=code_of("encode.py"),
     message:
@@ -105,6 +107,7 @@ rule backbone:
     resources:
         gpu_slot=1,
     params:
+        threads=2,
         settings=lambda wildcards: PLAN.backbone(wildcards.backbone),
         image_size=config["cohort"]["image_size"],
         side=None,
@@ -168,6 +171,7 @@ rule blood_cell_network:
     resources:
         gpu_slot=1,
     params:
+        threads=2,
         network=config["blood_cells"]["network"],
         trunk=PLAN.trunk(config["blood_cells"]["network"]),
         px=config["blood_cells"]["px"],
@@ -224,6 +228,7 @@ if config["instance_network"]["train"] == "all":
         resources:
             gpu_slot=1,
         params:
+            threads=2,
             trunk=PLAN.trunk(config["instance_network"]["network"]),
             image_size=config["cohort"]["image_size"],
             crop=PLAN.backbone(config["instance_network"]["network"])["crop"],

@@ -23,6 +23,7 @@ rule pixels:
         "../../environment.yml"
     threads: 2
     params:
+        threads=2,
         image_size=config["cohort"]["image_size"],
         segmentation=config["segmentation"],
         contents=RAW_CONTENTS,

@@ -21,6 +21,7 @@ rule fit:
     resources:
         gpu_slot=lambda wildcards: int(PLAN.kind(wildcards.model).gpu),
     params:
+        threads=lambda wildcards: PLAN.kind(wildcards.model).threads,
         settings=lambda wildcards: PLAN.block(wildcards.model),
         seed=config["seed"],
         code=lambda wildcards: code_of("fit.py", PLAN.kind(wildcards.model).file),

@@ -131,6 +131,7 @@ rule labelled_backbone:
     resources:
         gpu_slot=1,
     params:
+        threads=2,
         settings={
             key: config["pseudo_label"][key]
             for key in ["labelled_px", "stain", "stain_per"]
@@ -184,10 +185,11 @@ rule round_zero:
         "logs/{cohort}/fold{fold}/{series}/round0.tsv"
     conda:
         "../../environment.yml"
-    threads: 2 if PLAN.trains_whole_network else 1
+    threads: PLAN.learning_threads
     resources:
         gpu_slot=int(PLAN.trains_whole_network),
     params:
+        threads=PLAN.learning_threads,
         phase="round_zero",
         settings=lambda wildcards: PLAN.learning(wildcards.series),
         drawn=lambda wildcards: PLAN.drawn(wildcards.series),
@@ -220,6 +222,7 @@ use rule round_zero as pseudo_label with:
         round=r"[1-9]\d*",
     # All params again: `use rule ... with` replaces the block as a whole.
     params:
+        threads=PLAN.learning_threads,
         phase="round",
         settings=lambda wildcards: PLAN.learning(wildcards.series),
         drawn=lambda wildcards: PLAN.drawn(wildcards.series),
@@ -281,6 +284,7 @@ use rule round_zero as last_phase with:
     benchmark:
         "logs/{cohort}/fold{fold}/{series}/last_phase.tsv"
     params:
+        threads=PLAN.learning_threads,
         phase="last_phase",
         settings=lambda wildcards: PLAN.learning(wildcards.series),
         drawn=lambda wildcards: PLAN.drawn(wildcards.series),
@@ -463,6 +467,7 @@ rule starting_network:
     resources:
         gpu_slot=1,
     params:
+        threads=2,
         settings={
             key: config["pseudo_label"][key] for key in ["train", "labelled_px", "sgd"]
         },

@@ -160,6 +160,7 @@ rule ablation:
         "../../environment.yml"
     threads: 2
     params:
+        threads=2,
         settings=config["ablation"],
         model=PLAN.ablated_model,
         threshold=config["decision"]["threshold"],
@@ -193,6 +194,7 @@ rule compared_network:
     resources:
         gpu_slot=1,
     params:
+        threads=2,
         trunk=lambda wildcards: PLAN.trunk(wildcards.backbone),
         image_size=config["cohort"]["image_size"],
         crop=lambda wildcards: PLAN.backbone(wildcards.backbone)["crop"],

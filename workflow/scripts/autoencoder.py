@@ -19,12 +19,12 @@ from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
 from lymphokit.progress import say
 
-with job(snakemake):
+with job(snakemake) as threads:
     settings, variant = dict(snakemake.params.settings), snakemake.wildcards.variant
     latent = settings.pop("variants")[variant]
     pixels = open_pixels(Path(snakemake.input.pixels))
     checkpoint = Path(snakemake.params.checkpoint)
-    compute = {"threads": snakemake.threads, "device": best_device()}
+    compute = {"threads": threads, "device": best_device()}
     model, history = train_autoencoder(
         pixels,
         latent=latent,

@@ -9,7 +9,7 @@ from lymphokit.imaging.pixels import open_pixels
 from lymphokit.job import job
 from lymphokit.provenance import file_sha256
 
-with job(snakemake):
+with job(snakemake) as threads:
     settings, variant = snakemake.params.settings, snakemake.wildcards.variant
     weights = Path(snakemake.input.weights)
     model, pixels = load_autoencoder(weights), open_pixels(Path(snakemake.input.pixels))
@@ -18,7 +18,7 @@ with job(snakemake):
         pixels,
         batch_size=settings["batch_size"],
         precision=settings["precision"],
-        threads=snakemake.threads,
+        threads=threads,
         device=best_device(),
     )
     source = f"autoencoder trained on all {variant} images, sha256 {file_sha256(weights)}"

@@ -11,7 +11,7 @@ from lymphokit.imaging.pixels import open_pixels, unpack_mask, write_pixel_banks
 from lymphokit.job import job
 from lymphokit.progress import say, track
 
-with job(snakemake):
+with job(snakemake) as threads:
     cells = read_cells(snakemake.input.cells)
     raw, size = Path(snakemake.input.raw), snakemake.params.image_size
     images = track(ImageFiles(raw, cells["path"].tolist(), size), "segmenting cells", len(cells))
@@ -22,7 +22,7 @@ with job(snakemake):
         segmented=Path(snakemake.output.segmented),
         masks=Path(snakemake.output.masks),
         image_size=size,
-        threads=snakemake.threads,
+        threads=threads,
         **snakemake.params.segmentation,
     )
     say(f"no cell found at the centre of {not_found} of {len(cells):,} images: kept whole")
