@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -240,3 +242,28 @@ def test_a_job_computes_with_the_threads_of_its_rule_whatever_it_is_granted(
         pools = threadpool_info()
         assert {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"} == {threads}
     torch.set_num_threads(before)
+
+
+LATE = """
+import json, os, sys
+from types import SimpleNamespace
+from lymphokit.job import job
+with job(SimpleNamespace(rule="fit", params={"threads": 2}, log=["log"], input=[], output=[])):
+    import torch
+    from threadpoolctl import threadpool_info
+    print(json.dumps([torch.get_num_threads(), *(p["num_threads"] for p in threadpool_info())]))
+"""
+
+
+def test_libraries_imported_inside_a_job_have_its_threads_too(tmp_path: Path) -> None:
+    """Snakemake sets these variables to the one core that it grants."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    done = subprocess.run(
+        [sys.executable, "-c", LATE],
+        cwd=tmp_path,
+        env=os.environ | dict.fromkeys(names, "1"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(json.loads(done.stdout)) == {2}

@@ -16,6 +16,9 @@ from lymphokit.progress import log_to, note, say
 from lymphokit.resume import end_with_run
 
 
+_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
 class Task(Protocol):
     """What Snakemake hands to a script, as far as `job` reads it."""
 
@@ -41,7 +44,8 @@ def job(task: Task, *, verified: bool = True) -> Iterator[int]:
     end_with_run()
     threads = int(task.params.get("threads", 1))
     with Path(task.log[0]).open("w") as file, log_to(file), threadpool_limits(threads):
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # for libraries imported later
+        # For libraries imported later; Snakemake has set these to the cores it grants.
+        os.environ.update(dict.fromkeys(_VARIABLES, str(threads)))
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(threads)
         try:
