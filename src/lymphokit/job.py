@@ -15,7 +15,6 @@ from lymphokit.integrity import verify, write_records
 from lymphokit.progress import log_to, note, say
 from lymphokit.resume import end_with_run
 
-
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
