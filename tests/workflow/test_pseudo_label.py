@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lymphokit.integrity import write_records
 from tests.workflow.conftest import Checkout, names_planned
 from tests.workflow.test_reruns import AFTER_THE_SCORES
 
@@ -101,6 +102,7 @@ def test_tampered_pseudo_labels_fail_the_build(copied: Checkout) -> None:
     added = pd.read_csv(path, dtype={"patient": str})
     added.loc[0, "patient"] = stranger
     added.to_csv(path, index=False)
+    write_records([str(path)], "pseudo_label", {})  # as if its job had chosen so
     told = copied.refusal("submission")
     assert f"{stranger} is a validation patient" in told
 
