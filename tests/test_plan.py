@@ -44,7 +44,7 @@ def test_the_simulated_cohort_brings_its_cells_so_no_model_rests() -> None:
     assert plan.resting == {}
     assert plan.raw == "results/demo/raw"
     assert plan.truth == "results/demo/truth"
-    assert plan.labelled_cell_input == plan.raw
+    assert plan.labelled_cell_input() == plan.raw
 
 
 def test_without_labelled_and_blood_cells_their_models_rest_and_the_plan_says_why(
@@ -55,7 +55,9 @@ def test_without_labelled_and_blood_cells_their_models_rest_and_the_plan_says_wh
     assert plan.resting["pooled_blood"] == "no blood cells"
     assert not set(plan.resting) & set(plan.approaches)
     assert plan.series == {}
-    assert plan.labelled_cell_input == plan.blood_cell_input == []
+    for read, folder in ((plan.labelled_cell_input, "ALL_IDB2"), (plan.blood_cell_input, "PBC")):
+        with pytest.raises(ConfigError, match=folder):
+            read()
     assert plan.raw == str(tmp_path / "raw")
     assert "rounds" not in plan.figures
 

@@ -82,23 +82,25 @@ class Plan:
         return f"results/{self.cohort}/truth" if self.simulated else []
 
     @property
-    def labelled_cell_input(self) -> str | list[str]:
-        """The input folder of the labelled cells: the simulation where they are part of it."""
-        if self.labelled_cells is None:
-            return []
-        made = _is_simulated(self.source, self.settings["labelled_cells"])
-        return self.raw if made else str(self.labelled_cells)
+    def labelled_cells_are_made(self) -> bool:
+        """Whether the labelled cells are part of the simulated cohort."""
+        return _is_simulated(self.source, self.settings["labelled_cells"])
 
     @property
     def blood_cells_are_made(self) -> bool:
         """Whether the blood cells are part of the simulated cohort."""
         return _is_simulated(self.source, self.settings["blood_cells"]["folder"])
 
-    @property
-    def blood_cell_input(self) -> str | list[str]:
-        """The input folder of the blood cells: the simulation where they are part of it."""
+    def labelled_cell_input(self, _: Any = None) -> str:
+        """The input folder of the labelled cells. Raises ConfigError where there is none."""
+        if self.labelled_cells is None:
+            raise ConfigError(labelled_cells.NONE_HERE)
+        return self.raw if self.labelled_cells_are_made else str(self.labelled_cells)
+
+    def blood_cell_input(self, _: Any = None) -> str:
+        """The input folder of the blood cells. Raises ConfigError where there is none."""
         if self.blood_cells is None:
-            return []
+            raise ConfigError(blood_cells.NONE_HERE)
         return self.raw if self.blood_cells_are_made else str(self.blood_cells)
 
     @property

@@ -29,7 +29,7 @@ rule labelled_cells:
         "../../environment.yml"
     params:
         folder=str(PLAN.labelled_cells),
-        contents=contents_of(PLAN.labelled_cells, PLAN.labelled_cell_input == PLAN.raw),
+        contents=contents_of(PLAN.labelled_cells, PLAN.labelled_cells_are_made),
         settings={
             key: config["pseudo_label"][key]
             for key in ["labelled_train", "labelled_validation", "labelled_px"]
