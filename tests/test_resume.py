@@ -1,5 +1,7 @@
 """One run at a time; the lock of a dead run is released, that of a living one is not."""
 
+import errno
+import fcntl
 import json
 import os
 import socket
@@ -154,6 +156,25 @@ def test_a_second_start_is_refused_whatever_the_note_says(folder: Path, content:
     (folder / ".snakemake" / "lymphokit_run.json").write_bytes(content)
     assert start(folder).returncode == 1
     assert (folder / ".snakemake" / "lymphokit_run.json").read_bytes() == content
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".snakemake").touch()
+    with pytest.raises(LymphokitError, match=r"\.snakemake cannot be made"):
+        take_over(tmp_path)
+
+
+def test_without_locks_in_the_file_system_no_lock_is_released(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    note(folder, host=socket.gethostname(), pid=os.getpid(), started=0.0)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(LymphokitError, match="snakemake --unlock"):
+        take_over(folder)
+    assert is_locked(folder)
 
 
 def test_a_start_waits_for_the_jobs_of_a_killed_run(folder: Path) -> None:

@@ -84,8 +84,11 @@ def take_over(folder: Path, executor: str = _LOCAL) -> None:
     Raises LymphokitError where another run holds the folder, and, with the command to type, where
     the run that left a lock, or a job of it, may be active elsewhere. Nothing is changed then.
     """
-    (folder / _FOLDER).mkdir(exist_ok=True)
     note = folder / _RUN
+    try:
+        note.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise LymphokitError(f"{note.parent} cannot be made: {error.strerror}") from error
     is_ours = _hold(folder)
     if any((folder / _LOCKS).glob("*.lock")):
         _release(folder, _noted(note), is_ours)

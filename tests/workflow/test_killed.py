@@ -52,6 +52,7 @@ def test_of_three_starts_at_once_one_runs_and_two_are_told(fresh: Checkout) -> N
         for _ in range(3)
         if time.sleep(0.6) is None
     )
+    assert "dry-run" in fresh.run(target, "--dry-run")  # it needs no lock
     printed = [each.communicate()[1] for each in (first, *others)]
     codes = [each.returncode for each in (first, *others)]
     assert sorted(codes) == [0, 1, 1], printed
