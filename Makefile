@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: env submission test test-cpus test-cluster check schema
+.PHONY: env submission test test-cpus torture test-cluster check schema
 
 submission: env
 	$(BIN)/snakemake --cores all submission
@@ -32,6 +32,10 @@ test-cpus: env
 	$(call trains,ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16)
 	$(call trains,ONEDNN_MAX_CPU_ISA=AVX512_CORE)
 	$(call trains,ONEDNN_MAX_CPU_ISA=AVX2)
+
+# Every reader on damaged and crafted inputs, each with a bound on time and memory; prints the counts.
+torture: env
+	PYTHONPATH=src OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.run --each 200
 
 define trains
 @echo '== $(1)'

@@ -368,11 +368,32 @@ def test_brackets_in_a_path_are_no_markup(
     (tmp_path / "[").mkdir()
     assert main(["simulate", "[/x]", "--config", config]) == 0
     for file in (a, b):
-        Path(file).write_text(Path(file).read_text().replace("P", "[/P]$_{"))
+        Path(file).write_text(Path(file).read_text().replace("P", "[/P]$_{$"))
     Path(a).rename("[/a].csv")
     assert main(["compare", "[/a].csv", b, "--figure", "[/compare].png"]) == 0
     printed = capsys.readouterr().out
-    assert all(text in printed for text in ("[/x]", "[/a].csv", "[/P]$_{", "[/compare].png"))
+    assert all(text in printed for text in ("[/x]", "[/a].csv", "[/P]$_{$", "[/compare].png"))
+
+
+def test_names_in_a_ledger_are_neither_markup_nor_formulas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    submissions(tmp_path)
+    Path("a.csv").rename("[/a]$_{$.csv")
+    name = {
+        "file": "[/a]$_{$.csv",
+        "cohort": "[/c]$_{$",
+        "blend": "[/b]$_{$",
+        "board_public": "0.1",
+    }
+    row = [name.get(column, "0.8" if column.startswith("oof") else "") for column in COLUMNS]
+    Path("ledger.csv").write_text(f"{','.join(COLUMNS)}\n{','.join(row)}\n")
+    assert main(["board", "ledger.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "[/a]$_{$.csv" in printed
+    assert "[/c]$_{$" in printed
+    assert Path("board.png").is_file()
 
 
 NO_SHARE = ["nan", "inf", "-inf", "-1", "2", "1e400", "", "five", "0,5", "50%", "9" * 5000]

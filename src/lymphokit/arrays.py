@@ -3,13 +3,14 @@
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.errors import LymphokitError
+from lymphokit.files import MOST_BYTES
 
 _DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, TypeError, OverflowError, MemoryError),
@@ -40,12 +41,19 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         raise _error(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
+            _require_size(arrays.zip)
             read = dict(arrays)
     except (*_DAMAGED, AttributeError) as error:  # AttributeError: it is a .npy file
         raise _error(path) from error
     if not all(isinstance(array, np.ndarray) for array in read.values()):
         raise _error(path)  # NumPy gives members of a zip that are no arrays as bytes
     return read
+
+
+def _require_size(file: ZipFile) -> None:
+    """Raise ValueError for members that unpack to more than any array that is read whole."""
+    if sum(member.file_size for member in file.infolist()) > MOST_BYTES:
+        raise ValueError("its members are too large")
 
 
 def _error(path: Path) -> ArrayFileError:

@@ -33,6 +33,7 @@ from lymphokit.models.misvm_backend import require_misvm
 from lymphokit.settings import (
     Ascending,
     Count,
+    Digits,
     EachOnce,
     Latent,
     LearningRate,
@@ -78,8 +79,8 @@ class SimulateSettings(Settings):
     """The simulated cohort."""
 
     seed: Seed
-    training_patients: Annotated[int, Field(strict=True, ge=10, le=10_000)]
-    test_patients: Annotated[int, Field(strict=True, ge=1, le=10_000)]
+    training_patients: Annotated[int, Field(strict=True, ge=10, le=10_000), Digits]
+    test_patients: Annotated[int, Field(strict=True, ge=1, le=10_000), Digits]
     tumoral_share: OpenShare
     cells: Annotated[tuple[Repetitions, Repetitions], Ascending]
     abnormal_share: Annotated[tuple[Share, Share], Ascending]
@@ -118,8 +119,8 @@ class FoldSettings(Settings):
 class SegmentationSettings(Settings):
     """The morphology after the two-class threshold on the saturation (report 3.3)."""
 
-    closing_px: Annotated[int, Field(strict=True, ge=1, le=4096)]
-    dilation_px: Annotated[int, Field(strict=True, ge=0, le=4096)]
+    closing_px: Annotated[int, Field(strict=True, ge=1, le=4096), Digits]
+    dilation_px: Annotated[int, Field(strict=True, ge=0, le=4096), Digits]
 
 
 class AutoencoderSettings(Settings):
@@ -286,7 +287,7 @@ class EnsembleSettings(Settings):
 class UncertaintySettings(Settings):
     """The bootstrap over patients."""
 
-    resamples: Annotated[int, Field(strict=True, ge=100, le=100_000)]
+    resamples: Annotated[int, Field(strict=True, ge=100, le=100_000), Digits]
     level: OpenShare
 
 
@@ -344,9 +345,9 @@ class PermutationSettings(Settings):
     """Models refitted on shuffled labels, and on shuffled bags."""
 
     models: Annotated[list[str], Field(min_length=1), EachOnce]
-    shuffles: Annotated[int, Field(strict=True, ge=99, le=100_000)]
+    shuffles: Annotated[int, Field(strict=True, ge=99, le=100_000), Digits]
     neighbours: Several
-    jobs: Annotated[int, Field(strict=True, ge=1, le=99)]
+    jobs: Annotated[int, Field(strict=True, ge=1, le=99), Digits]
 
 
 class SpreadSettings(Settings):

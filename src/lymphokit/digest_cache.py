@@ -12,7 +12,8 @@ import time
 from functools import cache
 from pathlib import Path
 
-from lymphokit.files import write_atomically
+from lymphokit.errors import LymphokitError
+from lymphokit.files import read_json, write_atomically
 from lymphokit.provenance import file_sha256
 
 CACHE = Path(".snakemake") / "lymphokit_digests.json"
@@ -70,8 +71,8 @@ def shared() -> DigestCache:
 def _read(file: Path) -> dict[str, str]:
     """The digests in a file, none where it is missing or damaged."""
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = read_json(file)
+    except LymphokitError:
         return {}
     if not isinstance(known, dict):
         return {}

@@ -91,6 +91,11 @@ def explain(error: BaseException) -> str:
     return f"{finding}; please report it with the log, {log.name}"
 
 
+def quoted(text: str, most: int = 80) -> str:
+    """The text in quotes, of a longer one the beginning."""
+    return repr(text if len(text) <= most else f"{text[:most]}...")
+
+
 def visible(text: str) -> str:
     """The text with its invisible characters, and accents stored apart, as Python escapes them."""
     is_composed = unicodedata.is_normalized("NFC", text)

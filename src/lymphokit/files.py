@@ -69,17 +69,23 @@ def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
     return content
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file that the workflow wrote.
+def read_json(path: Path, *keys: str) -> Any:
+    """The content of a JSON file that the workflow wrote; with `keys`, a mapping that has them.
 
-    Raises LymphokitError where it is missing or no JSON.
+    Raises LymphokitError where it is missing, no JSON, or holds something else.
     """
     try:
-        return json.loads(read_regular(path))
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise LymphokitError(
-            f"{path} is missing or damaged: delete it, and the next run makes it again"
-        ) from error
+        raise _damaged(path) from error
+    if keys and not (isinstance(content, dict) and content.keys() >= set(keys)):
+        raise _damaged(path)
+    return content
+
+
+def _damaged(path: Path) -> LymphokitError:
+    finding = "is missing or damaged: delete it, and the next run makes it again"
+    return LymphokitError(f"{path} {finding}")
 
 
 def write_json(path: Path, content: Any) -> None:

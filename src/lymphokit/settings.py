@@ -37,7 +37,7 @@ def _ascending(values: tuple[Any, Any]) -> tuple[Any, Any]:
 
 _Number = BeforeValidator(_not_a_truth_value)
 _Int = Annotated[int, Field(strict=True)]
-_Digits = BeforeValidator(_digits_as_number)
+Digits = BeforeValidator(_digits_as_number)
 
 Share = Annotated[float, Field(ge=0, le=1), _Number]
 OpenShare = Annotated[float, Field(gt=0, lt=1), _Number]
@@ -46,17 +46,17 @@ Positive = Annotated[float, Field(ge=1e-9, le=1e9), _Number]  # so that 1 / x is
 LearningRate = Annotated[float, Field(ge=1e-12, le=10), _Number]
 BoostingRate = Annotated[float, Field(ge=1e-12, le=1), _Number]  # a step between two trees
 NonNegativeFloat = Annotated[float, Field(ge=0, le=1e9), _Number]
-Seed = Annotated[_Int, Field(ge=0, le=2**32 - 1), _Digits]  # what NumPy and scikit-learn accept
-Count = Annotated[_Int, Field(ge=1, le=100_000), _Digits]
-NonNegative = Annotated[_Int, Field(ge=0, le=100_000), _Digits]
-Several = Annotated[_Int, Field(ge=2, le=100_000), _Digits]
-Repetitions = Annotated[_Int, Field(ge=1, le=1000), _Digits]  # of whole fits or jobs
-Parts = Annotated[_Int, Field(ge=2, le=1000), _Digits]  # of patients
-Pixels = Annotated[_Int, Field(ge=16, le=4096), _Digits]  # a side; the networks halve it four times
-Width = Annotated[_Int, Field(ge=1, le=100_000), _Digits]  # features, components, units of a layer
+Seed = Annotated[_Int, Field(ge=0, le=2**32 - 1), Digits]  # what NumPy and scikit-learn accept
+Count = Annotated[_Int, Field(ge=1, le=100_000), Digits]
+NonNegative = Annotated[_Int, Field(ge=0, le=100_000), Digits]
+Several = Annotated[_Int, Field(ge=2, le=100_000), Digits]
+Repetitions = Annotated[_Int, Field(ge=1, le=1000), Digits]  # of whole fits or jobs
+Parts = Annotated[_Int, Field(ge=2, le=1000), Digits]  # of patients
+Pixels = Annotated[_Int, Field(ge=16, le=4096), Digits]  # a side; the networks halve it four times
+Width = Annotated[_Int, Field(ge=1, le=100_000), Digits]  # features, components, units of a layer
 # An 8 x 8 grid of channels.
-Latent = Annotated[_Int, Field(ge=64, le=65_536, multiple_of=64), _Digits]
-Layers = Annotated[list[Annotated[_Int, Field(ge=1, le=16_384), _Digits]], Field(max_length=16)]
+Latent = Annotated[_Int, Field(ge=64, le=65_536, multiple_of=64), Digits]
+Layers = Annotated[list[Annotated[_Int, Field(ge=1, le=16_384), Digits]], Field(max_length=16)]
 
 Stratum = Literal["label", "gender", "age", "count"]  # what strata of folds are made of
 

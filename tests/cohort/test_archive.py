@@ -98,7 +98,7 @@ def test_a_failed_unpacking_leaves_the_former_folder_alone(tmp_path: Path) -> No
     path = make_zip(tmp_path / "a.zip", MEMBERS, zipfile.ZIP_STORED)
     unpack(path, tmp_path / "raw")
     path.write_bytes(path.read_bytes().replace(b"more pixels", b"lost pixels"))
-    with pytest.raises(CohortError, match=r"P2/000000\.PNG cannot be unpacked"):
+    with pytest.raises(CohortError, match=r"P2/000000\.PNG.* cannot be unpacked"):
         unpack(path, tmp_path / "raw")
     assert tree(tmp_path / "raw") == MEMBERS
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.zip", "raw"]
@@ -179,7 +179,7 @@ def test_a_member_larger_than_its_header_claims_is_refused(tmp_path: Path) -> No
     path = make_zip(tmp_path / "a.zip", {"x.csv": bytes(30 * 1024**2)})
     lie(path, b"PK\x01\x02", 24, 5)
     lie(path, b"PK\x03\x04", 22, 5)
-    assert "x.csv cannot be unpacked" in refused(path, tmp_path / "raw")
+    assert "'x.csv' cannot be unpacked" in refused(path, tmp_path / "raw")
 
 
 def test_what_counts_is_what_comes_out_not_what_the_header_claims(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_methods_whose_output_cannot_be_bounded_are_refused(
 
 def test_two_members_for_one_place_are_refused(tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", {"a/x.csv": b"1", "a//x.csv": b"2", "b.csv": b""})
-    assert "holds a/x.csv twice" in refused(path, tmp_path / "raw")
+    assert "holds 'a/x.csv' twice" in refused(path, tmp_path / "raw")
 
 
 def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path) -> None:

@@ -115,3 +115,31 @@ def test_a_sample_that_is_no_table_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "sample_submission.csv").write_text("ID,LABEL\n" + "x" * 200_000)
     (fault,) = read_layout(tmp_path).faults
     assert fault.patient == "sample_submission.csv"
+
+
+@pytest.mark.parametrize("place", ["", "outer/"])
+@pytest.mark.parametrize("name", ["1.jpg", "scan.TIF"])
+def test_an_image_beside_the_sets_is_a_fault(tmp_path: Path, place: str, name: str) -> None:
+    home = tmp_path / place
+    home.mkdir(exist_ok=True)
+    lay_out(home)
+    (tmp_path / name).touch()
+    (home / "LICENSE.txt").touch()
+    (home / "._1.jpg").touch()
+    (fault,) = read_layout(tmp_path).faults
+    assert name in fault.finding
+
+
+SECOND = ["clinical_annotation (1).csv", "Clinical Annotation - Copy.csv", "patients.csv"]
+
+
+@pytest.mark.parametrize("name", [*SECOND, "trainset/trainset_true (2).csv"])
+def test_a_second_table_is_a_fault_where_it_differs(tmp_path: Path, name: str) -> None:
+    lay_out(tmp_path)
+    header = "ID,LABEL,GENDER,DOB,LYMPH_COUNT\n"
+    (tmp_path / "clinical_annotation.csv").write_text(header)
+    (tmp_path / name).write_text(header)
+    (tmp_path / "notes.csv").write_text("what,when\n")
+    assert read_layout(tmp_path).faults == ()
+    (tmp_path / name).write_text(f"{header}P1,1,M,1/1/1950,5\n")
+    assert [fault.patient for fault in read_layout(tmp_path).faults] == [name]

@@ -87,7 +87,8 @@ def test_predictions_are_read_model_after_model_and_fold_after_fold(tmp_path: Pa
     paths = []
     for number in range(6):
         paths.append(tmp_path / f"{number}.csv")
-        write_table(pd.DataFrame({"patient": IDS, "probability": number / 10}), paths[-1])
+        columns = {"part": "test", "inner": -1, "label": -1, "probability": number / 10}
+        write_table(pd.DataFrame({"patient": IDS, **columns}), paths[-1])
     tables = read_predictions(paths, ["a", "b"])
     found = {name: [table["probability"][0] for table in tables[name]] for name in tables}
     assert found == {"a": [0.0, 0.1, 0.2], "b": [0.3, 0.4, 0.5]}

@@ -1,6 +1,5 @@
 """Train a network to classify types of blood cells; predict held-out ones."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,13 +12,14 @@ from lymphokit.features.compute import save_weights
 from lymphokit.features.fine_tune import Adam, fine_tune
 from lymphokit.figures.confusion import confusion_figure
 from lymphokit.figures.terminal_tables import share_with_interval
+from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say
 
 with job(snakemake):
     cells = read_table(snakemake.input.table)
-    about = json.loads(Path(snakemake.input.about).read_text())
+    about = read_json(Path(snakemake.input.about))
     backbone = load_backbone(**snakemake.params.trunk, seed=snakemake.params.seed)
     say(backbone.source)
     types = about["types"]

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.cohort.blood_cells import list_cells, split
+from lymphokit.cohort.blood_cells import split
 from lymphokit.cohort.tables import write_table
 from lymphokit.files import write_json
-from lymphokit.imaging.image_files import check_cells
+from lymphokit.imaging.cell_set_checks import read_blood_cells
 from lymphokit.job import job
 from lymphokit.progress import say
 
 with job(snakemake):
-    home, cells = list_cells(Path(snakemake.params.folder))
-    check_cells(home, {cell.file: cell.type for cell in cells})
+    home, cells = read_blood_cells(Path(snakemake.params.folder))
     parts = split(cells, validation=snakemake.params.validation, seed=snakemake.params.seed)
     table = pd.DataFrame(
         [(cell.file, cell.type, part) for part, chosen in parts.items() for cell in chosen],

@@ -1,11 +1,11 @@
 """Compute features of the labelled cells with the frozen trunk that encodes the cohort's cells."""
 
-import json
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_table
 from lymphokit.features.backbone import encode_images, load_backbone
 from lymphokit.features.bank import write_bank
+from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.stain import source_and_target
 from lymphokit.job import job
@@ -19,8 +19,8 @@ with job(snakemake):
         seed=snakemake.params.seed,
     )
     files = read_table(snakemake.input.table)["file"].tolist()
-    home = json.loads(Path(snakemake.input.about).read_text())["home"]
-    stains = json.loads(Path(snakemake.input.stain).read_text())
+    home = read_json(Path(snakemake.input.about), "home")["home"]
+    stains = read_json(Path(snakemake.input.stain))
     images = ImageFiles(
         Path(home),
         files,

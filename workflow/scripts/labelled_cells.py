@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from lymphokit.cohort.labelled_cells import LABELS, list_cells, split
+from lymphokit.cohort.labelled_cells import split
 from lymphokit.cohort.tables import write_table
 from lymphokit.files import write_json
-from lymphokit.imaging.image_files import ImageFiles, check_cells
+from lymphokit.imaging.cell_set_checks import read_labelled_cells
+from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 from lymphokit.progress import say
 
 with job(snakemake):
     settings = snakemake.params.settings
-    home, cells = list_cells(Path(snakemake.params.folder))
-    check_cells(home, {cell.file: LABELS[cell.label] for cell in cells})
+    home, cells = read_labelled_cells(Path(snakemake.params.folder))
     parts = split(
         cells,
         train=settings["labelled_train"],

@@ -1,12 +1,12 @@
 """Figure: some healthy and some malignant labelled cells."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from lymphokit.cohort.tables import read_table
 from lymphokit.figures.labelled_cells_figure import labelled_cells_figure
+from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 
@@ -14,7 +14,7 @@ CELLS_A_LABEL = 6
 
 with job(snakemake):
     table = read_table(snakemake.input.table)
-    home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
+    home = Path(read_json(Path(snakemake.input.about), "home")["home"])
     side = snakemake.params.labelled_px
     images, numbers = {}, {}
     for label in (0, 1):

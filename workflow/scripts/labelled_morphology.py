@@ -1,12 +1,12 @@
 """Measure the labelled cells in the same way as the cohort's cells."""
 
-import json
 from functools import partial
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_table
 from lymphokit.features.bank import write_bank
 from lymphokit.features.morphology import NAMES, measure_cells
+from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import source_and_target
@@ -15,8 +15,8 @@ from lymphokit.job import job
 with job(snakemake):
     settings, segmentation = snakemake.params.settings, snakemake.params.segmentation
     files = read_table(snakemake.input.table)["file"].tolist()
-    home = json.loads(Path(snakemake.input.about).read_text())["home"]
-    stains = json.loads(Path(snakemake.input.stain).read_text())
+    home = read_json(Path(snakemake.input.about), "home")["home"]
+    stains = read_json(Path(snakemake.input.stain))
     images = ImageFiles(
         Path(home),
         files,

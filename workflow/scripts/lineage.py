@@ -1,10 +1,9 @@
 """Check the lineage of a fold's pseudo-labels; a leak fails the job."""
 
-import json
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients
-from lymphokit.files import write_json
+from lymphokit.files import read_json, write_json
 from lymphokit.job import job
 from lymphokit.progress import say
 from lymphokit.provenance import file_sha256
@@ -18,10 +17,10 @@ with job(snakemake):
         read_fold(snakemake.input.folds, snakemake.wildcards.fold),
         read_patients(snakemake.input.patients),
         read_cells(snakemake.input.cells),
-        records=[json.loads(Path(path).read_text()) for path in snakemake.input.records],
+        records=[read_json(Path(path)) for path in snakemake.input.records],
         sizes=snakemake.params.sizes,
         exact=snakemake.params.exact,
-        stain_patients=json.loads(Path(stain).read_text())["patients"] if stain else [],
+        stain_patients=read_json(Path(stain), "patients")["patients"] if stain else [],
         drawn=snakemake.params.drawn,
     )
     lineage["added_sha256"] = file_sha256(Path(snakemake.input.added))

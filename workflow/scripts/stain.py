@@ -1,11 +1,10 @@
 """Compute the stain of a fold's training patients, and add that of the labelled cells."""
 
-import json
 from pathlib import Path
 
 from lymphokit.arrays import open_array
 from lymphokit.cohort.tables import read_cells, read_fold
-from lymphokit.files import write_json
+from lymphokit.files import read_json, write_json
 from lymphokit.imaging.stain import Stain
 from lymphokit.job import job
 
@@ -17,7 +16,7 @@ with job(snakemake):
     moments = open_array(Path(snakemake.input.moments))
     stains = {
         "competition": Stain.from_moments(moments[theirs]).as_dict(),
-        "labelled_cells": json.loads(Path(snakemake.input.labelled).read_text())["stain"],
+        "labelled_cells": read_json(Path(snakemake.input.labelled), "stain")["stain"],
         "patients": cells.loc[theirs, "patient"].unique().tolist(),
     }
     write_json(Path(snakemake.output.stain), stains)

@@ -1,11 +1,11 @@
 """Cells of the first fold's training patients before and after stain matching."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from lymphokit.cohort.tables import read_cells, read_table
+from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.stain import source_and_target
 from lymphokit.job import job
@@ -15,13 +15,13 @@ SHOWN = 6
 NAMES = {"competition": "patients' cells", "labelled_cells": "labelled cells"}
 
 with job(snakemake):
-    stains = json.loads(Path(snakemake.input.stain).read_text())
+    stains = read_json(Path(snakemake.input.stain))
     settings = snakemake.params.settings
     side, moving, per = (settings[key] for key in ("labelled_px", "stain", "stain_per"))
     cells = read_cells(snakemake.input.cells)
     labelled = read_table(snakemake.input.table)
     theirs = cells.loc[cells["patient"].isin(stains["patients"]), "path"].tolist()
-    home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
+    home = Path(read_json(Path(snakemake.input.about), "home")["home"])
     sources = {
         "competition": (Path(snakemake.input.raw), theirs),
         "labelled_cells": (home, labelled["file"].tolist()),

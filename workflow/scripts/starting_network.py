@@ -1,6 +1,5 @@
 """Train one network on the labelled cells, its last layer replaced; record its accuracy."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 from lymphokit.cohort.tables import read_table, write_table
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.fine_tune import Sgd, fine_tune
+from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.job import job
 from lymphokit.progress import say
@@ -17,7 +17,7 @@ from lymphokit.progress import say
 with job(snakemake):
     settings, name = snakemake.params.settings, snakemake.wildcards.backbone
     cells = read_table(snakemake.input.table)
-    home = Path(json.loads(Path(snakemake.input.about).read_text())["home"])
+    home = Path(read_json(Path(snakemake.input.about), "home")["home"])
     backbone = load_backbone(**snakemake.params.trunk, seed=snakemake.params.seed)
     say(backbone.source)
     labels, is_training = cells["label"].to_numpy(np.int64), (cells["part"] == "train").to_numpy()

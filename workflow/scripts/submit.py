@@ -1,7 +1,6 @@
 """Write the dated CSV and its row in the ledger; write a receipt without the time."""
 
 import datetime as dt
-import json
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +9,7 @@ from lymphokit.audit.findings import passed_checks
 from lymphokit.cohort.tables import read_patients, read_table
 from lymphokit.ensemble.fold import submission_labels
 from lymphokit.figures.terminal_tables import score_terminal_table
-from lymphokit.files import write_json
+from lymphokit.files import read_json, write_json
 from lymphokit.job import job
 from lymphokit.provenance import commit, file_sha256, machine, settings_digest
 from lymphokit.submission.csv_files import submission_name, utc_stamp, write_submission
@@ -23,7 +22,7 @@ with job(snakemake):
     scores = read_table(snakemake.input.scores)
     patients = read_patients(snakemake.input.patients)
     test = patients.loc[patients["part"] == "test", "patient"].tolist()
-    header = tuple(json.loads(Path(snakemake.input.header).read_text()))
+    header = tuple(read_json(Path(snakemake.input.header)))
     labels = submission_labels(decisions, blend)
     now = dt.datetime.now(dt.UTC)
     name = Path("submissions") / submission_name(now, cohort, blend)

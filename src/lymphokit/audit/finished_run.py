@@ -1,11 +1,11 @@
 """Read the files of a finished run and apply all checks to them."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lymphokit import files
 from lymphokit.arrays import open_array
 from lymphokit.audit.choice_checks import BlendRecord, check_blends, check_thresholds, with_blends
 from lymphokit.audit.digest_checks import check_digests
@@ -62,8 +62,8 @@ class FinishedRun:
             read_json(home / "lineage.json"),
             read_state(added, rounds[-1] / "scores.npz").added,
             file_sha256(added),
-            [json.loads((step / "record.json").read_text()) for step in rounds],
-            json.loads(stain.read_text())["patients"] if drawn is None else [],
+            [files.read_json(step / "record.json") for step in rounds],
+            files.read_json(stain, "patients")["patients"] if drawn is None else [],
             read_state(home / "last/added.csv", home / "last/scores.npz"),
             open_array(self.home / f"fold{fold}/features/{series}.npy")[:, 0],
             drawn,
@@ -71,8 +71,8 @@ class FinishedRun:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The content of a JSON file, None without the file."""
-    return json.loads(path.read_text()) if path.is_file() else None
+    """The content of a JSON file, None without the file. Raises LymphokitError for no JSON."""
+    return files.read_json(path) if path.exists() else None
 
 
 def run_checks(
@@ -112,7 +112,7 @@ def check_contents(
     pseudo_labels = {
         (fold, series): run.pseudo_labels(fold, series) for fold in numbers for series in run.series
     }
-    duplicates = json.loads((run.home / "imaging/duplicates.json").read_text())
+    duplicates = files.read_json(run.home / "imaging/duplicates.json", "n_candidates")
     images, accepted = check_images(
         read_table(run.home / "imaging/duplicates.csv"),
         cells,

@@ -3,6 +3,7 @@
 Standard library only, like `raw`.
 """
 
+import os
 import re
 import shutil
 import stat
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
-from lymphokit.errors import CohortError, Fault
+from lymphokit.errors import CohortError, Fault, quoted
 from lymphokit.folders import is_there
 
 IMAGE_SUFFIXES = frozenset(
@@ -25,6 +26,7 @@ KEPT = IMAGE_SUFFIXES | {".csv"}
 MOST_MEMBERS = 100_000  # the competition's zip holds some 8,000
 MOST_BYTES = 20 * 1024**3  # unpacked; the competition is 0.1 GB, and 1 GB as uncompressed TIFF
 MOST_RATIO = 200  # of unpacked to zipped bytes: images have 1, tables 10, bombs 1,000
+_MOST_OF_NAME, _MOST_OF_PATH = 255, 1000  # bytes, and characters below the folder of results
 _CHUNK = 1024**2
 # Dot files (Unix, macOS), __MACOSX, Icon with a carriage return (macOS, in the forms that other
 # file systems give it), Thumbs.db, desktop.ini and system folders (Windows), streams such as
@@ -87,7 +89,7 @@ class Archive:
                         _refuse(self.path, f"is a zip bomb: unpacks to more than {limit:,} bytes")
                     yield chunk
         except _UNREADABLE as error:
-            finding = f"is damaged: {info.filename} cannot be unpacked ({error})"
+            finding = f"is damaged: {quoted(info.filename)} cannot be unpacked ({error})"
             _refuse(self.path, finding, _DOWNLOAD_AGAIN)
 
 
@@ -104,6 +106,8 @@ def open_archive(zip_file: Path, landmarks: frozenset[str]) -> Iterator[Archive]
         _refuse(zip_file, f"is damaged or not a zip ({error})", _DOWNLOAD_AGAIN)
     with file:
         infos = file.infolist()
+        if not infos:
+            _refuse(zip_file, "is an empty zip", _DOWNLOAD_AGAIN)
         if len(infos) > MOST_MEMBERS:
             finding = f"is a zip bomb: {len(infos):,} members, at most {MOST_MEMBERS:,} expected"
             _refuse(zip_file, finding)
@@ -154,7 +158,7 @@ def _select(
             continue
         # Other methods may return far more than one chunk at a time, uncounted.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            finding = f"is not packed by the usual method, deflate ({info.filename})"
+            finding = f"is not packed by the usual method, deflate ({quoted(info.filename)})"
             _refuse(zip_file, finding, _DOWNLOAD_AGAIN)
         members.append((str(path), info))
     return members, tuple(ignored)
@@ -164,11 +168,18 @@ def _safe_path(zip_file: Path, info: zipfile.ZipInfo) -> PurePosixPath:
     """The member's path, which stays below the folder it is joined to."""
     name = info.filename.replace("\\", "/")  # some zips made on Windows
     if _OUTSIDE.search(name):
-        _refuse(zip_file, f"has a member that leads out of its folder: {info.filename!r}")
+        _refuse(zip_file, f"has a member that leads out of its folder: {quoted(info.filename)}")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        _refuse(zip_file, f"has a member that is a link or device, not a file: {info.filename!r}")
-    return PurePosixPath(name)
+        _refuse(
+            zip_file, f"has a member that is a link or device, not a file: {quoted(info.filename)}"
+        )
+    path = PurePosixPath(name)
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > _MOST_OF_NAME or len(name) > _MOST_OF_PATH:
+        finding = f"has a member whose name no file system can hold: {quoted(info.filename)}"
+        _refuse(zip_file, finding)
+    return path
 
 
 def _without_wrapper(
@@ -188,7 +199,7 @@ def _write_member(archive: Archive, name: str, info: zipfile.ZipInfo, folder: Pa
         target.parent.mkdir(parents=True, exist_ok=True)
         file = target.open("xb")
     except (FileExistsError, NotADirectoryError):
-        _refuse(archive.path, f"holds {name} twice, or both as a file and as a folder")
+        _refuse(archive.path, f"holds {quoted(name)} twice, or both as a file and as a folder")
     with file:
         file.writelines(archive.chunks(info))
 

@@ -6,8 +6,9 @@ reaches a model.
 """
 
 import csv
+import io
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -26,6 +27,7 @@ from lymphokit.cohort.layout import natural_order
 from lymphokit.cohort.table_values import (
     BadValueError,
     Ranges,
+    id_finding,
     is_missing,
     parse_age,
     parse_count,
@@ -33,6 +35,7 @@ from lymphokit.cohort.table_values import (
     parse_label,
 )
 from lymphokit.errors import Fault
+from lymphokit.files import read_regular
 
 COLUMNS = ("ID", "LABEL", "GENDER", "DOB", "LYMPH_COUNT")
 _FILL_IN = "fill in every value of the table, or take the patient and the images out of the cohort"
@@ -44,6 +47,9 @@ _REMEDIES = {
     + _RANGE,
     "LYMPH_COUNT": "write LYMPH_COUNT in 10^9/L as a positive number with a decimal point" + _RANGE,
 }
+# Far more than any table of patients has.
+_MOST_COLUMNS, _MOST_ROWS, _MOST_CHARACTERS = 1000, 100_000, 1000
+_LISTED = 5  # lines named in a message
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -81,14 +87,14 @@ def read_clinical(
     records: dict[str, dict[str, Any]] = {}
     for row in rows:
         patient = row.values.get("ID", "")
-        if is_missing(patient):
-            faults.append(Fault(f"{row.table}, line {row.line}", "ID is missing", _FILL_IN))
-        elif patient in records:
-            faults.append(_repeated(patient, rows))
-        else:
+        if finding := id_finding(patient):
+            remedy = _FILL_IN if is_missing(patient) else "write each id as the name of the folder"
+            faults.append(Fault(f"{row.table}, line {row.line}", f"ID {finding}", remedy))
+        elif patient not in records:
             records[patient], wrong = _record(patient, row, reading)
             faults += wrong
     frame = _frame(list(records.values()))
+    faults += _repeated(rows, records)
     faults += _alike(list(records))
     faults += [] if "LYMPH_COUNT" in allow else count_faults(frame["lymphocytes_giga_per_litre"])
     faults += [] if "DOB" in allow else date_faults(dates)
@@ -171,22 +177,34 @@ def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     return frame if frame["label"].isna().any() else frame.astype({"label": "int64"})
 
 
-def _repeated(patient: str, rows: Sequence[Row]) -> Fault:
-    places = sorted((row.table, row.line) for row in rows if row.values.get("ID") == patient)
-    where = ", ".join(f"line {line} of {table}" for table, line in places)
-    return Fault(patient, f"has {len(places)} rows: {where}", "leave one row a patient")
+def _repeated(rows: Sequence[Row], patients: Collection[str]) -> list[Fault]:
+    """A fault for each patient with several rows."""
+    places: dict[str, list[tuple[str, int]]] = {}
+    for row in rows:
+        places.setdefault(row.values.get("ID", ""), []).append((row.table, row.line))
+    faults = []
+    for patient, found in places.items():
+        if patient in patients and len(found) > 1:
+            where = ", ".join(f"line {line} of {table}" for table, line in sorted(found)[:_LISTED])
+            more = f" and {len(found) - _LISTED:,} more" if len(found) > _LISTED else ""
+            finding = f"has {len(found):,} rows: {where}{more}"
+            faults.append(Fault(patient, finding, "leave one row a patient"))
+    return faults
 
 
 def rows_of(table: Path) -> tuple[list[Row], list[Fault]]:
     """Read the rows of a table as text, and collect faults of its columns and its format."""
     remedy = "save the table as comma-separated UTF-8 text with one header line"
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [_plain(name) for name in next(reader, [])]
-            lines = [(reader.line_num, [_plain(cell) for cell in cells]) for cells in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        return [], [Fault(table.name, f"cannot be read as a table: {error}", remedy)]
+        text = read_regular(table).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = [_plain(name) for name in next(reader, [])]
+        lines = [(reader.line_num, [_plain(cell) for cell in cells]) for cells in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        return [], [Fault(table.name, f"cannot be read as a table: {reason}", remedy)]
+    if finding := _unlike_a_table(header, lines):
+        return [], [Fault(table.name, finding, remedy)]
     faults = _column_faults(table.name, header)
     if "ID" not in header:
         return [], faults
@@ -203,6 +221,18 @@ def rows_of(table: Path) -> tuple[list[Row], list[Fault]]:
             finding = f"line {line} has {len(cells)} values, and the header {len(header)} columns"
             faults.append(Fault(table.name, finding, f"{remedy}; write decimals with a point"))
     return rows, faults
+
+
+def _unlike_a_table(header: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> str:
+    """What no table of patients has, and what would take long to read; empty where it is one."""
+    if len(header) > _MOST_COLUMNS:
+        return f"has {len(header):,} columns"
+    if len(lines) > _MOST_ROWS:
+        return f"has {len(lines):,} rows"
+    for line, cells in [(1, header), *lines]:
+        if (longest := max(map(len, cells), default=0)) > _MOST_CHARACTERS:
+            return f"line {line} has a value of {longest:,} characters"
+    return ""
 
 
 def _plain(cell: str) -> str:

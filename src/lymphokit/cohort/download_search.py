@@ -10,6 +10,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from lymphokit.cohort.archive import is_hidden
@@ -52,6 +53,11 @@ def _is_named_like_it(name: str) -> bool:
     return bool(is_whole or _PART.match(name))
 
 
+def is_named_as_table(name: str) -> bool:
+    """Whether a file is named as a table of the download, or as a copy of one."""
+    return bool(_PART.match(name))
+
+
 def _search(path: Path, depth: int, known: frozenset[Path]) -> list[Path]:
     """The paths from `path` on that look like the download; `known` have a name of the kit."""
     if path not in known and _is_named_like_it(path.name):
@@ -68,7 +74,7 @@ def _search(path: Path, depth: int, known: frozenset[Path]) -> list[Path]:
 
 def _zip_holds_download(path: Path) -> bool:
     """Whether a zip has the download's tables or sets, or a zip that is it, at any depth."""
-    if path.suffix.lower() != ".zip":
+    if path.suffix.lower() != ".zip" or not is_regular(path):
         return False
     try:
         with zipfile.ZipFile(path) as file:
@@ -119,11 +125,9 @@ def _tables_of_folder(folder: Path) -> Iterator[tuple[str, str]]:
     """Name and text of the tables, and of the note, in a folder or in folders directly in it."""
     for home in (folder, *_entries(folder)):
         for name in (SIMULATED_NOTE, TABLE, *SET_TABLES):
-            try:
-                with (home / name).open("rb") as file:
+            if is_regular(home / name):  # a pipe would never end
+                with suppress(OSError), (home / name).open("rb") as file:
                     yield name, file.read(_MOST_BYTES).decode("utf-8-sig", "replace")
-            except OSError:
-                continue
 
 
 def _tables_of_zip(path: Path) -> Iterator[tuple[str, str]]:

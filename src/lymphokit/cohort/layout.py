@@ -14,8 +14,8 @@ from typing import Literal, TypeVar
 
 from natsort import natsort_keygen
 
-from lymphokit.cohort.archive import is_hidden
-from lymphokit.cohort.download_search import SET_TABLES, TABLE
+from lymphokit.cohort.archive import IMAGE_SUFFIXES, is_hidden
+from lymphokit.cohort.download_search import SET_TABLES, TABLE, is_named_as_table
 from lymphokit.cohort.raw import find_home, tables_in
 from lymphokit.errors import Fault
 from lymphokit.folders import broken_entries, is_folder, is_regular, listed
@@ -23,6 +23,7 @@ from lymphokit.folders import broken_entries, is_folder, is_regular, listed
 Part = Literal["train", "test"]
 SETS: dict[Part, str] = {"train": "trainset", "test": "testset"}
 SAMPLE = "sample_submission.csv"
+_MOST_BYTES = 2**20  # of a table that is compared; the competition's has 10 kB
 
 Item = TypeVar("Item")
 _natural_key = natsort_keygen()
@@ -80,7 +81,7 @@ def read_layout(root: Path) -> Layout:
         folders += found
         faults += wrong
     if tables or folders:  # a folder that is no download may be the whole disk
-        faults += _broken_links(home)
+        faults += [*_broken_links(home), *_loose_images(root, home), *_second_tables(home)]
     header, ids, wrong = _sample_submission(home / SAMPLE)
     ordered = natural_order(folders, lambda folder: folder.patient)
     set_tables = (home / name for name in SET_TABLES)
@@ -96,6 +97,48 @@ def _broken_links(home: Path) -> list[Fault]:
         for entry in broken_entries(home, is_hidden)
         if entry.path.parent.parent not in {home / name for name in SETS.values()}
     ]
+
+
+def _loose_images(root: Path, home: Path) -> list[Fault]:
+    """Images beside the sets, or beside the folder that wraps all."""
+    remedy = "move each image into the folder of its patient, or remove it"
+    return [
+        Fault(folder.name, f"holds {path.name}, which is in no patient's folder", remedy)
+        for folder in dict.fromkeys((root.absolute(), home.absolute()))
+        for path in listed(folder)
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not is_hidden(path.name)
+        and not is_folder(path)
+    ]
+
+
+def _second_tables(home: Path) -> list[Fault]:
+    """Tables beside those of the download, such as `clinical_annotation (1).csv`, that differ."""
+    known = {name: home / name for name in (TABLE, SAMPLE, *SET_TABLES)}
+    contents = {_start_of(path) for path in known.values() if is_regular(path)}
+    others = [
+        path
+        for folder in (home, *(home / name for name in SETS.values()))
+        for path in listed(folder)
+        if path.suffix.lower() == ".csv" and is_regular(path) and not is_hidden(path.name)
+    ]
+    remedy = "keep the table that is right under its name in the download, and remove the other"
+    return [
+        Fault(path.relative_to(home).as_posix(), "is a second table, with other content", remedy)
+        for path in others
+        if path not in known.values()
+        and (is_named_as_table(path.name) or b"LYMPH_COUNT" in _start_of(path))
+        and _start_of(path) not in contents
+    ]
+
+
+def _start_of(path: Path) -> bytes:
+    """The bytes of a table; of a file far larger than any table, the first ones."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES)
+    except OSError:
+        return b""
 
 
 def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault]]:

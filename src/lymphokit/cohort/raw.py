@@ -4,7 +4,6 @@ Standard library only: the Snakefile calls `locate` each time it is read.
 """
 
 import hashlib
-import json
 import os
 import re
 import unicodedata
@@ -20,8 +19,8 @@ from lymphokit.cohort.download_search import (
     is_simulated,
     lookalikes,
 )
-from lymphokit.errors import CohortError, ConfigError
-from lymphokit.files import input_path, write_json
+from lymphokit.errors import CohortError, ConfigError, LymphokitError
+from lymphokit.files import input_path, read_json, read_regular, write_json
 from lymphokit.folders import is_folder, is_regular, is_there, listed
 
 COMPETITION = "dlmi-lymphocytosis-classification"
@@ -231,7 +230,7 @@ def record_table(record: Path, sha256: str | None) -> None:
 
 def table_digest(raw: Path) -> str | None:
     """The sha256 of the clinical table, or the tables, in a folder of raw data; None without."""
-    return _digest(table.read_bytes() for table in tables_in(find_home(raw)))
+    return _digest(read_regular(table) for table in tables_in(find_home(raw)))
 
 
 def _path_of(choice: RawChoice) -> str:
@@ -275,9 +274,9 @@ def _recorded(record: Path) -> dict[str, str | None]:
     if not is_there(record):
         return {}
     try:
-        known = json.loads(record.read_text(encoding="utf-8"))
-        return {"path": known["path"], "sha256": known["sha256"]}
-    except (ValueError, KeyError, TypeError) as error:
+        known = read_json(record, "path", "sha256")
+        return {"path": str(known["path"]), "sha256": known["sha256"]}
+    except LymphokitError as error:
         raise ConfigError(
             f"{record} does not name the cohort of these results; delete it to give "
             f"{record.parent} to the cohort in use, or move the folder away"

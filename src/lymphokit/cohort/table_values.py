@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from lymphokit.errors import quoted
+
 DAYS_A_YEAR = 365.25
 # Excel counts days from here: its 1900 has a 29 February.
 _EXCEL_EPOCH = date(1899, 12, 30)
@@ -20,6 +22,8 @@ _MISSING = frozenset(
         *("#n/a", "#n/a n/a", "#na", "#null!", "#value!", "#ref!", "#div/0!", "#name?", "#num!"),
     }
 )
+_MOST_OF_ID = 200  # characters: it is the name of a folder
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _DASHES = re.compile(r"(\d{2})-(\d{2})-(\d{4})", re.ASCII)
@@ -96,6 +100,20 @@ def comparable(column: str, text: str) -> object:
 def is_missing(text: str) -> bool:
     """Whether a text means that there is no value."""
     return text.lower() in _MISSING
+
+
+def id_finding(text: str) -> str:
+    """Why a text cannot be a patient's id; empty where it can.
+
+    A spreadsheet would run an id that is a formula, in the submission as well.
+    """
+    if is_missing(text):
+        return "is missing"
+    if text[0] in "=+@-":
+        return f"{quoted(text)} is a formula for a spreadsheet"
+    if len(text) > _MOST_OF_ID:
+        return f"{quoted(text)} has {len(text)} characters"
+    return f"{quoted(text)} has control characters" if _CONTROL.search(text) else ""
 
 
 def parse_label(text: str) -> int:

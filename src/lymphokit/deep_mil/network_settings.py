@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from lymphokit.bags.contract import ModelSettings
 from lymphokit.settings import (
     Count,
+    Digits,
     Latent,
     Layers,
     LearningRate,
@@ -66,7 +67,7 @@ class EndToEndSettings(ModelSettings):
     """`joint`: one optimizer on both losses; `two_phase`: classifier and autoencoder in turn."""
     latent: Latent
     """Latent size of the autoencoder at 128 pixels a side."""
-    side: Annotated[int, Field(strict=True, ge=16, le=128, multiple_of=16)]
+    side: Annotated[int, Field(strict=True, ge=16, le=128, multiple_of=16), Digits]
     """Pixels a side that the network sees."""
     attention_width: Width
     hidden: Layers

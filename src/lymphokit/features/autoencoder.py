@@ -162,6 +162,8 @@ def save_autoencoder(model: Autoencoder, path: Path) -> None:
 def load_autoencoder(path: Path) -> Autoencoder:
     """Read a file of `save_autoencoder`. Raises WeightsError if the file is something else."""
     try:
+        if not path.is_file():  # a pipe would never end
+            raise FileNotFoundError("there is no file")
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})[_METADATA_KEY])
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

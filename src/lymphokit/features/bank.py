@@ -20,6 +20,7 @@ FittedOn = Literal[
 ]
 NOTHING: FittedOn = "nothing of this cohort"
 _IMAGE_AXES = 4  # cells, rows, columns, colours
+_CHUNK = 1024  # cells looked at in one go, so that a memory map is never read whole
 
 
 @dataclass(frozen=True)
@@ -85,21 +86,41 @@ def write_cell_probabilities(
 def open_bank(path: Path, n_cells: int) -> Bank:
     """Open a bank of a cohort of n_cells cells; an image bank has the levels of a cell as its row.
 
-    Raises BankError if it is missing or has another number of cells.
+    Raises BankError if it is missing, has another number of cells, or holds anything else than
+    finite features or levels and the metadata of a bank.
     """
-    features = open_array(path) if path.exists() else np.empty(0)
-    has_images = features.ndim == _IMAGE_AXES
-    if not path.exists() or not (has_images or metadata_path(path).exists()):
+    if not path.exists():
         raise BankError(f"no feature bank at {path}: run the rule that makes it")
-    if len(features) != n_cells:
-        raise BankError(
-            f"{path} holds {len(features):,} cells, the cohort has {n_cells:,}: delete the bank, "
-            "and the next run makes it again"
-        )
+    features = open_array(path)
+    has_images = features.ndim == _IMAGE_AXES
+    if not has_images and not metadata_path(path).exists():
+        raise BankError(f"no metadata of {path}: run the rule that makes the bank")
+    if finding := _finding(features, n_cells):
+        raise BankError(f"{path} {finding}: delete the bank, and the next run makes it again")
     if has_images:
         metadata = {"source": f"the images of {path.name}", "fitted_on": NOTHING}
         return Bank(features.reshape(n_cells, -1), metadata)
-    return Bank(features, read_json(metadata_path(path)))
+    return Bank(features, _read_metadata(metadata_path(path)))
+
+
+def _finding(features: NDArray[Any], n_cells: int) -> str:
+    """What is wrong with the array of a bank; empty where nothing is."""
+    kind = np.uint8 if features.ndim == _IMAGE_AXES else np.float32
+    if features.ndim not in (2, _IMAGE_AXES) or features.dtype != kind or 0 in features.shape[1:]:
+        return f"holds {features.dtype} of shape {features.shape}, no features or images of cells"
+    if len(features) != n_cells:
+        return f"holds {len(features):,} cells, the cohort has {n_cells:,}"
+    parts = (features[start : start + _CHUNK] for start in range(0, n_cells, _CHUNK))
+    is_finite = kind is np.uint8 or all(np.isfinite(part).all() for part in parts)
+    return "" if is_finite else "holds features that are not finite numbers"
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    texts = ("source", "fitted_on")
+    metadata: dict[str, Any] = read_json(path, *texts)
+    if all(isinstance(metadata[key], str) for key in texts):
+        return metadata
+    raise BankError(f"{path} has no {' and '.join(texts)}: delete the bank and run again")
 
 
 def open_features(paths: Iterable[str | Path], n_cells: int) -> dict[str, NDArray[Any]]:

@@ -19,6 +19,11 @@ REFERENCE: dict[str, Any] = {"color": DARK, "linestyle": (0, (4, 4)), "linewidth
 CAPTION: dict[str, Any] = {"color": DARK, "fontsize": "small"}
 
 
+def plain(text: str) -> str:
+    """A text for a figure in which dollar signs, as in a patient's id, begin no formula."""
+    return text.replace("$", r"\$")
+
+
 def clean_axes(
     axes: Axes, *, grid: Literal["x", "y", "both"] | None = None, categories: bool = False
 ) -> None:

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
+from lymphokit.errors import ImageError
+from lymphokit.imaging.read import open_image
 from lymphokit.imaging.segment import Mask, Pixels, saturation, two_class_threshold
 
 Floats = NDArray[np.float64]
@@ -27,8 +28,13 @@ def file_properties(path: Path) -> tuple[int, int, int, int]:
 
     The coarseness is the sum of all entries of the quantisation tables, which encoders derive from
     their quality setting; 0 for a file that is no JPEG. Only the header is read.
+    Raises ImageError, which names the file, where it cannot be used.
     """
-    with Image.open(path) as image:
+    try:
+        opened = open_image(path)
+    except ImageError as error:
+        raise ImageError(f"{path} {error}") from error
+    with opened as image:
         tables: dict[int, Sequence[int]] = getattr(image, "quantization", {})
         coarseness = sum(sum(table) for table in tables.values())
         return path.stat().st_size, image.width, image.height, coarseness

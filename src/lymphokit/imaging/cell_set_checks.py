@@ -5,10 +5,41 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lymphokit.cohort import blood_cells, labelled_cells
+from lymphokit.cohort.blood_cells import BloodCell
+from lymphokit.cohort.labelled_cells import LabelledCell
 from lymphokit.errors import CohortError, Fault
 from lymphokit.imaging.image_files import check_cells
+from lymphokit.progress import say
 
 Result = TypeVar("Result")
+
+
+def read_labelled_cells(folder: Path) -> tuple[Path, list[LabelledCell]]:
+    """The folder of the images and the labelled cells, each picture once.
+
+    Says in one sentence which are left out. Raises CohortError with all faults of names or images.
+    """
+    home, cells = labelled_cells.list_cells(folder)
+    repeated = check_cells(home, {cell.file: labelled_cells.LABELS[cell.label] for cell in cells})
+    _say_repeated(home, repeated)
+    return home, [cell for cell in cells if cell.file not in repeated]
+
+
+def read_blood_cells(folder: Path) -> tuple[Path, list[BloodCell]]:
+    """The folder of the types and the blood cells; see `read_labelled_cells`."""
+    home, cells = blood_cells.list_cells(folder)
+    repeated = check_cells(home, {cell.file: cell.type for cell in cells})
+    _say_repeated(home, repeated)
+    return home, [cell for cell in cells if cell.file not in repeated]
+
+
+def _say_repeated(home: Path, repeated: Mapping[str, str]) -> None:
+    if repeated:
+        file, earlier = next(iter(repeated.items()))
+        say(
+            f"{home}: {len(repeated)} images are left out, whose picture another one of the same "
+            f"type has, such as {file}, which is {earlier}"
+        )
 
 
 def check_labelled_cells(folder: Path, parts: Mapping[str, Any]) -> int:
@@ -17,14 +48,15 @@ def check_labelled_cells(folder: Path, parts: Mapping[str, Any]) -> int:
     parts: `labelled_train` and `labelled_validation`, the sizes of the parts.
     Raises CohortError with all faults of names and numbers, or of images.
     """
-    home, cells = labelled_cells.list_cells(folder)
-    labels = {cell.file: labelled_cells.LABELS[cell.label] for cell in cells}
-    run_all(
+    train, validation = parts["labelled_train"], parts["labelled_validation"]
+    results: list[Any] = run_all(
         [
             lambda: labelled_cells.require_parts(folder, parts),
-            lambda: check_cells(home, labels),
+            lambda: read_labelled_cells(folder),
         ]
     )
+    _, cells = results[-1]
+    labelled_cells.split(cells, train=train, validation=validation, seed=0)
     return len(cells)
 
 
@@ -33,14 +65,14 @@ def check_blood_cells(folder: Path, validation: float) -> int:
 
     Raises CohortError with all faults of names and numbers, or of images.
     """
-    home, cells = blood_cells.list_cells(folder)
-    types = {cell.file: cell.type for cell in cells}
-    run_all(
+    results: list[Any] = run_all(
         [
             lambda: blood_cells.require_parts(folder, validation),
-            lambda: check_cells(home, types),
+            lambda: read_blood_cells(folder),
         ]
     )
+    _, cells = results[-1]
+    blood_cells.split(cells, validation=validation, seed=0)
     return len(cells)
 
 

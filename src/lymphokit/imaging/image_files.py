@@ -1,5 +1,6 @@
 """Image files as a sequence: each image is read, cropped, resized and normalised on access."""
 
+import filecmp
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -86,6 +87,15 @@ def resize(image: Pixels, side: int | None) -> Pixels:
     return np.asarray(cv2.resize(image, (side, side), interpolation=method), dtype=np.uint8)
 
 
+class RepeatedPictureError(ImageError):
+    """An image holds the pixels of an earlier one, whose name and label it has."""
+
+    def __init__(self, finding: str, earlier: str, label: str) -> None:
+        super().__init__(finding)
+        self.earlier = earlier
+        self.label = label
+
+
 class Pictures:
     """Reads the images of one bag or set, and refuses a picture that it has read before.
 
@@ -100,7 +110,7 @@ class Pictures:
     def read(self, name: str, label: str = "") -> Pixels:
         """An image (h, w, 3) RGB; label: its type, which the message of a later repetition names.
 
-        Raises ImageError, also where an image with the same pixels was read before.
+        Raises ImageError; RepeatedPictureError where the same pixels were read before.
         """
         image = read_image(self.root / name, self.size)
         digest = blake2b(repr(image.shape).encode() + image.tobytes()).digest()
@@ -108,7 +118,8 @@ class Pictures:
         if earlier != name:
             place = f" ({its_label})" if its_label else ""
             same = "bytes" if self._same_bytes(name, earlier) else "pixels"
-            raise ImageError(f"holds the {same} of {earlier}{place}: the same picture twice")
+            finding = f"holds the {same} of {earlier}{place}: the same picture twice"
+            raise RepeatedPictureError(finding, earlier, its_label)
         return image
 
     @property
@@ -117,22 +128,30 @@ class Pictures:
         return {digest: name for digest, (name, _) in self._first.items()}
 
     def _same_bytes(self, name: str, other: str) -> bool:
-        return (self.root / name).read_bytes() == (self.root / other).read_bytes()
+        return filecmp.cmp(self.root / name, self.root / other, shallow=False)
 
 
-def check_cells(home: Path, label_of: Mapping[str, str]) -> None:
+def check_cells(home: Path, label_of: Mapping[str, str]) -> dict[str, str]:
     """Decode every image of a set of single cells.
 
     label_of: label or type of each file, as a path below home.
-    Raises CohortError that lists all unusable images, pictures that occur twice, and whole fields
+    Returns the files to leave out, since an earlier one of their label has their picture, and that
+    earlier one: in both parts of a split, a picture would be learned from and then predicted.
+    Raises CohortError that lists all unusable images, pictures under two labels, and whole fields
     of view: ALL-IDB1, which has those, names its files as ALL-IDB2 does.
     """
     pictures = Pictures(home, None)
     sides: dict[str, tuple[int, int]] = {}  # width, height
     found: dict[str, str] = {}
+    repeated: dict[str, str] = {}
     for path, label in label_of.items():
         try:
             height, width = pictures.read(path, label).shape[:2]
+        except RepeatedPictureError as error:
+            if error.label == label:
+                repeated[path] = error.earlier
+            else:
+                found[path] = str(error)
         except ImageError as error:
             found[path] = str(error)
         else:
@@ -143,6 +162,7 @@ def check_cells(home: Path, label_of: Mapping[str, str]) -> None:
         raise CohortError(
             [Fault(str(home), finding, remedy, path, n_images) for path, finding in found.items()]
         )
+    return repeated
 
 
 def _fields_of_view(sides: Mapping[str, tuple[int, int]]) -> dict[str, str]:

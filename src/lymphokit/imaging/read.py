@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lymphokit.errors import ImageError
+from lymphokit.files import read_regular
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 _ORIENTATION = 0x0112  # the EXIF tag; 1, or any value that is not defined: as stored
@@ -24,6 +25,9 @@ _MODES = {
     "I;16B": "16-bit grayscale",
 }
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_MOST_PIXELS = 32_000_000  # ALL-IDB1's fields of view have 5 million
+_MOST_BYTES = 128 * 1024**2  # so many pixels uncompressed
+_TOO_LARGE = "is far larger than any image of a cell"
 _PADDING = 64  # so many zero bytes at the end of a file are padding, not pixel data
 # Exceptions of Pillow's decoders on damaged files; a test damages files at random.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error)
@@ -38,16 +42,31 @@ def read_image(path: Path, size: int | None) -> NDArray[np.uint8]:
     Raises ImageError with the finding: empty, no image, other size or mode, several frames, an EXIF
     orientation, truncated, damaged.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"cannot be opened: {error.strerror}") from error
-    if not data:
-        raise ImageError("is empty (0 bytes)")
+    data = _bytes_of(path)
     _check_jpeg_ends(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they concern metadata; damaged pixels raise exceptions
         return _decode(data, size)
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image file whose header alone was read.
+
+    Raises ImageError with the finding: empty, no image, larger than any image of a cell.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _opened(_bytes_of(path))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        data = read_regular(path, _MOST_BYTES)
+    except OSError as error:
+        raise ImageError(f"cannot be opened: {error.strerror}") from error
+    if not data:
+        raise ImageError("is empty (0 bytes)")
+    return data
 
 
 def _check_jpeg_ends(data: bytes) -> None:
@@ -64,18 +83,26 @@ def _check_jpeg_ends(data: bytes) -> None:
         raise ImageError(f"truncated JPEG at byte {end:,}")
 
 
-def _decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
-    """Decode the pixels after a check of the header, which bounds the memory that is needed."""
+def _opened(data: bytes) -> ImageFile.ImageFile:
+    """Read the header of an image, which bounds the memory that its pixels need."""
     try:
         image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise ImageError("is not a JPEG, PNG, TIFF, BMP or WebP image") from error
     except Image.DecompressionBombError as error:
-        raise ImageError("is far larger than any image of a cell") from error
+        raise ImageError(_TOO_LARGE) from error
     except _DAMAGE as error:
         raise ImageError(f"has a damaged header ({error})") from error
-    with image:
+    if image.width * image.height > _MOST_PIXELS:
+        raise ImageError(f"{_TOO_LARGE}: {image.width}x{image.height} pixels")
+    return image
+
+
+def _decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
+    """Decode the pixels after a check of the header."""
+    with _opened(data) as image:
         _check_header(image, size)
+        _check_tail(data, image)
         try:
             if image.format == "TIFF":  # Pillow turns it while it loads, and drops the tag
                 _check_orientation(image)
@@ -84,6 +111,18 @@ def _decode(data: bytes, size: int | None) -> NDArray[np.uint8]:
             return np.array(image)
         except _DAMAGE as error:
             raise ImageError(_damage(image.format, len(data), str(error))) from error
+
+
+def _check_tail(data: bytes, image: ImageFile.ImageFile) -> None:
+    """Raise ImageError where uncompressed pixels end in zeros amid a row of the image.
+
+    Formats that compress find such a tail themselves. Black rows end where a row ends.
+    """
+    row = 3 * image.width
+    zeros = len(data) - len(data.rstrip(b"\0"))
+    amid_a_row = zeros % row > 3  # a last pixel that is red alone ends in two zeros
+    if image.format in ("TIFF", "BMP") and zeros >= max(row, _PADDING) and amid_a_row:
+        raise ImageError(f"truncated {image.format} at byte {len(data) - zeros:,}: zeros follow")
 
 
 def _check_header(image: ImageFile.ImageFile, size: int | None) -> None:

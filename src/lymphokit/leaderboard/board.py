@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
+from lymphokit.folders import is_regular
 from lymphokit.leaderboard.compare import SCORE, SHARE, SIZE, public_size
 from lymphokit.leaderboard.distributions import (
     LEVEL,
@@ -23,6 +24,7 @@ from lymphokit.submission.csv_files import read_submission
 from lymphokit.submission.ledger import BOARD, read_ledger
 
 GRID = np.linspace(0.5, 1.0, 26)  # out-of-fold scores at which a band is computed
+_SHOWN = 500  # submissions in a table
 _ROUNDING = 0.005  # a score with two decimals may be rounded out of the interval
 
 
@@ -111,8 +113,10 @@ def board_summary(board: Board) -> str:
 def board_table(board: Board) -> Table:
     """Tabulate out-of-fold score, expected interval and board score of each submission."""
     table = Table("submission", "out of fold", f"{LEVEL:.0%} interval", "score", "")
-    table.title = f"{board.cohort}, {board.name} board of {board.n_patients} patients"
-    for row in board.rows.to_dict("records"):
+    table.title = f"{escape(board.cohort)}, {board.name} board of {board.n_patients} patients"
+    if len(board.rows) > _SHOWN:
+        table.caption = f"the last {_SHOWN} of {len(board.rows):,} submissions"
+    for row in board.rows.tail(_SHOWN).to_dict("records"):
         table.add_row(
             escape(str(row["file"])),
             f"{row['oof']:.2f}",
@@ -128,8 +132,10 @@ def _board(cohort: str, table: pd.DataFrame, column: str, n_patients: int) -> Bo
     size = float(table[SIZE].median())
 
     def intervals(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = (expected_score(float(score), share, size, n_patients) for score in scores)
-        return np.array([one.interval() for one in found])
+        # Three decimals move no end by more than the rounding of a board.
+        different, places = np.unique(scores.round(3), return_inverse=True)
+        found = (expected_score(float(score), share, size, n_patients) for score in different)
+        return np.array([one.interval() for one in found])[places]
 
     rows = table[["file", "blend"]].assign(oof=table[SCORE], score=table[column])
     rows["low"], rows["high"] = intervals(rows["oof"].to_numpy()).T
@@ -141,6 +147,6 @@ def _board(cohort: str, table: pd.DataFrame, column: str, n_patients: int) -> Bo
 def _test_size(table: pd.DataFrame, ledger: Path) -> int | None:
     """Number of patients of a submission of the cohort beside the ledger; None without a file."""
     for name in table["file"]:
-        if (ledger.parent / name).is_file():
+        if is_regular(ledger.parent / name):
             return len(read_submission(ledger.parent / name).patients)
     return None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lymphokit.figures.style import BLUE, REFERENCE, SKY, VERMILION, clean_axes
+from lymphokit.figures.style import BLUE, REFERENCE, SKY, VERMILION, clean_axes, plain
 from lymphokit.leaderboard.board import GRID, Board, board_summary
 from lymphokit.leaderboard.distributions import LEVEL
 
@@ -16,7 +16,7 @@ def board_figure(boards: Sequence[Board]) -> Figure:
     all_axes = figure.subplots(1, len(boards), squeeze=False)[0]
     for axes, board in zip(all_axes, boards, strict=True):
         _panel(axes, board)
-    summaries = "\n".join(map(board_summary, boards))
+    summaries = plain("\n".join(map(board_summary, boards)))
     figure.suptitle(summaries, fontweight="bold", fontsize=10)
     return figure
 
@@ -30,7 +30,7 @@ def _panel(axes: Axes, board: Board) -> None:
         colour, point = VERMILION if row["outside"] else BLUE, (row["oof"], row["score"])
         axes.plot(*point, "o", color=colour, mec="white", markersize=8)
         if row["outside"]:
-            text = f"{row['blend']}, {row['file'][:16]}  "
+            text = plain(f"{row['blend']}, {row['file'][:16]}  ")
             axes.text(*point, text, ha="right", va="center", fontsize=8, color=colour)
     left, lowest = board.scored[["oof", "score"]].min()
     axes.set(
@@ -38,6 +38,6 @@ def _panel(axes: Axes, board: Board) -> None:
     )
     axes.set_xlabel("Balanced accuracy out of fold")
     axes.set_ylabel(f"Balanced accuracy on the {board.name} board")
-    axes.set_title(f"{board.cohort}, n = {board.n_patients} patients", loc="left")
+    axes.set_title(f"{plain(board.cohort)}, n = {board.n_patients} patients", loc="left")
     axes.legend(loc="lower right", frameon=False)
     clean_axes(axes, grid="both")

@@ -159,7 +159,10 @@ def _gather(
 ) -> tuple[list[OutOfFold], list[float], list[str]]:
     """Out-of-fold figures and public scores (NaN if unknown) of the files, and notes."""
     n = len(files[0].patients)
-    rows = pd.DataFrame(list(map(_ledger_row, files)), columns=list(NUMBERS), dtype=float)
+    folders = {file.path.parent for file in files}
+    ledgers = {folder: read_ledger(folder / LEDGER) for folder in folders}
+    found = [_ledger_row(file, ledgers[file.path.parent]) for file in files]
+    rows = pd.DataFrame(found, columns=list(NUMBERS), dtype=float)
     public, unknown = rows.pop("board_public").tolist(), rows[SCORE].isna()
     if oof is not None:
         rows.loc[unknown, [SCORE, RECALL]] = oof
@@ -184,12 +187,11 @@ def _gather(
     return figures, public, [*notes, f"{share:.0%} of the test patients are taken to be tumoral"]
 
 
-def _ledger_row(file: Submission) -> dict[Hashable, Any]:
-    """Last row of the ledger beside a file with its content, of its name where there are several.
+def _ledger_row(file: Submission, ledger: pd.DataFrame) -> dict[Hashable, Any]:
+    """Last row of a ledger with the content of a file, of its name where there are several.
 
     Two blends may write the same content. Empty without such a row.
     """
-    ledger = read_ledger(file.path.parent / LEDGER)
     same = ledger[ledger["sha256"] == file.sha256]
     named = same[same["file"] == file.path.name]
     rows = (named if len(named) else same).to_dict("records")

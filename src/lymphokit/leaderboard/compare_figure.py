@@ -20,6 +20,7 @@ from lymphokit.figures.style import (
     VERMILION,
     clean_axes,
     draw_interval,
+    plain,
 )
 from lymphokit.leaderboard.compare import Comparison
 from lymphokit.leaderboard.compare_text import percent, private_part, summary
@@ -48,7 +49,7 @@ def _tiles(axes: Axes, comparison: Comparison) -> None:
         labels = comparison.labels[:, contested]
         axes.pcolormesh(labels, cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=2)
         axes.set_xlim(0, max(len(contested), 12))
-    names = [comparison.patients[place] for place in contested]
+    names = [plain(comparison.patients[place]) for place in contested]
     axes.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=8, rotation=90)
     letters = [one.letter for one in comparison.candidates]
     axes.set_yticks(np.arange(len(letters)) + 0.5, letters)

@@ -27,6 +27,7 @@ from lymphokit.errors import LymphokitError
 Floats = NDArray[np.float64]
 Counts = NDArray[np.integer]
 LEVEL = 0.95  # of all intervals shown
+_MOST_OUTCOMES = 5_000_000  # some seconds; the competition's 42 patients have 600,000 at most
 _DECIMALS = 12  # scores equal to these decimals are one score, computed in two ways
 
 
@@ -149,8 +150,27 @@ class Outcomes:
         return np.asarray(total / np.add(n_tumoral > 0, n_reactive > 0, dtype=np.int64))
 
 
+def require_few(groups: Sequence[Group], most: int = _MOST_OUTCOMES) -> None:
+    """Raise LeaderboardError where there are too many outcomes to enumerate them all.
+
+    On average over n_drawn: a group of n patients has (n + 1) (n + 2) / 2 outcomes, and one of
+    n_patients + 1 combinations has n_drawn patients.
+    """
+    n_patients = sum(group.size for group in groups)
+    pairs = math.prod((group.size + 1) * (group.size + 2) // 2 for group in groups)
+    if pairs // (n_patients + 1) > most:
+        raise LeaderboardError(
+            f"{n_patients:,} patients in {len(groups)} groups of equal predictions have too many "
+            "outcomes to enumerate them; name files of the competition's test patients, and fewer"
+        )
+
+
 def outcomes(groups: Sequence[Group], n_drawn: int) -> Iterator[Outcomes]:
-    """Enumerate all outcomes of a random subset of n_drawn patients."""
+    """Enumerate all outcomes of a random subset of n_drawn patients.
+
+    Raises LeaderboardError as `require_few` does.
+    """
+    require_few(groups)
     sizes = tuple(group.size for group in groups)
     for drawn in product(*(range(min(size, n_drawn) + 1) for size in sizes)):
         if sum(drawn) != n_drawn:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lymphokit.bags.contract import ModelSettings
-from lymphokit.settings import BoostingRate, Count, Positive, Several
+from lymphokit.settings import BoostingRate, Count, Digits, Positive, Several
 
 if TYPE_CHECKING:
     from lightgbm import LGBMClassifier
@@ -19,7 +19,7 @@ class XgboostSettings(ModelSettings):
 
     trees: Count
     learning_rate: BoostingRate
-    max_depth: Annotated[int, Field(strict=True, ge=1, le=32)]
+    max_depth: Annotated[int, Field(strict=True, ge=1, le=32), Digits]
     scale_pos_weight: Positive | Literal["balanced"]
     """Weight of a positive patient; `balanced` is the share of positives, the report's 98/142.
 

@@ -15,7 +15,7 @@ from lymphokit.bags.projection import Projection
 from lymphokit.bags.segments import segment_argmax, segment_max, segment_mean, segment_sum
 from lymphokit.models.misvm_backend import fit_misvm
 from lymphokit.models.registry import register
-from lymphokit.settings import Count, Positive, Width
+from lymphokit.settings import Count, Digits, Positive, Width
 
 if TYPE_CHECKING:
     from lymphokit.solvers.max_margin import Separation
@@ -94,7 +94,7 @@ class MaxMarginSettings(ModelSettings):
     """Divide C by the number of starting examples: negative cells + positive bags."""
     max_iterations: Count
     """Hyperplanes fitted at most from one start."""
-    restarts: Annotated[int, Field(strict=True, ge=0, le=1000)]
+    restarts: Annotated[int, Field(strict=True, ge=0, le=1000), Digits]
     """Further starts from random convex combinations of each bag's cells."""
     backend: Literal["exact", "misvm"]
     """`exact`: this package's solver; `misvm`: the original package, where it is installed."""

@@ -1,6 +1,5 @@
 """`train: all`: every weight of a pretrained network is trained, on images read on access."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from lymphokit.cohort.tables import read_table
 from lymphokit.features.backbone import Backbone, load_backbone
 from lymphokit.features.fine_tune import CellImages, Sgd, fine_tune
+from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.stain import source_and_target
 from lymphokit.pseudo_labels.learner import CellScores, LabelledSplit, LearnerInputs
@@ -102,8 +102,8 @@ def open_learner(inputs: LearnerInputs) -> NetworkLearner:
     labelled, split = ImageFiles(raw, [], None, None, side), LabelledSplit.empty()
     if "table" in files:
         table = read_table(files["table"])
-        home = Path(json.loads(Path(files["about"]).read_text())["home"])
-        stains = json.loads(Path(files["stain"]).read_text())
+        home = Path(read_json(Path(files["about"]), "home")["home"])
+        stains = read_json(Path(files["stain"]))
         moving, per = settings["stain"], settings["stain_per"]
         stain = source_and_target("labelled_cells", moving, stains, per=per)
         labelled = ImageFiles(home, table["file"].tolist(), None, None, side, stain)

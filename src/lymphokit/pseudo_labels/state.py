@@ -84,11 +84,23 @@ def read_state(added: Path, scores: Path) -> State:
     Raises ArrayFileError where `scores` holds anything else.
     """
     # A CSV without rows has no types: astype restores them.
-    table = read_table(added, ADDED_COLUMNS).astype(ADDED_COLUMNS)
+    table = read_table(added, ADDED_COLUMNS, may_lack="probability").astype(ADDED_COLUMNS)
     arrays = read_arrays(scores)
-    if arrays.keys() != set(ARRAYS):
+    if arrays.keys() != set(ARRAYS) or not _are_of_a_state(**arrays):
         raise ArrayFileError(f"{scores} holds other arrays: delete it, and the next run makes it")
     return State(table, **arrays)
+
+
+def _are_of_a_state(
+    held_out: NDArray[Any], log_odds: NDArray[Any], labelled_accuracy: NDArray[Any]
+) -> bool:
+    """Check the shapes and types of `State`, and that all log odds are finite."""
+    return (
+        (held_out.ndim, log_odds.ndim) == (1, 2)
+        and held_out.shape == labelled_accuracy.shape == log_odds.shape[:1]
+        and (held_out.dtype.kind, log_odds.dtype.kind, labelled_accuracy.dtype.kind) == tuple("iff")
+        and bool(np.isfinite(log_odds).all())
+    )
 
 
 def summarise(state: State) -> list[dict[str, Any]]:

@@ -15,7 +15,8 @@ from filelock import BaseFileLock, FileLock
 from natsort import natsorted
 from numpy.typing import NDArray
 
-from lymphokit.errors import LymphokitError
+from lymphokit.cohort.table_values import id_finding
+from lymphokit.errors import LymphokitError, quoted
 from lymphokit.files import read_regular, write_atomically
 from lymphokit.provenance import file_sha256
 
@@ -89,6 +90,11 @@ def read_submission(path: Path) -> Submission:
     """
     rows = _read_rows(path)
     ids = [patient.strip() for patient, _ in rows]
+    for number, patient in enumerate(ids, start=2):
+        if finding := id_finding(patient):
+            raise SubmissionError(
+                f"{path}, row {number}: the id {finding}; write the ids of the sample submission"
+            )
     # A text that is no number becomes NaN, which the check reports as neither 0 nor 1.
     labels = pd.to_numeric(pd.Series([text for _, text in rows], dtype=str), errors="coerce")
     _check(
@@ -138,7 +144,7 @@ def parse_csv(path: Path, content: bytes, error: type[LymphokitError]) -> list[l
     for number, row in enumerate(rows, start=1):
         if len(row) != len(rows[0]):
             raise error(
-                f"{path}: row {number}, {row[0]!r}, has {len(row)} fields, the first has "
+                f"{path}: row {number}, {quoted(row[0])}, has {len(row)} fields, the first has "
                 f"{len(rows[0])}; correct that row"
             )
     return rows
@@ -157,9 +163,10 @@ def _read_rows(path: Path) -> list[list[str]]:
         raise SubmissionError(f"{path}: {error.strerror}; is the path right?") from error
     header, *rows = parse_csv(path, content, SubmissionError) or [[]]
     if tuple(name.strip().lower() for name in header) not in HEADERS:
+        found = quoted(",".join(header))
         raise SubmissionError(
-            f"{path}: the first line is {','.join(header)!r}, not ID,LABEL or Id,Predicted; put "
-            "the header of the sample submission there, with a comma"
+            f"{path}: the first line is {found}, not ID,LABEL or Id,Predicted; put the header of "
+            "the sample submission there, with a comma"
         )
     if not rows:
         raise SubmissionError(f"{path}: no patient in it; write one row per test patient")

@@ -4,9 +4,11 @@ Standard library only: the Snakefile reads the receipt at the start of a run, wh
 do once there is a receipt.
 """
 
-import json
 from pathlib import Path
 
+from lymphokit.errors import LymphokitError
+from lymphokit.files import read_json
+from lymphokit.folders import is_regular
 from lymphokit.provenance import file_sha256
 
 _AGAIN = "type `snakemake -R submit` to write the submission again"
@@ -20,10 +22,10 @@ def lost_submission(receipt: Path, root: Path) -> str | None:
     if not receipt.exists():
         return None
     try:
-        content = json.loads(receipt.read_text(encoding="utf-8"))
+        content = read_json(receipt, "file", "sha256")
         file, sha256 = root / content["file"], content["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (LymphokitError, TypeError):
         return f"{receipt} cannot be read: {_AGAIN}"
-    if not file.is_file():
+    if not is_regular(file):
         return f"{content['file']} was deleted: {_AGAIN}"
     return f"{content['file']} was changed: {_AGAIN}" if file_sha256(file) != sha256 else None
