@@ -380,6 +380,7 @@ def test_names_in_a_ledger_are_neither_markup_nor_formulas(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     submissions(tmp_path)
+    Path("[").mkdir()
     Path("a.csv").rename("[/a]$_{$.csv")
     name = {
         "file": "[/a]$_{$.csv",
