@@ -39,7 +39,7 @@ from tests.hostile.readers import (
 
 ROOT = Path(__file__).parents[1]
 EACH = 12
-SLOW = {"autoencoder"}  # imports torch
+SLOW = {"autoencoder", "safetensors", "pth"}  # they import torch
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 DAY = date(2025, 7, 1)
 

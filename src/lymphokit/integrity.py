@@ -18,7 +18,7 @@ import psutil
 
 from lymphokit.errors import LymphokitError
 from lymphokit.files import read_json, write_json
-from lymphokit.folders import entries_below
+from lymphokit.folders import entries_below, is_folder, is_regular
 from lymphokit.provenance import file_sha256
 
 FOLDER = ".digests"
@@ -74,6 +74,9 @@ def _verify(path: Path, findings: dict[Path, str]) -> str | None:
     """The sha256 of an input; where it is another than in its record, this is added."""
     record = read_record(path)
     if record is None or not path.exists():
+        return None
+    if not (is_folder(path) or is_regular(path)):
+        findings[path] = "is a pipe, socket or device, and no file"
         return None
     status = _status(path)
     if status != record.status:

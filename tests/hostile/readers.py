@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from lymphokit import config
+from lymphokit import config, integrity
 from lymphokit.arrays import open_array
 from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.cohort.clinical_table import read_clinical
@@ -265,6 +265,33 @@ def write_autoencoder(folder: Path) -> None:
     save_autoencoder(Autoencoder(latent=64), folder / "autoencoder.safetensors")
 
 
+def write_weights(folder: Path) -> None:
+    import torch
+
+    from lymphokit.features.backbone import load_backbone
+    from lymphokit.features.compute import save_weights
+
+    network = load_backbone(NETWORK, weights="none", sha256=None, seed=0).network
+    save_weights(network, folder / "weights.safetensors")
+    torch.save(network.state_dict(), folder / "saved.pth")
+
+
+def read_weights(name: str) -> Callable[[Path], object]:
+    def read(folder: Path) -> object:
+        from lymphokit.features.backbone import load_backbone
+
+        return load_backbone(NETWORK, weights=str(folder / name), sha256=None, seed=0)
+
+    return read
+
+
+def write_digests(folder: Path) -> None:
+    write_features(folder)
+    integrity.write_records([str(folder / "bank.npy")], "backbone", {"cells.csv": None})
+
+
+NETWORK = "test_resnet.r160_in1k"
+
 READERS: dict[str, Reader] = {
     "config": Reader(
         lambda folder: (folder / "config.yaml").write_text(settings_text()),
@@ -333,5 +360,14 @@ READERS: dict[str, Reader] = {
         ("receipt.json",),
     ),
     "caches": Reader(write_record, read_states, ("receipt.json", "digests.json"), is_silent=True),
+    "digests": Reader(
+        write_digests,
+        lambda folder: integrity.verify([str(folder / "bank.npy")]),
+        (".digests/bank.npy.json", "bank.npy"),
+    ),
+    "safetensors": Reader(
+        write_weights, read_weights("weights.safetensors"), ("weights.safetensors",)
+    ),
+    "pth": Reader(write_weights, read_weights("saved.pth"), ("saved.pth",)),
     "autoencoder": Reader(write_autoencoder, read_autoencoder, ("autoencoder.safetensors",)),
 }

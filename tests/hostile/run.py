@@ -91,10 +91,19 @@ def _is_complete(error: LymphokitError, target: Path) -> bool:
     return target.stem in message
 
 
+def read_valid(reader: Reader) -> None:
+    """Read an input as it was written."""
+    with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
+        reader.write(Path(folder))
+        reader.read(Path(folder))
+
+
 def run_cases(cases: list[Case], results: Connection) -> None:
     """Run the cases in this process, and send each result."""
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, _interrupt)
+    for name in dict.fromkeys(case.reader for case in cases):
+        read_valid(READERS[name])  # imports what it needs, before the limit is set
     used = _megabytes_mapped() * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (used + MEGABYTES * 2**20,) * 2)
     for case in cases:

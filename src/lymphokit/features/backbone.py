@@ -201,7 +201,7 @@ def _read(name: str, file: Path) -> dict[str, Tensor]:
     """The tensors of a file by name: those at its top, or of the first entry that has them."""
     try:
         content = load_file(file) if file.suffix == ".safetensors" else read_saved(file)
-    except (OSError, ValueError, SafetensorError, WeightsError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, WeightsError) as error:
         raise WeightsError(
             f"backbone {name}: {file} cannot be read as weights ({error}); download it anew, or "
             "save `network.state_dict()`"
