@@ -221,9 +221,22 @@ def test_no_rule_makes_a_file_without_a_script() -> None:
 
 def test_a_job_that_fails_records_nothing(task: Task) -> None:
     Path(task.output[0]).write_text("patient\n")
-    with pytest.raises(ZeroDivisionError), job(task):
+    with pytest.raises(SystemExit), job(task):
         raise ZeroDivisionError
     assert read_record(Path(task.output[0])) is None
+
+
+@pytest.mark.parametrize(("error", "code"), [(LymphokitError("finding"), 1), (KeyError("a"), 70)])
+def test_an_error_in_a_job_is_one_sentence_and_its_traceback_in_the_log(
+    task: Task, capsys: pytest.CaptureFixture[str], error: Exception, code: int
+) -> None:
+    with pytest.raises(SystemExit) as ended, job(task):
+        raise error
+    assert ended.value.code == code
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown
+    assert ("finding" if code == 1 else task.log[0]) in shown.replace("\n", "")
+    assert "Traceback" in Path(task.log[0]).read_text()
 
 
 def test_an_output_made_again_has_the_record_of_its_last_content(task: Task) -> None:

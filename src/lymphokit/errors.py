@@ -73,22 +73,26 @@ def describe(faults: Iterable[Fault], most_per_patient: int = 10, most_patients:
     return "\n".join(visible(line) for line in [*lines, *remedies])
 
 
-def explain(error: BaseException) -> str:
+def explain(error: BaseException, log: str = "") -> str:
     """What a user is shown: the message of a LymphokitError, else a sentence and the log's place.
 
-    The log, a new file in the folder for temporary files, has the traceback.
+    log: the file that has the traceback; by default a new one in the folder for temporary files.
     """
     if isinstance(error, LymphokitError):
         return str(error)
     finding = f"unexpected {type(error).__name__}, which lymphokit should have prevented"
+    return f"{finding}; please report it with the log, {log or _log_of(error)}"
+
+
+def _log_of(error: BaseException) -> str:
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="lymphokit-", suffix=".log", delete=False, errors="backslashreplace"
         ) as log:
             log.writelines(traceback.format_exception(error))
     except OSError as cause:
-        return f"{finding} ({error}); no log could be written: {cause.strerror}"
-    return f"{finding}; please report it with the log, {log.name}"
+        return f"which could not be written ({cause.strerror}): {error}"
+    return log.name
 
 
 def quoted(text: str, most: int = 80) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
-from lymphokit.errors import LymphokitError
+from lymphokit.errors import LymphokitError, explain
 from lymphokit.integrity import verify, write_records
 from lymphokit.progress import log_to, note, say
 from lymphokit.resume import end_with_run
@@ -37,8 +37,9 @@ def job(task: Task, *, verified: bool = True) -> Iterator[int]:
 
     No body runs on an input that is not as the job that made it wrote it, unless `verified` is
     False: for the audit, which reports such files. The outputs of a body that ends are on the disk,
-    with their digests. A LymphokitError is shown as its message, without a traceback; the log has
-    both. The job ends when the run that started it ends.
+    with their digests. An error is shown as `explain` says it, without a traceback; the log has
+    both. The exit code is 1 for a LymphokitError and 70 for any other. The job ends when the run
+    that started it ends.
     """
     end_with_run()
     threads = int(task.params.get("threads", 1))
@@ -51,10 +52,10 @@ def job(task: Task, *, verified: bool = True) -> Iterator[int]:
             inputs = verify(task.input) if verified else {}
             yield threads
             write_records(task.output, task.rule, inputs)
-        except LymphokitError as error:
+        except Exception as error:
             note(traceback.format_exc())
-            say(str(error))
-            raise SystemExit(1) from error
+            say(explain(error, task.log[0]))
+            raise SystemExit(1 if isinstance(error, LymphokitError) else os.EX_SOFTWARE) from error
         except BaseException:
             note(traceback.format_exc())
             raise
