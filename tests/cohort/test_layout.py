@@ -143,3 +143,15 @@ def test_a_second_table_is_a_fault_where_it_differs(tmp_path: Path, name: str) -
     assert read_layout(tmp_path).faults == ()
     (tmp_path / name).write_text(f"{header}P1,1,M,1/1/1950,5\n")
     assert [fault.patient for fault in read_layout(tmp_path).faults] == [name]
+
+
+def test_a_sample_submission_that_may_not_be_read_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("lymphokit.cohort.layout.read_regular", refused)
+    (fault,) = read_layout(lay_out(tmp_path)).faults
+    assert fault.patient == "sample_submission.csv"
+    assert "Permission denied" in fault.finding

@@ -7,6 +7,7 @@ testset/testset_data.csv      testset/<ID>/*.jpg
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from lymphokit.cohort.archive import IMAGE_SUFFIXES, is_hidden
 from lymphokit.cohort.download_search import SET_TABLES, TABLE, is_named_as_table
 from lymphokit.cohort.raw import find_home, tables_in
 from lymphokit.errors import Fault
+from lymphokit.files import read_regular
 from lymphokit.folders import broken_entries, is_folder, is_regular, listed
 
 Part = Literal["train", "test"]
@@ -91,9 +93,10 @@ def read_layout(root: Path) -> Layout:
 
 def _broken_links(home: Path) -> list[Fault]:
     """Links without a target, read or not; those among a patient's images are faults of images."""
-    remedy = "restore what the link leads to, or remove the link"
+    of_link = "restore what the link leads to, or remove the link"
+    of_file = "give yourself the permission to read it, or remove it"
     return [
-        Fault(entry.name, entry.finding, remedy)
+        Fault(entry.name, entry.finding, of_link if entry.path.is_symlink() else of_file)
         for entry in broken_entries(home, is_hidden)
         if entry.path.parent.parent not in {home / name for name in SETS.values()}
     ]
@@ -166,10 +169,11 @@ def _sample_submission(
     if not is_regular(sample):
         return (), (), [Fault(SAMPLE, f"is not in {sample.parent}", remedy)]
     try:
-        with sample.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            lines = [[cell.strip() for cell in cells] for cells in csv.reader(file)]
-    except csv.Error as error:
-        return (), (), [Fault(SAMPLE, f"cannot be read as a table: {error}", remedy)]
+        file = io.StringIO(read_regular(sample).decode("utf-8-sig", "replace"), newline="")
+        lines = [[cell.strip() for cell in cells] for cells in csv.reader(file)]
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        return (), (), [Fault(SAMPLE, f"cannot be read as a table: {reason}", remedy)]
     header = tuple(lines[0]) if lines else ()
     if len(header) != 2 or header[0].lower() != "id" or not header[1]:
         finding = f"starts with {','.join(header)!r}, which is no header of two columns from ID on"
