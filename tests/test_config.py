@@ -125,6 +125,7 @@ def test_the_walk_over_the_schema_finds_the_numbers_of_every_block() -> None:
         ({"simulate": {"abnormal_share": [0.75, 0.2]}}, ["simulate.abnormal_share"]),
         ({"cohort": {"ranges": {"age_years": [120, 18]}}}, ["cohort.ranges.age_years"]),
         ({"cohort": {"image_size": 64}, "backbones": {"vgg19": {"crop": 96}}}, ["vgg19.crop"]),
+        ({"simulate": {"tumoral_share": 0.001}}, ["simulate", "tumoral_share"]),
         ({"segmentation": {"dilation_px": 225}}, ["segmentation.dilation_px"]),
         (
             {"pseudo_label": {"train": "head", "stain": "auto", "labelled_px": 256}},

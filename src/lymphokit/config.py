@@ -31,10 +31,12 @@ from lymphokit.files import read_regular
 from lymphokit.models import registry
 from lymphokit.models.misvm_backend import require_misvm
 from lymphokit.settings import (
+    AgeYears,
     Ascending,
     Count,
     Digits,
     EachOnce,
+    GigaPerLitre,
     Latent,
     LearningRate,
     NonNegative,
@@ -49,6 +51,7 @@ from lymphokit.settings import (
     Several,
     Share,
     ShareBelowOne,
+    ShownPixels,
     Stratum,
 )
 
@@ -88,6 +91,16 @@ class SimulateSettings(Settings):
     labelled_cells: Several
     cells_per_blood_type: NonNegative
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        tumoral = round(self.tumoral_share * self.training_patients)
+        if not 0 < tumoral < self.training_patients:
+            raise ValueError(
+                f"tumoral_share makes {tumoral} of {self.training_patients} training_patients "
+                "tumoral: both labels are needed"
+            )
+        return self
+
 
 def _strata(names: tuple[Stratum, ...]) -> tuple[Stratum, ...]:
     if "label" not in names:
@@ -106,8 +119,8 @@ class FoldSettings(Settings):
     validation: OpenShare
     inner: Parts
     stratify: Annotated[tuple[Stratum, ...], AfterValidator(_strata)]
-    age_edge_years: Positive | Literal["median"]
-    count_edge_giga_per_litre: Positive | Literal["median"]
+    age_edge_years: AgeYears | Literal["median"]
+    count_edge_giga_per_litre: GigaPerLitre | Literal["median"]
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -156,7 +169,7 @@ class BloodCellSettings(Settings):
 
     folder: str
     network: str
-    px: Pixels
+    px: ShownPixels
     validation: OpenShare
     epochs: Count
     batch_size: Count
@@ -198,7 +211,7 @@ class PseudoLabelSettings(Settings):
     train: Literal["auto", "all", "head"]
     labelled_train: Several
     labelled_validation: Several
-    labelled_px: Pixels
+    labelled_px: ShownPixels
     stain: Literal["auto", "competition", "labelled_cells", "none"]
     stain_per: Literal["cohort", "image"]
     rounds: Annotated[list[RoundSettings], Field(min_length=1), AfterValidator(_few_rounds)]
@@ -218,7 +231,7 @@ class InstanceNetworkSettings(Settings):
     network: str
     train: Literal["auto", "all", "head"]
     ridge: Positive
-    px: Pixels
+    px: ShownPixels
     sgd: TrainingSettings
     compare: Annotated[list[str], EachOnce]
 

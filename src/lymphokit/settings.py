@@ -41,10 +41,13 @@ Digits = BeforeValidator(_digits_as_number)
 
 Share = Annotated[float, Field(ge=0, le=1), _Number]
 OpenShare = Annotated[float, Field(gt=0, lt=1), _Number]
+ShareAboveZero = Annotated[float, Field(gt=0, le=1), _Number]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1), _Number]
 Positive = Annotated[float, Field(ge=1e-9, le=1e9), _Number]  # so that 1 / x is finite too
 LearningRate = Annotated[float, Field(ge=1e-12, le=10), _Number]
 BoostingRate = Annotated[float, Field(ge=1e-12, le=1), _Number]  # a step between two trees
+AgeYears = Annotated[float, Field(ge=1, le=200), _Number]
+GigaPerLitre = Annotated[float, Field(ge=1e-3, le=100_000), _Number]
 NonNegativeFloat = Annotated[float, Field(ge=0, le=1e9), _Number]
 Seed = Annotated[_Int, Field(ge=0, le=2**32 - 1), Digits]  # what NumPy and scikit-learn accept
 Count = Annotated[_Int, Field(ge=1, le=100_000), Digits]
@@ -53,6 +56,7 @@ Several = Annotated[_Int, Field(ge=2, le=100_000), Digits]
 Repetitions = Annotated[_Int, Field(ge=1, le=1000), Digits]  # of whole fits or jobs
 Parts = Annotated[_Int, Field(ge=2, le=1000), Digits]  # of patients
 Pixels = Annotated[_Int, Field(ge=16, le=4096), Digits]  # a side; the networks halve it four times
+ShownPixels = Annotated[_Int, Field(ge=16, le=1024), Digits]  # a side, as a network sees an image
 Width = Annotated[_Int, Field(ge=1, le=100_000), Digits]  # features, components, units of a layer
 # An 8 x 8 grid of channels.
 Latent = Annotated[_Int, Field(ge=64, le=65_536, multiple_of=64), Digits]

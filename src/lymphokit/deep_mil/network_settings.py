@@ -15,6 +15,7 @@ from lymphokit.settings import (
     NonNegativeFloat,
     Repetitions,
     Share,
+    ShareAboveZero,
     ShareBelowOne,
     Width,
 )
@@ -46,7 +47,7 @@ class DMilSettings(ModelSettings):
     weight_decay: NonNegativeFloat
     batch_bags: Count
     """Bags of a step."""
-    lr_factor: Share
+    lr_factor: ShareAboveZero
     """The learning rate is multiplied by this after `lr_patience` epochs without a lower loss."""
     lr_patience: Count
     weighted_loss: bool
