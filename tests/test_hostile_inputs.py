@@ -40,7 +40,10 @@ from tests.hostile.readers import (
 ROOT = Path(__file__).parents[1]
 EACH = 12
 SLOW = {"autoencoder", "safetensors", "pth"}  # they import torch
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+# The same values in every run: `make torture` is where new ones are tried.
+QUICK = settings(
+    max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 DAY = date(2025, 7, 1)
 
 

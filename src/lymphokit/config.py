@@ -144,7 +144,7 @@ class AutoencoderSettings(Settings):
     learning_rate: LearningRate
     flips: Share
     precision: Literal["float32", "bfloat16"]
-    variants: dict[Literal["raw", "segmented"], Latent]
+    variants: Annotated[dict[Literal["raw", "segmented"], Latent], Field(min_length=1)]
 
 
 def _timm_name(name: str) -> str:
@@ -381,7 +381,7 @@ class Config(Settings):
     folds: FoldSettings
     segmentation: SegmentationSettings
     autoencoder: AutoencoderSettings
-    backbones: dict[BackboneName, BackboneSettings]
+    backbones: Annotated[dict[BackboneName, BackboneSettings], Field(min_length=1)]
     blood_cells: BloodCellSettings
     pseudo_label: PseudoLabelSettings
     instance_network: InstanceNetworkSettings
@@ -618,7 +618,7 @@ def _check_models(blocks: Any) -> tuple[dict[str, ModelSettings], list[str]]:
     """The settings objects of all models, and the faults of those that have some."""
     models: dict[str, ModelSettings] = {}
     faults: list[str] = []
-    if not isinstance(blocks, Mapping):
+    if not isinstance(blocks, Mapping) or not blocks:
         faults.append("  models: a block of models by name is needed")
     for name, block in blocks.items() if isinstance(blocks, Mapping) else ():
         if not isinstance(block, Mapping) or "kind" not in block:

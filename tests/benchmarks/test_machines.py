@@ -20,9 +20,7 @@ def test_differences_are_those_of_the_same_patient_and_fold() -> None:
             "decision": [0, 0, 1, 1, 1],
         }
     )
-    other = plain.iloc[::-1].assign(
-        probability=[0.5, 0.9, 0.4, 0.2, 0.1], decision=[1, 1, 0, 0, 0]
-    )
+    other = plain.iloc[::-1].assign(probability=[0.5, 0.9, 0.4, 0.2, 0.1], decision=[1, 1, 0, 0, 0])
     row = compare(plain, other).loc["pooled"]
     assert row["largest"] == pytest.approx(0.4)
     assert row["median"] == 0
