@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lymphokit.errors import LymphokitError
 from lymphokit.files import read_json, write_atomically
-from lymphokit.provenance import file_sha256
+from lymphokit.provenance import file_sha256, file_status
 
 CACHE = Path(".snakemake") / "lymphokit_digests.json"
 _MOST = 200_000  # files remembered; the competition has 8,000, PBC 17,000
@@ -31,16 +31,10 @@ class DigestCache:
 
     def sha256(self, path: Path) -> str:
         """SHA-256 of the bytes of a file, links followed, in hexadecimal."""
-        status = path.stat()
-        key = ":".join(
-            str(part)
-            for part in (
-                *(status.st_dev, status.st_ino, status.st_size),
-                *(status.st_mtime_ns, status.st_ctime_ns),
-            )
-        )
+        key = file_status(path)
         if key in self._known:
             return self._known[key]
+        status = path.stat()
         digest = file_sha256(path)
         if time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_SECONDS:
             self._known[key] = digest

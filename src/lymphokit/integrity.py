@@ -5,7 +5,6 @@ input it was made from, and the rule. A file whose status is that of the record 
 before the machine restarts: a crash may leave a file its size and dates, and take its content.
 """
 
-import hashlib
 import os
 import shlex
 from collections.abc import Iterable, Mapping
@@ -19,7 +18,7 @@ import psutil
 from lymphokit.errors import LymphokitError
 from lymphokit.files import read_json, write_json
 from lymphokit.folders import entries_below, is_folder, is_regular
-from lymphokit.provenance import file_sha256
+from lymphokit.provenance import digest_of_lines, file_sha256, file_status
 
 FOLDER = ".digests"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -139,33 +138,20 @@ def content_sha256(path: Path) -> str:
     """SHA-256 of a file, or of the names and contents of all files below a folder."""
     if not path.is_dir():
         return file_sha256(path)
-    return _digest_of_lines(f"{name}\0{file_sha256(file)}" for name, file in _files(path))
+    return digest_of_lines(f"{name}\0{file_sha256(file)}" for name, file in _files(path))
 
 
 def _status(path: Path) -> str:
     """Place, size and dates of a file, or of all files of a folder, since this start."""
     if not path.is_dir():
-        return f"{_boot()}:{_status_of_file(path)}"
-    lines = (f"{name}\0{_status_of_file(file)}" for name, file in _files(path))
-    return f"{_boot()}:{_digest_of_lines(lines)}"
-
-
-def _status_of_file(path: Path) -> str:
-    status = path.stat()
-    place = f"{status.st_dev}:{status.st_ino}:{status.st_size}"
-    return f"{place}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+        return f"{_boot()}:{file_status(path)}"
+    lines = (f"{name}\0{file_status(file)}" for name, file in _files(path))
+    return f"{_boot()}:{digest_of_lines(lines)}"
 
 
 def _files(folder: Path) -> Iterable[tuple[str, Path]]:
     entries = entries_below(folder, lambda name: name in _NOT_OUTPUT)
     return ((entry.name, entry.path) for entry in entries if entry.kind == "file")
-
-
-def _digest_of_lines(lines: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(f"{line}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
 
 
 @cache

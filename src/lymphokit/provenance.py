@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,16 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of the bytes of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_status(path: Path) -> str:
+    """Place, size and dates of a file, links followed: any write to it changes this text.
+
+    A program can set the time of modification; the file system alone sets the time of change.
+    """
+    status = path.stat()
+    place = f"{status.st_dev}:{status.st_ino}:{status.st_size}"
+    return f"{place}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
 def settings_digest(settings: Any) -> str:
@@ -148,12 +158,20 @@ def folder_digest(
     table, such as an archive left beside them, which are not read. A link without a target raises
     nothing here: the check of the folder names it.
     """
+    contents = (
+        (entry, _content(entry.path, sha256) if entry.kind == "file" else entry.finding)
+        for entry in entries_below(folder, ignored)
+    )
+    lines = (f"{entry.name}\0{entry.kind}\0{content}" for entry, content in contents)
+    return digest_of_lines(lines)[:_SHORT]
+
+
+def digest_of_lines(lines: Iterable[str]) -> str:
+    """SHA-256 of lines of text, which may hold names of files that are no UTF-8."""
     digest = hashlib.sha256()
-    for entry in entries_below(folder, ignored):
-        content = _content(entry.path, sha256) if entry.kind == "file" else entry.finding
-        line = f"{entry.name}\0{entry.kind}\0{content}\n"
-        digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()[:_SHORT]
+    for line in lines:
+        digest.update(f"{line}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _content(path: Path, sha256: Callable[[Path], str]) -> str:

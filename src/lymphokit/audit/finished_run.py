@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lymphokit import files
 from lymphokit.arrays import open_array
 from lymphokit.audit.choice_checks import BlendRecord, check_blends, check_thresholds, with_blends
 from lymphokit.audit.digest_checks import check_digests
@@ -16,6 +15,7 @@ from lymphokit.audit.pseudo_label_checks import PseudoLabelRecord, check_pseudo_
 from lymphokit.audit.record_checks import check_features, check_records
 from lymphokit.cohort.tables import read_cells, read_folds, read_patients, read_table
 from lymphokit.ensemble.fold import Recipe
+from lymphokit.files import read_json
 from lymphokit.provenance import file_sha256
 from lymphokit.pseudo_labels.state import read_state
 
@@ -50,7 +50,7 @@ class FinishedRun:
     def blends(self, fold: int) -> BlendRecord:
         """The files of the blends of one fold."""
         home = self.home / f"fold{fold}" / "blends"
-        chosen = read_json(home / "chosen.json") or {}
+        chosen = _read_optional(home / "chosen.json") or {}
         return BlendRecord(read_table(home / "predictions.csv"), chosen)
 
     def pseudo_labels(self, fold: int, series: str) -> PseudoLabelRecord:
@@ -59,20 +59,20 @@ class FinishedRun:
         rounds = [home / f"round{number}" for number in range(len(self.sizes) + 1)]
         added, stain = rounds[-1] / "added.csv", home / "stain.json"
         return PseudoLabelRecord(
-            read_json(home / "lineage.json"),
+            _read_optional(home / "lineage.json"),
             read_state(added, rounds[-1] / "scores.npz").added,
             file_sha256(added),
-            [files.read_json(step / "record.json") for step in rounds],
-            files.read_json(stain, "patients")["patients"] if drawn is None else [],
+            [read_json(step / "record.json") for step in rounds],
+            read_json(stain, "patients")["patients"] if drawn is None else [],
             read_state(home / "last/added.csv", home / "last/scores.npz"),
             open_array(self.home / f"fold{fold}/features/{series}.npy")[:, 0],
             drawn,
         )
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def _read_optional(path: Path) -> dict[str, Any] | None:
     """The content of a JSON file, None without the file. Raises LymphokitError for no JSON."""
-    return files.read_json(path) if path.exists() else None
+    return read_json(path) if path.exists() else None
 
 
 def run_checks(
@@ -107,12 +107,12 @@ def check_contents(
     folds, decisions = read_folds(run.home / "folds.csv"), read_table(run.home / "decisions.csv")
     numbers = sorted(set(folds["fold"]))
     predictions = run.of_models(numbers, "predictions.csv", read_table)
-    records = run.of_models(numbers, "record.json", read_json)
+    records = run.of_models(numbers, "record.json", _read_optional)
     blends = {fold: run.blends(fold) for fold in numbers}
     pseudo_labels = {
         (fold, series): run.pseudo_labels(fold, series) for fold in numbers for series in run.series
     }
-    duplicates = files.read_json(run.home / "imaging/duplicates.json", "n_candidates")
+    duplicates = read_json(run.home / "imaging/duplicates.json", "n_candidates")
     images, accepted = check_images(
         read_table(run.home / "imaging/duplicates.csv"),
         cells,
