@@ -16,6 +16,7 @@ class Projection:
 
     scale: standardise the features.
     pca: components to keep, at most min(n_cells - 1, n_features); None keeps the features.
+    whiten: divide each component by its standard deviation over the training cells.
     seed: of the randomised decomposition, used where few components are wanted.
     With neither scale nor pca, cells stay as they are.
     Source: report 5.1.1 and 5.2.2 c.
@@ -23,19 +24,23 @@ class Projection:
     before the PCA in 5.2.2 c alone.
     """
 
-    def __init__(self, *, scale: bool, pca: int | None, seed: int) -> None:
+    def __init__(self, *, scale: bool, pca: int | None, seed: int, whiten: bool = False) -> None:
         self.scale = scale
         self.pca = pca
         self.seed = seed
+        self.whiten = whiten
 
     def fit(self, cells: NDArray[np.floating]) -> Self:
         """Learn from the training cells (n_cells, n_features)."""
         cells = np.asarray(cells, dtype=np.float32)
         self.mean_ = cells.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.deviation_ = self._deviation(cells)
+        self.deviation_ = self._deviation(cells) if self.scale else _ones(cells)
         self.components_: NDArray[np.float32] | None = None
         if self.pca is not None:
-            self.components_ = self._leading((cells - self.mean_) / self.deviation_, self.pca)
+            centred = (cells - self.mean_) / self.deviation_
+            self.components_ = self._leading(centred, self.pca)
+            if self.whiten:
+                self.components_ /= self._deviation(centred @ self.components_.T)[:, None]
         return self
 
     def transform(self, cells: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -50,8 +55,6 @@ class Projection:
         return np.asarray(projected, dtype=np.float32)
 
     def _deviation(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not self.scale:
-            return np.ones(cells.shape[1], dtype=np.float32)
         deviation = cells.std(axis=0, dtype=np.float64).astype(np.float32)
         # A constant feature is divided by 1, which keeps it at 0 instead of nan.
         return np.where(deviation > _SMALLEST_DEVIATION, deviation, np.float32(1.0))
@@ -74,3 +77,7 @@ class Projection:
             solver = "covariance_eigh" if n_cells >= n_features else "full"
         pca = PCA(min(wanted, rank), svd_solver=solver, iterated_power=4, random_state=self.seed)
         return np.asarray(pca.fit(centred).components_, dtype=np.float32)
+
+
+def _ones(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ones(cells.shape[1], dtype=np.float32)

@@ -26,7 +26,7 @@ def segment(image: Pixels, *, closing_px: int, dilation_px: int) -> Mask:
     channel = saturation(image)
     coloured = (channel > two_class_threshold(channel)).astype(np.uint8)
     whole = _morphology(coloured, cv2.MORPH_CLOSE, closing_px)
-    cell = _central_object(whole)
+    cell = central_object(whole)
     if cell is None:
         return np.ones(channel.shape, dtype=np.bool_)
     grown = _morphology(_fill_holes(cell), cv2.MORPH_DILATE, 2 * dilation_px + 1)
@@ -60,7 +60,7 @@ def two_class_threshold(channel: Pixels) -> int:
     return max(int(threshold), int(channel.min()))
 
 
-def _central_object(objects: Pixels) -> Pixels | None:
+def central_object(objects: Pixels) -> Pixels | None:
     """The object that covers the centre, else the nearest one inside the border, else None.
 
     Objects smaller than `SMALLEST_SHARE` are ignored. An object that touches the border is a
@@ -98,11 +98,11 @@ def _fill_holes(cell: Pixels) -> Pixels:
 
 
 def _morphology(mask: Pixels, operation: int, diameter_px: int) -> Pixels:
-    return np.asarray(cv2.morphologyEx(mask, operation, _disc(diameter_px)), dtype=np.uint8)
+    return np.asarray(cv2.morphologyEx(mask, operation, disc(diameter_px)), dtype=np.uint8)
 
 
 @cache
-def _disc(diameter_px: int) -> Pixels:
+def disc(diameter_px: int) -> Pixels:
     """A disc of ones: (diameter_px, diameter_px)."""
     from_centre = np.arange(diameter_px) - (diameter_px - 1) / 2
     inside = from_centre[:, None] ** 2 + from_centre**2 <= (diameter_px / 2) ** 2
