@@ -72,7 +72,7 @@ def with_value(settings: Any, place: tuple[Any, ...], value: Any) -> Any:
         return value
     key, *rest = place
     if isinstance(key, int):
-        items = list(settings) or [None]
+        items = list(settings or ()) or [None]
         items[key] = with_value(items[key], tuple(rest), value)
         return items
     settings = dict(settings) if isinstance(settings, dict) else {}
@@ -323,3 +323,23 @@ def test_a_file_of_a_kind_that_cannot_be_imported_is_named(tmp_path: Path, conte
     changed = config.merge(DEFAULTS, {"models": {"pooled": {"kind": f"{path}:mine"}}})
     with pytest.raises(ConfigError, match=r"models\.pooled\.kind: .*my_kind\.py"):
         config.validate(changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"backbones": {"vgg19": {"pool": ["cell"]}}}, "stages"),
+        ({"backbones": {"cell_colour": {"image": "segmented"}}}, "normalise"),
+        ({"blood_cells": {"network": "cell_colour"}}, "blood_cells.network"),
+        ({"pseudo_label": {"compare": ["cell_only"]}}, "pseudo_label.compare"),
+        ({"ensemble": {"product": {"images": ["clinical"]}}}, "ensemble.product.images"),
+        ({"ensemble": {"product": {"clinical": "pooled"}}}, "ensemble.product.clinical"),
+        ({"ensemble": {"product": {"images": ["bag_kernl"]}}}, "bag_kernel"),
+        ({"cell_mask": {"reach_px": 300}}, "cell_mask.reach_px"),
+    ],
+)
+def test_settings_of_cells_that_do_not_fit_together_are_refused(
+    changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ConfigError, match=named):
+        config.validate(config.merge(DEFAULTS, changes))

@@ -265,7 +265,7 @@ def test_settings_that_no_submission_depends_on_are_left_out_of_its_digest() -> 
     # Nor what only approaches outside the main job read.
     assert not {"blood_cells", "instance_network"} & set(settings)
     assert "end_to_end" not in settings["models"]
-    assert list(settings["backbones"]) == ["vgg19"]  # of the pseudo-labels
+    assert list(settings["backbones"]) == ["vgg19", "cell_colour", "cell_only"]
 
 
 def test_a_package_of_another_checkout_is_refused(tmp_path: Path) -> None:
@@ -324,6 +324,38 @@ def test_preprocessing_writes_no_new_submission() -> None:
 
 def test_the_figures_of_the_report_belong_to_a_submission() -> None:
     assert {"age", "lymphocytes", "labelled_cells"} <= set(plan_for({}).figures)
+
+
+def test_a_product_of_models_at_rest_is_refused_and_one_of_some_is_not() -> None:
+    alone = {"bag_kernel": {"enabled": False}, "cell_types": {"enabled": False}}
+    assert plan_for({"models": alone}).product == {
+        "images": ["bag_kernel_cell_only", "bag_kernel_morphology"],
+        "clinical": ["clinical"],
+    }
+    product = {"images": ["mi_svm_soft"], "clinical": "clinical"}
+    overlay = {"ensemble": {"product": product}, "models": {"mi_svm_soft": {"enabled": False}}}
+    with pytest.raises(ConfigError, match=r"submission.blend: product"):
+        plan_for(overlay)
+    plan = plan_for({**overlay, "submission": {"blend": "stack"}})
+    assert plan.product["images"] == []
+
+
+def test_a_bank_needs_the_masks_that_its_settings_name() -> None:
+    plan = plan_for({"backbones": {"resnet18": {"image": "segmented"}}})
+    needed = {name: set(plan.cell_inputs(name)) for name in ("vgg19", "resnet18", "cell_colour")}
+    both = {"raw", "cells"}
+    assert needed["vgg19"] == both
+    assert needed["resnet18"] == both | {"masks"}
+    assert needed["cell_colour"] == both | {"cell_masks", "smear_colours"}
+
+
+def test_a_network_on_normalised_cells_is_never_trained_whole() -> None:
+    settings = config.read_yaml(ROOT / "config.yaml")
+    of_cells = config.merge(settings, {"pseudo_label": {"network": "cell_colour"}})
+    resolved = resolve_auto(config.validate(of_cells), gpu=True)["pseudo_label"]
+    assert (resolved["train"], resolved["stain"]) == ("head", "none")
+    with pytest.raises(ConfigError, match="head"):
+        config.validate(config.merge(of_cells, {"pseudo_label": {"train": "all"}}))
 
 
 @pytest.mark.parametrize("weights", ["~nobody-of-this-name/a.pth", "x" * 300, "null\0character"])

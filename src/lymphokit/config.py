@@ -41,6 +41,7 @@ from lymphokit.settings import (
     LearningRate,
     NonNegative,
     NonNegativeFloat,
+    Normalise,
     OpenShare,
     Parts,
     Pixels,
@@ -52,6 +53,7 @@ from lymphokit.settings import (
     Share,
     ShareBelowOne,
     ShownPixels,
+    Stage,
     Stratum,
 )
 
@@ -136,6 +138,14 @@ class SegmentationSettings(Settings):
     dilation_px: Annotated[int, Field(strict=True, ge=0, le=4096), Digits]
 
 
+class CellMaskSettings(Settings):
+    """The mask of the whole cell, by the colours of its smear; levels of 255."""
+
+    reach_px: Annotated[int, Field(strict=True, ge=0, le=4096), Digits]
+    bluer: Annotated[int, Field(strict=True, ge=-255, le=255), Digits]
+    lighter: Annotated[int, Field(strict=True, ge=-255, le=255), Digits]
+
+
 class AutoencoderSettings(Settings):
     """The autoencoder of report 3.4.1; `variants` maps its input images to its latent size."""
 
@@ -160,8 +170,20 @@ class BackboneSettings(Settings):
     weights: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
     image: Literal["raw", "segmented"]
+    normalise: Normalise
     crop: Pixels | None
+    px: ShownPixels | None
+    stages: Annotated[list[Stage], Field(min_length=1), EachOnce] | None
+    pool: Annotated[list[Literal["image", "centre", "cell"]], Field(min_length=1), EachOnce]
     batch_size: Count | Literal["auto"]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.stages is None and self.pool != ["image"]:
+            raise ValueError("without stages the network averages itself: set pool to [image]")
+        if self.image == "segmented" and self.normalise != "none":
+            raise ValueError("normalise needs what is around the cell: set image to raw")
+        return self
 
 
 class BloodCellSettings(Settings):
@@ -289,11 +311,19 @@ class ReferralSettings(Settings):
     wanted: WantedSettings
 
 
+class ProductSettings(Settings):
+    """The product of experts: models of images, and one of age and count."""
+
+    images: Annotated[list[str], Field(min_length=1), EachOnce]
+    clinical: str
+
+
 class EnsembleSettings(Settings):
-    """The vote, the stack, and the choices of one among several models."""
+    """The vote, the stack, the product, and the choices of one among several models."""
 
     best: Repetitions
     stack_C: Positive
+    product: ProductSettings
     choices: dict[ModelName, Annotated[list[str], Field(min_length=2), EachOnce] | Literal["all"]]
 
 
@@ -380,6 +410,7 @@ class Config(Settings):
     simulate: SimulateSettings
     folds: FoldSettings
     segmentation: SegmentationSettings
+    cell_mask: CellMaskSettings
     autoencoder: AutoencoderSettings
     backbones: Annotated[dict[BackboneName, BackboneSettings], Field(min_length=1)]
     blood_cells: BloodCellSettings
@@ -405,6 +436,7 @@ class Config(Settings):
         """Parts of an image are not larger than the image."""
         parts = {f"segmentation.{key}": side for key, side in self.segmentation}
         parts |= {f"backbones.{name}.crop": each.crop for name, each in self.backbones.items()}
+        parts["cell_mask.reach_px"] = self.cell_mask.reach_px
         if self.pseudo_label.train == "head":  # cells of patients are shown as they are
             parts["pseudo_label.labelled_px"] = self.pseudo_label.labelled_px
         size = self.cohort.image_size
@@ -431,6 +463,7 @@ class Config(Settings):
                 raise ValueError(f"ablation.{key}: {_unknown(named, known)}")
         self._check_preprocessing()
         self._check_backends()
+        self._check_product()
         self._check_blends()
         self._check_refitted("permutation.models", self.permutation.models)
         self._check_refitted("spread.models", self.spread.models)
@@ -473,6 +506,18 @@ class Config(Settings):
                 f"comparison.reference: {_unknown(self.comparison.reference, columns)}"
             )
 
+    def _check_product(self) -> None:
+        """The models of the product read cells, and its clinical model does not."""
+        product = self.ensemble.product
+        for place, names in (("images", product.images), ("clinical", [product.clinical])):
+            for model in names:
+                if model not in self.models:
+                    unknown = _unknown(model, list(self.models))
+                    raise ValueError(f"ensemble.product.{place}: {unknown}")
+                if hasattr(self.models[model], "features") != (place == "images"):
+                    reads = "no cells" if place == "images" else "cells"
+                    raise ValueError(f"ensemble.product.{place}: {model} reads {reads}")
+
     def _check_refitted(self, place: str, names: list[str]) -> None:
         """Models that are refitted hundreds of times are cheap and read features without labels."""
         for name in names:
@@ -505,16 +550,23 @@ class Config(Settings):
             known = [*self.backbones, *(["morphology"] if train == "head" else [])]
             if network not in known:
                 raise ValueError(f"{block}.network: {_unknown(network, known)}")
+            if train == "all" and not is_plain(self.backbones[network].model_dump()):
+                raise ValueError(
+                    f"{block}.network: {network} is normalised, or read at its stages, and cannot "
+                    "be trained whole; name another backbone, or set `train: head`"
+                )
 
     def _check_pseudo_label(self) -> None:
         settings = self.pseudo_label
-        for name in settings.compare:
-            if name not in self.backbones:
-                raise ValueError(f"pseudo_label.compare: {_unknown(name, list(self.backbones))}")
-        for name in self.instance_network.compare:
-            if name not in self.backbones:
-                known = list(self.backbones)
-                raise ValueError(f"instance_network.compare: {_unknown(name, known)}")
+        compared = {
+            "pseudo_label.compare": settings.compare,
+            "instance_network.compare": self.instance_network.compare,
+        }
+        plain = [name for name, each in self.backbones.items() if is_plain(each.model_dump())]
+        for place, names in compared.items():
+            for name in names:
+                if name not in plain:
+                    raise ValueError(f"{place}: {_unknown(name, plain)}")
         if settings.train == "head" and settings.stain == "competition":
             raise ValueError(
                 "pseudo_label.stain: with `train: head` a cell's features are computed once for "
@@ -522,7 +574,7 @@ class Config(Settings):
             )
 
 
-BLENDS = ("vote", "mean", "stack")
+BLENDS = ("vote", "mean", "stack", "product", "images")
 CHEAP_KINDS = ("clinical_logistic", "pooled_logistic")  # refitted in milliseconds
 PIXEL_BANKS = {"pixels_raw": "raw_128", "pixels_segmented": "segmented_128"}  # images themselves
 BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known type
@@ -531,6 +583,16 @@ BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known typ
 SERIES = {"pseudo_label": ("pseudo_label", "round_zero"), "bag_start": ("bag_start",)}
 ROUND_BANKS = tuple(bank for banks in SERIES.values() for bank in banks)
 CELL_BANKS = (*ROUND_BANKS, "instance_network")
+
+
+def needs_masks(backbone: Mapping[str, Any]) -> bool:
+    """Whether features of a backbone need masks of whole cells and the colours of smears."""
+    return backbone["normalise"] != "none" or "cell" in backbone["pool"]
+
+
+def is_plain(backbone: Mapping[str, Any]) -> bool:
+    """Whether a backbone sees images as they are, up to its classifier: it can be trained whole."""
+    return backbone["normalise"] == "none" and backbone["stages"] is None
 
 
 _LARGEST_YAML = 1_000_000  # bytes; config.yaml has 20,000

@@ -151,10 +151,22 @@ class Plan:
         return [name for name in self.approaches if self.block(name)["enabled"] != "scored"]
 
     @property
+    def product(self) -> dict[str, list[str]]:
+        """The models of the product of experts that run: `images`, and at most one `clinical`."""
+        product = self.settings["ensemble"]["product"]
+        named = {"images": product["images"], "clinical": [product["clinical"]]}
+        return {
+            part: [name for name in names if name in self.approaches]
+            for part, names in named.items()
+        }
+
+    @property
     def entering(self) -> list[str]:
-        """Models whose predictions the blends read: those blended, and candidates of choices."""
+        """Models whose predictions blends read: those blended, of the product, of choices."""
+        product = {name for names in self.product.values() for name in names}
         candidates = {name for among in self.choices.values() for name in among}
-        return [name for name in self.approaches if name in {*self.blended, *candidates}]
+        wanted = {*self.blended, *product, *candidates}
+        return [name for name in self.approaches if name in wanted]
 
     @property
     def blends(self) -> dict[str, Any]:
@@ -164,6 +176,7 @@ class Plan:
             "image_models": [name for name in self.blended if self.kind(name).uses_images],
             "best": self.settings["ensemble"]["best"],
             "stack_C": self.settings["ensemble"]["stack_C"],
+            "product": self.product,
             "choices": dict(self.choices),
         }
 
@@ -261,7 +274,20 @@ class Plan:
         """The settings of the backbone trained on blood cells: its start with new weights."""
         weights = f"results/{self.cohort}/features/{config.BLOOD_BANK}.safetensors"
         start = self.settings["backbones"][self.settings["blood_cells"]["network"]]
-        return {**start, "weights": weights, "sha256": None}
+        px = self.settings["blood_cells"]["px"]
+        return {**start, "weights": weights, "sha256": None, "px": px}
+
+    def cell_inputs(self, backbone: str) -> dict[str, str]:
+        """The input files of a bank of a backbone: images, and the masks that its settings need."""
+        cohort = f"results/{self.cohort}"
+        settings = self.settings["backbones"][backbone]
+        files = {"raw": self.raw, "cells": f"{cohort}/cohort/cells.csv"}
+        if settings["image"] == "segmented":
+            files["masks"] = f"{cohort}/imaging/masks.npy"
+        if config.needs_masks(settings):
+            files["cell_masks"] = f"{cohort}/imaging/cell_masks.npy"
+            files["smear_colours"] = f"{cohort}/imaging/smear_colours.csv"
+        return files
 
     @property
     def autoencoder_variants(self) -> list[str]:
@@ -535,6 +561,12 @@ def make_plan(
     ):
         if name in resting:
             raise ConfigError(f"{key}: {name} rests: {resting[name]}; name a model that runs")
+        needed = {"product": ("images", "clinical"), "images": ("images",)}.get(name, ())
+        if missing := [part for part in needed if not plan.product[part]]:
+            raise ConfigError(
+                f"{key}: {name} has no model: none of ensemble.product.{missing[0]} runs; enable "
+                "one, or name another blend"
+            )
     return plan
 
 
@@ -547,10 +579,15 @@ def resolve_auto(checked: Mapping[str, Any], gpu: bool) -> dict[str, Any]:
     resolved = dict(checked)
     for block in ("pseudo_label", "instance_network"):
         if checked[block]["train"] == "auto":
-            resolved[block] = {**checked[block], "train": "all" if gpu else "head"}
+            network = checked["backbones"].get(checked[block]["network"])  # or morphology
+            whole = gpu and (network is None or config.is_plain(network))
+            resolved[block] = {**checked[block], "train": "all" if whole else "head"}
     if resolved["pseudo_label"]["stain"] == "auto":
         whole = resolved["pseudo_label"]["train"] == "all"
         stain = "competition" if whole else "labelled_cells"
+        network = checked["backbones"].get(resolved["pseudo_label"]["network"])
+        if network is not None and network["normalise"] != "none":
+            stain = "none"  # colours of both come from their glass and red cells
         resolved["pseudo_label"] = {**resolved["pseudo_label"], "stain": stain}
     resolved["backbones"] = {
         name: {**backbone, "batch_size": _batch_size(backbone["batch_size"], gpu)}

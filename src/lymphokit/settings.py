@@ -57,12 +57,14 @@ Repetitions = Annotated[_Int, Field(ge=1, le=1000), Digits]  # of whole fits or 
 Parts = Annotated[_Int, Field(ge=2, le=1000), Digits]  # of patients
 Pixels = Annotated[_Int, Field(ge=16, le=4096), Digits]  # a side; the networks halve it four times
 ShownPixels = Annotated[_Int, Field(ge=16, le=1024), Digits]  # a side, as a network sees an image
+Stage = Annotated[_Int, Field(ge=-100, le=99)]  # of a network, as an index of Python
 Width = Annotated[_Int, Field(ge=1, le=100_000), Digits]  # features, components, units of a layer
 # An 8 x 8 grid of channels.
 Latent = Annotated[_Int, Field(ge=64, le=65_536, multiple_of=64), Digits]
 Layers = Annotated[list[Annotated[_Int, Field(ge=1, le=16_384), Digits]], Field(max_length=16)]
 
 Stratum = Literal["label", "gender", "age", "count"]  # what strata of folds are made of
+Normalise = Literal["none", "red_cells", "cell_only", "grey"]  # of images, by their smear's colours
 
 EachOnce = AfterValidator(_each_once)
 Ascending = AfterValidator(_ascending)

@@ -18,6 +18,7 @@ RECIPES = ensemble.recipes(
     image_models=MODELS[1:],
     best=3,
     stack_C=0.1,
+    product={"images": MODELS[1:], "clinical": MODELS[:1]},
     choices={"chosen": MODELS[1:]},
     rule=RULE,
 )

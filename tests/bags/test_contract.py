@@ -59,6 +59,8 @@ BLOCKS = {  # the block of config.yaml that each kind takes its settings from, a
     "cell_counts_lightgbm": ("pseudo_label_lgbm", {"least_patients": 3}),
     "pooled_logistic": ("pooled", {"pca": 6, "C": 1.0}),
     "one_class_svm": ("one_class", {"pca": None, "cross_fit": 3}),
+    "bag_kernel": ("bag_kernel", {"pca": 6}),
+    "cell_types": ("cell_types", {"pca": 6, "types": 8}),
     "bag_average": ("instance_cnn", {}),
     "bag_average_xgboost": ("instance_cnn_xgb", {}),
 }
@@ -68,7 +70,10 @@ JUDGED = [  # they take one probability of a cell
     "bag_average",
     "bag_average_xgboost",
 ]
-SCORING = ["mi_svm", "mi_svm_xgboost", "d_mil", "one_class_svm", *JUDGED]
+SCORING = [
+    *("mi_svm", "mi_svm_xgboost", "d_mil", "one_class_svm", "bag_kernel", "cell_types"),
+    *JUDGED,
+]
 # Each a kind, and after a colon how it aggregates where config.yaml has it otherwise. These read
 # the features themselves: the maximum of a component sees only those cells that lie up its axis.
 AGGREGATING = ["d_mil:gated_attention", "d_mil:dual_stream", "d_mil:max", "d_mil:mean_std"]

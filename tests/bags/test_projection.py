@@ -63,3 +63,13 @@ def test_without_scaling_and_components_cells_stay_as_they_are() -> None:
 def test_transform_before_fit_is_refused() -> None:
     with pytest.raises(NotFittedError):
         Projection(scale=True, pca=None, seed=0).transform(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize(("n_cells", "n_features"), [(40, 90), (200, 60)])
+def test_whitened_components_equal_those_of_scikit_learn(n_cells: int, n_features: int) -> None:
+    cells = correlated(n_cells, n_features)
+    ours = Projection(scale=True, pca=3, seed=0, whiten=True).fit(cells).transform(cells)
+    scaled = StandardScaler().fit_transform(cells.astype(np.float64))
+    theirs = PCA(3, svd_solver="full", whiten=True).fit_transform(scaled)
+    theirs *= np.sqrt(n_cells / (n_cells - 1))  # scikit-learn divides by n - 1
+    np.testing.assert_allclose(ours, theirs, atol=2e-2)

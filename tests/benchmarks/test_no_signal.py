@@ -40,6 +40,7 @@ def tiny(benchmark: ModuleType) -> dict[str, Any]:
             "rounds": [{"count": 2, "add": 2}],
         },
         "models": {name: {"enabled": name in MODELS} for name in models},
+        "submission": {"blend": "stack"},  # the product needs other models
         "uncertainty": {"resamples": 200},
     }
     settings: dict[str, Any] = benchmark.settings_of(small)

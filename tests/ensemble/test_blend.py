@@ -6,7 +6,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from lymphokit.bags.packed import Clinical
-from lymphokit.ensemble.blend import BlendError, Mean, Stack, Vote
+from lymphokit.ensemble.blend import BlendError, Mean, Product, Stack, Vote
 
 LABELS = np.array([1, 1, 1, 1, 0, 0])
 CLINICAL = Clinical(np.linspace(50, 90, 6), np.linspace(5, 60, 6))
@@ -179,3 +179,41 @@ def test_what_was_chosen_is_plain_data():
     ):
         chosen = blend.fit(probabilities, labels, clinical).chosen()
         assert json.loads(json.dumps(chosen)) == chosen
+
+
+def test_the_product_adds_log_odds_and_counts_the_prevalence_once():
+    rng = np.random.default_rng(0)
+    probabilities = rng.uniform(0.3, 0.8, (6, 3))
+    names = ["kernel", "clinical", "types"]
+    product = Product(models=names, clinical="clinical").fit(probabilities, LABELS, CLINICAL)
+    prior = np.log(4 / 2)
+    odds = logit(probabilities)
+    expected = odds[:, 1] + (odds[:, 0] + odds[:, 2]) / 2 - prior
+    np.testing.assert_allclose(product.predict_proba(probabilities, CLINICAL), expit(expected))
+
+
+def test_images_alone_are_the_mean_of_their_log_odds():
+    probabilities = np.array([[0.2, 0.5], [0.8, 0.6]])
+    images = Product(models=["a", "b"], clinical=None).fit(probabilities, LABELS, CLINICAL)
+    expected = expit(logit(probabilities).mean(axis=1))
+    np.testing.assert_allclose(images.predict_proba(probabilities, CLINICAL), expected)
+
+
+def test_experts_that_know_nothing_leave_the_other_unchanged():
+    """Images at the prevalence, then the clinical model at the prevalence."""
+    known, prevalence = np.array([0.2, 0.5, 0.8]), np.full(3, 4 / 6)
+    product = Product(models=["image", "clinical"], clinical="clinical")
+    for columns in ([prevalence, known], [known, prevalence]):
+        probabilities = np.column_stack(columns)
+        found = product.fit(np.zeros((6, 2)), LABELS, CLINICAL).predict_proba(
+            probabilities, CLINICAL
+        )
+        np.testing.assert_allclose(found, known)
+
+
+def test_an_image_model_that_is_certain_cannot_overrule_everything():
+    product = Product(models=["image", "clinical"], clinical="clinical")
+    product.fit(np.zeros((6, 2)), LABELS, CLINICAL)
+    (found,) = product.predict_proba(np.array([[1.0, 1e-3]]), CLINICAL)
+    assert 0 < found < 1
+    assert product.chosen()["models"] == ["image", "clinical"]

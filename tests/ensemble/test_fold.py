@@ -16,6 +16,7 @@ SETTINGS = {
     "image_models": MODELS[1:],
     "best": 5,
     "stack_C": 0.1,
+    "product": {"images": ["a", "b"], "clinical": ["clinical"]},
     "choices": {"chosen": ["a", "b", "c"]},
     "rule": "prevalence",
 }
@@ -63,7 +64,7 @@ def relabelled(predictions, change):
 def test_blends_are_tables_like_those_of_models():
     patients, predictions = patients_and_predictions(0)
     tables, chosen = blended(patients, predictions)
-    assert list(tables) == ["vote", "mean", "stack", "chosen"]
+    assert list(tables) == ["vote", "mean", "stack", "product", "images", "chosen"]
     for name, table in tables.items():
         assert table.columns.tolist() == out_of_fold.COLUMNS
         pd.testing.assert_frame_equal(
@@ -245,3 +246,26 @@ def test_models_outside_the_blends_enter_a_choice_and_nothing_else():
 def test_without_a_model_to_blend_the_remedy_is_named():
     with pytest.raises(BlendError, match="enabled: true"):
         fold.recipes(**(SETTINGS | {"blended": []}))
+
+
+def test_without_a_model_of_its_own_a_product_is_left_out():
+    def names(images, clinical):
+        return list(
+            fold.recipes(**SETTINGS | {"product": {"images": images, "clinical": clinical}})
+        )
+
+    assert "product" not in names(["a"], [])
+    assert "images" in names(["a"], [])
+    assert {"product", "images"}.isdisjoint(names([], ["clinical"]))
+
+
+def test_the_product_takes_no_labels_but_those_of_the_training_part():
+    """Nothing is fitted but the prevalence: other labels of validation patients change nothing."""
+    patients, predictions = patients_and_predictions(1)
+    flipped = relabelled(
+        predictions,
+        lambda table: table["label"].where(table["part"] != "validation", 1 - table["label"]),
+    )
+    tables, others = blended(patients, predictions)[0], blended(patients, flipped)[0]
+    for name in ("product", "images"):
+        np.testing.assert_array_equal(tables[name]["probability"], others[name]["probability"])

@@ -40,7 +40,10 @@ def test_every_naive_score_of_pure_noise_is_above_half():
         patients, predictions = patients_and_predictions(seed, n_validation=60, signal=0.0)
         totals.append(naive_scores(patients, predictions))
     means = pd.DataFrame(totals).mean()
-    assert list(means.index) == [*MODELS, "vote", "mean", "stack", "chosen"]
+    assert list(means.index) == [
+        *MODELS,
+        *("vote", "mean", "stack", "product", "images", "chosen"),
+    ]
     assert (means > 0.55).all()
     assert means["chosen"] > means[MODELS].max()
 

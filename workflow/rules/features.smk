@@ -89,9 +89,7 @@ rule morphology:
 
 rule backbone:
     input:
-        raw=PLAN.raw,
-        cells="results/{cohort}/cohort/cells.csv",
-        masks="results/{cohort}/imaging/masks.npy",
+        unpack(lambda wildcards: PLAN.cell_inputs(wildcards.backbone)),
     output:
         bank="results/{cohort}/features/{backbone}.npy",
         about="results/{cohort}/features/{backbone}.json",
@@ -110,7 +108,6 @@ rule backbone:
         threads=2,
         settings=lambda wildcards: PLAN.backbone(wildcards.backbone),
         image_size=config["cohort"]["image_size"],
-        side=None,
         seed=config["seed"],
         contents=RAW_CONTENTS,
         code=code_of("backbone.py"),
@@ -189,16 +186,13 @@ rule blood_cell_network:
 
 use rule backbone as blood_cell_bank with:
     input:
-        raw=PLAN.raw,
-        cells="results/{cohort}/cohort/cells.csv",
-        masks="results/{cohort}/imaging/masks.npy",
+        unpack(lambda wildcards: PLAN.cell_inputs(config["blood_cells"]["network"])),
         weights="results/{cohort}/features/blood_cells.safetensors",
     wildcard_constraints:
         backbone="blood_cells",
     params:
         settings=PLAN.blood_cell_backbone(),
         image_size=config["cohort"]["image_size"],
-        side=config["blood_cells"]["px"],
         seed=config["seed"],
         contents=RAW_CONTENTS,
         code=code_of("backbone.py"),

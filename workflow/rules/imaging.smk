@@ -34,6 +34,32 @@ rule pixels:
         "../scripts/pixels.py"
 
 
+rule cell_masks:
+    input:
+        raw=PLAN.raw,
+        cells="results/{cohort}/cohort/cells.csv",
+    output:
+        masks="results/{cohort}/imaging/cell_masks.npy",
+        colours="results/{cohort}/imaging/smear_colours.csv",
+    log:
+        "logs/{cohort}/cell_masks.log",
+    benchmark:
+        "logs/{cohort}/cell_masks.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 2
+    params:
+        threads=2,
+        image_size=config["cohort"]["image_size"],
+        settings=config["cell_mask"],
+        contents=RAW_CONTENTS,
+        code=code_of("cell_masks.py"),
+    message:
+        "Mask the whole cells of {wildcards.cohort}"
+    script:
+        "../scripts/cell_masks.py"
+
+
 rule cells_figure:
     input:
         raw=PLAN.raw,

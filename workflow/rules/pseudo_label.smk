@@ -137,6 +137,7 @@ rule labelled_backbone:
             for key in ["labelled_px", "stain", "stain_per"]
         },
         backbone=lambda wildcards: PLAN.backbone(wildcards.backbone),
+        cell_mask=config["cell_mask"],
         seed=config["seed"],
         code=code_of("labelled_backbone.py"),
     message:

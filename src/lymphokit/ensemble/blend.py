@@ -138,6 +138,42 @@ class Mean:
         return {"models": list(self.models)}
 
 
+class Product:
+    """Product of experts: the mean log odds of the image models, and a clinical model's.
+
+    Images, age and count are taken to be independent given the label, so their log odds add up.
+    Those of image models are averaged, as they see the same cells, and count without their
+    prevalence, which the clinical model brings. Log odds are clipped to `least_probability`. No
+    weight is fitted: a hundred patients determine few. Without a clinical model the images
+    predict alone.
+    Source: Hinton 2002, Training products of experts.
+    """
+
+    def __init__(self, *, models: Sequence[str], clinical: str | None) -> None:
+        self.models = tuple(models)
+        self.clinical = clinical
+
+    def fit(self, probabilities: Floats, labels: Labels, clinical: Clinical) -> Self:
+        """Take the prevalence of these patients, and what their number can support."""
+        del probabilities, clinical
+        self.least_ = least_probability(len(labels))
+        self.prior_ = float(clipped_log_odds(labels.mean(), self.least_))
+        return self
+
+    def predict_proba(self, probabilities: Floats, clinical: Clinical) -> Floats:
+        """The probability at the prevalence of the patients fitted on: (n,)."""
+        del clinical
+        odds = clipped_log_odds(probabilities, self.least_)
+        is_image = np.array([model != self.clinical for model in self.models])
+        beyond_prevalence = odds[:, is_image].mean(axis=1) - self.prior_
+        start = odds[:, ~is_image].sum(axis=1) if self.clinical else self.prior_
+        return np.asarray(expit(start + beyond_prevalence))
+
+    def chosen(self) -> dict[str, Any]:
+        """The models that enter, and the log odds of the prevalence."""
+        return {"models": list(self.models), "prevalence_log_odds": self.prior_}
+
+
 class Stack:
     """Logistic regression on the log odds of the image models, age and log count.
 

@@ -17,12 +17,12 @@ from natsort import index_natsorted
 from numpy.typing import NDArray
 
 from lymphokit.bags.packed import Clinical, clinical_of
-from lymphokit.ensemble.blend import Blend, BlendError, Choice, Mean, Stack, Vote
+from lymphokit.ensemble.blend import Blend, BlendError, Choice, Mean, Product, Stack, Vote
 from lymphokit.evaluation import out_of_fold, threshold
 from lymphokit.evaluation.metrics import Floats, Labels
 from lymphokit.evaluation.threshold import Rule
 
-BLENDS = ("vote", "mean", "stack")
+BLENDS = ("vote", "mean", "stack", "product", "images")
 KEYS = [column for column in out_of_fold.COLUMNS if column != "probability"]
 MARGIN_DECIMALS = 12  # a mean margin that is 0 except for rounding is a tie
 
@@ -104,13 +104,15 @@ def recipes(
     image_models: Sequence[str],
     best: int,
     stack_C: float,
+    product: Mapping[str, Sequence[str]],
     choices: Mapping[str, Sequence[str]],
     rule: Rule,
 ) -> dict[str, Recipe]:
-    """Every blend by name: vote, mean and stack of the models `blended`, then the choices.
+    """Every blend by name: vote, mean and stack of the models `blended`, product, choices.
 
-    image_models: the models that use images; choices: by name, the models to choose among; rule:
-    chooses thresholds; the rest are the `ensemble` settings.
+    image_models: the models that use images; product: under `images` its models of images, with
+    whose `images` blend it comes, and under `clinical` at most one; choices: by name, the models
+    to choose among; rule: chooses thresholds; the rest are the `ensemble` settings.
     Raises BlendError where no model is to be blended.
     """
     if not blended:
@@ -122,6 +124,12 @@ def recipes(
         "stack": partial(Stack, models=models, image_models=image_models, C=stack_C),
     }
     made = {name: Recipe(models, make) for name, make in makers.items()}
+    seen, clinical = tuple(product["images"]), next(iter(product["clinical"]), None)
+    if seen and clinical is not None:
+        both = (*seen, clinical)
+        made["product"] = Recipe(both, partial(Product, models=both, clinical=clinical))
+    if seen:
+        made["images"] = Recipe(seen, partial(Product, models=seen, clinical=None))
     for name, candidates in choices.items():
         among = tuple(candidates)
         made[name] = Recipe(among, partial(Choice, models=among, rule=rule))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -16,7 +15,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
-from lymphokit.features.compute import NOT_WEIGHTS, best_device, pixels_to_tensor, read_saved
+from lymphokit.features.compute import (
+    NOT_WEIGHTS,
+    batches,
+    best_device,
+    pixels_to_tensor,
+    read_saved,
+)
 from lymphokit.features.hub_names import PREFIXES, endpoint_fault, name_fault
 from lymphokit.features.torchvision_ops import declare_missing_operators
 from lymphokit.features.weights import HUB, NONE, hub_is_reachable
@@ -96,7 +101,7 @@ def encode_images(
     """
     device = best_device()
     network = backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for batch in _batches(images, batch_size):
+    for batch in batches(images, batch_size):
         pixels = as_input(backbone, np.stack(batch), device)
         with torch.inference_mode():
             features = network(pixels)
@@ -114,12 +119,6 @@ def as_input(backbone: Backbone, images: NDArray[np.uint8], device: torch.device
         pixels = nn.functional.interpolate(pixels, sides, mode="bilinear", antialias=True)
     pixels = (pixels - backbone.mean.to(device)) / backbone.std.to(device)
     return pixels.contiguous(memory_format=torch.channels_last)
-
-
-def _batches(images: Iterable[NDArray[np.uint8]], size: int) -> Iterator[list[NDArray[np.uint8]]]:
-    remaining = iter(images)
-    while batch := list(islice(remaining, size)):
-        yield batch
 
 
 def _create(name: str, *, pretrained: bool = False) -> nn.Module:

@@ -1,11 +1,12 @@
 """What running a network needs: device, threads, seeds, precision, tensors of pixels, weights."""
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
 
+ItemT = TypeVar("ItemT")
 NOT_WEIGHTS = (
     "it is damaged, or holds Python objects besides tensors, which are never loaded because they "
     "can run code"
@@ -54,6 +56,13 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
     """Inside, convolutions and matrix products compute in `precision`: float32 or bfloat16."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]:
+    """The items in lists of `size`, the last one perhaps shorter."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
 
 def pixels_to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:

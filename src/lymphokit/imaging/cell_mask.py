@@ -1,11 +1,18 @@
 """The whole cell at the centre of an image, nucleus and pale cytoplasm, by its smear's colours."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.imaging.segment import Mask, Pixels, central_object, disc
-from lymphokit.imaging.smear_colours import SmearColours
+from lymphokit.imaging.image_files import ImageFiles
+from lymphokit.imaging.pixels import IMAGES_PER_THREAD, ordered_results, pack_mask
+from lymphokit.imaging.rows import RowWriter
+from lymphokit.imaging.segment import Mask, Pixels, central_object, disc, no_cell_found
+from lymphokit.imaging.smear_colours import SmearColours, evenly_spaced
 
 OPENING_PX = 5  # diameter; parts cells from platelets that touch them
 
@@ -36,3 +43,48 @@ def cell_mask(
     other_nuclei = dark.astype(np.bool_) & ~nucleus
     mask: NDArray[np.bool_] = nucleus | (near & is_blue & is_stained & ~other_nuclei)
     return mask
+
+
+def smear_colours_of(images: ImageFiles, patient_of: Sequence[str]) -> dict[str, SmearColours]:
+    """The colours of every patient's smear, from a few of the patient's images.
+
+    patient_of: the patient of each image; the images of one patient need not be neighbours.
+    """
+    positions: dict[str, list[int]] = {}
+    for position, patient in enumerate(patient_of):
+        positions.setdefault(patient, []).append(position)
+    return {
+        patient: SmearColours.from_images(
+            images.image(cells[place]) for place in evenly_spaced(len(cells))
+        )
+        for patient, cells in positions.items()
+    }
+
+
+def write_cell_masks(
+    path: Path,
+    images: Iterable[Pixels],
+    colours: Sequence[SmearColours],
+    *,
+    image_size: int,
+    settings: Mapping[str, int],
+    threads: int,
+) -> int:
+    """Write the mask of each cell as a row of `path`, for `unpack_mask`.
+
+    images: (image_size, image_size, 3) RGB uint8, read one by one and in order; colours: of the
+    smear of each; settings: the arguments of `cell_mask`. Returns the number of images in which no
+    cell was found. Memory does not grow with the number of images.
+    """
+    n_not_found = 0
+    shape = (len(colours), image_size, -(-image_size // 8))
+    with RowWriter(path, shape, np.uint8) as rows, ThreadPoolExecutor(threads) as pool:
+
+        def mask_of(pair: tuple[Pixels, SmearColours]) -> Mask:
+            return cell_mask(pair[0], pair[1], **settings)
+
+        pairs = zip(images, colours, strict=True)
+        for mask in ordered_results(pool, mask_of, pairs, limit=threads * IMAGES_PER_THREAD):
+            rows.append(pack_mask(mask)[None])
+            n_not_found += no_cell_found(mask)
+    return n_not_found

@@ -1,18 +1,17 @@
-"""Normalisation of a patient's images by the colours of the patient's own smear.
+"""Normalisation of a patient's images by the colours of the patient's smear.
 
 Every map is a table of 256 levels a channel, so an image costs one look-up.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lymphokit.imaging.segment import Mask, Pixels
 from lymphokit.imaging.smear_colours import OPTICAL_DENSITY, REFERENCE, SmearColours
+from lymphokit.settings import Normalise
 
-Normalise = Literal["none", "red_cells", "cell_only", "grey"]
 LEAST_DIFFERENCE = 0.05  # of two optical densities, so that a smear of one colour stays finite
 _GREY_MEAN, _GREY_STEP = 100.0, 25.0  # levels: of the nucleus, and of its standard deviation
 _OUTSIDE = 200  # the grey level around a cell

@@ -1,11 +1,12 @@
 """Image banks: all images of a cohort at 128 pixels a side, raw and segmented, and their masks."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,8 +16,10 @@ from lymphokit.arrays import open_array
 from lymphokit.imaging.rows import RowWriter
 from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found, segment
 
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 SIDE = 128  # the autoencoder's input: four 2x2 poolings down to 8 x 8 (report 3.4.1)
-_IMAGES_PER_THREAD = 4  # submitted and not yet written; bounds the memory
+IMAGES_PER_THREAD = 4  # submitted and not yet written; bounds the memory
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def write_pixel_banks(
         RowWriter(masks, packed, np.uint8) as mask_rows,
         ThreadPoolExecutor(threads) as pool,
     ):
-        for cell in _ordered_results(pool, work, images, limit=threads * _IMAGES_PER_THREAD):
+        for cell in ordered_results(pool, work, images, limit=threads * IMAGES_PER_THREAD):
             raw_rows.append(cell.raw[None])
             segmented_rows.append(cell.segmented[None])
             mask_rows.append(cell.mask[None])
@@ -104,19 +107,19 @@ def open_pixels(path: Path) -> NDArray[np.uint8]:
     return open_array(path)
 
 
-def _ordered_results(
+def ordered_results(
     pool: ThreadPoolExecutor,
-    work: "partial[SmallCell]",
-    images: Iterable[Pixels],
+    work: Callable[[ItemT], ResultT],
+    items: Iterable[ItemT],
     limit: int,
-) -> Iterator[SmallCell]:
-    """The results of `work` in the order of the images, with at most `limit` pending.
+) -> Iterator[ResultT]:
+    """The results of `work` in the order of the items, with at most `limit` pending.
 
-    `Executor.map` would read all images into memory at once.
+    `Executor.map` would read all items into memory at once.
     """
-    pending: deque[Future[SmallCell]] = deque()
-    for image in images:
-        pending.append(pool.submit(work, image))
+    pending: deque[Future[ResultT]] = deque()
+    for item in items:
+        pending.append(pool.submit(work, item))
         if len(pending) > limit:
             yield pending.popleft().result()
     while pending:

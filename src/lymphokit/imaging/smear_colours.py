@@ -95,7 +95,8 @@ def three_class_thresholds(counts: NDArray[np.integer]) -> tuple[int, int]:
     """Otsu's method for three classes of levels: the highest of the lower and the middle class.
 
     counts (256,): pixels of each level. All pairs of thresholds are compared, so the optimum is
-    exact.
+    exact. Levels without pixels between two classes are shared by both: a threshold lies halfway
+    between the classes' means, where it belongs for the variance within classes to be smallest.
     Source: Otsu 1979.
     """
     share = np.concatenate([[0.0], np.cumsum(counts / counts.sum())])
@@ -106,7 +107,11 @@ def three_class_thresholds(counts: NDArray[np.integer]) -> tuple[int, int]:
     # The variance within classes is smallest where this sum over classes is largest.
     between = (moments**2 / np.maximum(shares, np.finfo(float).tiny)).sum(axis=0)
     best = int(between.argmax())
-    return int(first[best]), int(second[best])
+    if not shares[:, best].all():
+        return int(first[best]), int(second[best])
+    means = moments[:, best] / shares[:, best]
+    low, high = (means[:-1] + means[1:]) / 2
+    return int(low), int(high)
 
 
 def colours_table(colours: dict[str, SmearColours]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from lymphokit.settings import Positive, Width
 from lymphokit.solvers.balanced_logistic import BalancedLogistic
 
 _MEDIAN_CELLS = 2000  # whose pairwise distances give the median
-_LEAST_EIGENVALUE = 1e-9  # of the largest; directions below are rounding errors
+_LEAST_EIGENVALUE = 1e-9  # for each bag, whose similarity to itself is at most 1; rounding below
 _BLOCK = 1024  # cells whose similarities to all training cells are in memory at once
 Floats = NDArray[np.float64]
 
@@ -93,9 +93,11 @@ class BagKernel(BagModel[BagKernelSettings]):
         self.centre_ = kernel.mean(axis=0)
         centred = kernel - self.centre_ - self.centre_[:, None] + kernel.mean()
         values, vectors = np.linalg.eigh((centred + centred.T) / 2)
-        kept = values > _LEAST_EIGENVALUE * max(values[-1], np.finfo(float).tiny)
-        unit = np.sqrt(max(np.trace(centred) / len(kernel), np.finfo(float).tiny))
+        kept = values > _LEAST_EIGENVALUE * len(kernel)
+        unit = np.sqrt(values[kept].sum() / len(kernel))
         self.axes_ = vectors[:, kept] / np.sqrt(values[kept]) / unit
+        if not kept.any():  # all bags are equal, and at the origin
+            self.axes_ = np.zeros((len(kernel), 1))
 
     def _coordinates(self, kernel: Floats) -> Floats:
         """From similarities to the training bags (n, n_bags): (n, n_axes)."""

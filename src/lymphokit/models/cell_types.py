@@ -70,7 +70,9 @@ class CellTypes(BagModel[CellTypesSettings]):
         ).fit(bags.instances)
         cells = self.projection_.transform(bags.instances)
         types = min(self.settings.types, len(np.unique(cells, axis=0)))
-        self.means_ = KMeans(types, n_init=_STARTS, random_state=self.seed).fit(cells)
+        # In an order that the bags do not change, since the starts of k-means depend on it.
+        ordered = cells[np.lexsort(cells.T[::-1])]
+        self.means_ = KMeans(types, n_init=_STARTS, random_state=self.seed).fit(ordered)
         shares = self.shares(bags)
         self.scaler_ = StandardScaler().fit(np.sqrt(shares))
         self.regression_ = BalancedLogistic(self.settings.C).fit(self._standardised(shares), labels)

@@ -1,0 +1,80 @@
+"""Cells as a network sees them: normalised, cropped and resized, each with its mask."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from lymphokit.imaging.cell_mask import cell_mask
+from lymphokit.imaging.image_files import ImageFiles, crop_centre, resize
+from lymphokit.imaging.normalise import normalise
+from lymphokit.imaging.segment import Mask, Pixels
+from lymphokit.imaging.smear_colours import REFERENCE, SmearColours, evenly_spaced
+
+_LABELLED_IMAGES = 64  # of single cells of another laboratory, from several smears
+
+
+@dataclass(frozen=True)
+class CellViews:
+    """Images of cells with their masks, made one by one in a loop.
+
+    images (h, w, 3) RGB. settings: of a backbone; `normalise`; `crop`, the side in pixels of the
+    central square that is kept, None keeps all; `px`, the side in pixels that it is then resized
+    to, None leaves it. masks (h, w), of the whole cells, and the colours of each one's smear: None
+    where the settings need none; every pixel is then in the mask.
+    """
+
+    images: Iterable[Pixels]
+    settings: Mapping[str, Any]
+    masks: Iterable[Mask] | None = None
+    colours: Iterable[SmearColours] | None = None
+
+    def __iter__(self) -> Iterator[tuple[Pixels, Mask]]:
+        if self.masks is None or self.colours is None:
+            for image in self.images:
+                yield self._view(image, np.ones(image.shape[:2], dtype=np.bool_), REFERENCE)
+            return
+        for image, mask, colours in zip(self.images, self.masks, self.colours, strict=True):
+            yield self._view(image, mask, colours)
+
+    def _view(self, image: Pixels, mask: Mask, colours: SmearColours) -> tuple[Pixels, Mask]:
+        crop, px = self.settings["crop"], self.settings["px"]
+        shown = normalise(image, mask, colours, self.settings["normalise"])
+        inside = resize(crop_centre(mask.view(np.uint8) * np.uint8(255), crop), px)
+        return resize(crop_centre(shown, crop), px), inside > 127
+
+
+def labelled_views(
+    images: ImageFiles,
+    settings: Mapping[str, Any],
+    *,
+    per: Literal["cohort", "image"],
+    cell_mask_settings: Mapping[str, int],
+) -> CellViews:
+    """Single cells of another laboratory as the backbone of these settings sees the cohort's.
+
+    images: all of one side, at which a cell is as large as in the cohort's images; per: whether
+    the colours of glass and red cells are those of all images together (`cohort`) or of each;
+    cell_mask_settings: the arguments of `cell_mask`. The crop is at most the image, and what is
+    cropped is enlarged as the cohort's crops are.
+    """
+    if images.side is None:
+        raise ValueError("labelled cells are shown at one side in pixels")
+    crop, px = settings["crop"], settings["px"]
+    if crop is not None and crop > images.side:
+        crop, px = images.side, px and round(px * images.side / crop)
+    colours = list(_colours_of(images, per))
+    masks = (
+        cell_mask(image, its, **cell_mask_settings)
+        for image, its in zip(images, colours, strict=True)
+    )
+    return CellViews(images, {**settings, "crop": crop, "px": px}, masks, colours)
+
+
+def _colours_of(images: ImageFiles, per: Literal["cohort", "image"]) -> Iterator[SmearColours]:
+    if per == "image":
+        yield from (SmearColours.from_images([image]) for image in images)
+        return
+    some = (images.image(position) for position in evenly_spaced(len(images), _LABELLED_IMAGES))
+    yield from [SmearColours.from_images(some)] * len(images)
