@@ -19,6 +19,7 @@ include: "workflow/rules/ensemble.smk"
 include: "workflow/rules/calibration.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/studies.smk"
+include: "workflow/rules/robustness.smk"
 
 
 rule submission:

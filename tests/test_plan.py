@@ -261,7 +261,7 @@ def test_settings_that_no_submission_depends_on_are_left_out_of_its_digest() -> 
     settings = plan_for({}).submission_settings
     assert "models" in settings
     assert "folds" in settings
-    assert not {"calibration", "referral", "permutation", "raw"} & set(settings)
+    assert not {"calibration", "referral", "permutation", "cell_draws", "raw"} & set(settings)
     # Nor what only approaches outside the main job read.
     assert not {"blood_cells", "instance_network"} & set(settings)
     assert "end_to_end" not in settings["models"]

@@ -400,6 +400,14 @@ class SpreadSettings(Settings):
     repeats: Parts
 
 
+class CellDrawSettings(Settings):
+    """Models refitted on cells drawn at random, so many of each patient."""
+
+    models: Annotated[list[str], Field(min_length=1), EachOnce]
+    cells: Annotated[list[Count | Literal["all"]], Field(min_length=1), EachOnce]
+    draws: Parts
+
+
 class Config(Settings):
     """All of config.yaml."""
 
@@ -430,6 +438,7 @@ class Config(Settings):
     preprocessing: PreprocessingSettings
     permutation: PermutationSettings
     spread: SpreadSettings
+    cell_draws: CellDrawSettings
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
@@ -467,7 +476,20 @@ class Config(Settings):
         self._check_blends()
         self._check_refitted("permutation.models", self.permutation.models)
         self._check_refitted("spread.models", self.spread.models)
+        self._check_drawn()
         return self
+
+    def _check_drawn(self) -> None:
+        """Cells are drawn for models that read features of cells, the same in every fold."""
+        for name in self.cell_draws.models:
+            if name not in self.models:
+                raise ValueError(f"cell_draws.models: {_unknown(name, list(self.models))}")
+            features = getattr(self.models[name], "features", None)
+            if features in (None, *CELL_BANKS, *PIXEL_BANKS):
+                raise ValueError(
+                    f"cell_draws.models: {name} reads {features or 'no cells'}, which is not "
+                    "features of cells that were made without labels; name another model"
+                )
 
     def _check_preprocessing(self) -> None:
         """The models of the preprocessing tables, each of the kind of its row."""

@@ -26,7 +26,7 @@ _GPU = "LYMPHOKIT_GPU"  # environment variable: yes or no
 # Settings that no submission depends on: another value of these writes no new CSV.
 NOT_IN_SUBMISSION = (
     *("raw", "comparison", "calibration", "referral", "confounders", "audit"),
-    *("ablation", "preprocessing", "permutation", "spread"),
+    *("ablation", "preprocessing", "permutation", "spread", "cell_draws"),
 )
 # The rules of workflow/rules/pseudo_label.smk, except those for comparisons on labelled cells.
 ROUND_RULES = (
@@ -185,6 +185,11 @@ class Plan:
         """What the calibration and referral pages show: the submitted blend and the baseline."""
         blend = self.settings["submission"]["blend"]
         return list(dict.fromkeys([blend, *self.of_kind("clinical_logistic")[:1]]))
+
+    @property
+    def clinical_block(self) -> dict[str, Any] | None:
+        """The settings of the first logistic regression on age and count, where one runs."""
+        return next((self.block(name) for name in self.of_kind("clinical_logistic")), None)
 
     @property
     def permuted(self) -> list[str]:

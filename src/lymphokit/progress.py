@@ -10,6 +10,7 @@ from rich.progress import track as bar
 Item = TypeVar("Item")
 
 _log: Console | None = None
+_quiet = False
 
 
 def say(line: str) -> None:
@@ -38,11 +39,25 @@ def log_to(file: IO[str]) -> Iterator[None]:
         _log = None
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress inside the block: for steps so many that their lines would bury the rest."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
 def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
     """Yield the items and show the progress of `what`.
 
     total: number of items, where `items` has no length.
     """
+    if _quiet:
+        yield from items
+        return
     console = Console(stderr=True)
     if total is None and isinstance(items, Sized):
         total = len(items)

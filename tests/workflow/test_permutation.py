@@ -1,4 +1,4 @@
-"""The tests by shuffles and the spread of splits run beside the main job and leave it alone."""
+"""The tests by shuffles and by draws of folds and cells run beside the main job, unfelt by it."""
 
 import csv
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
-    printed = copied.run("permutation", "spread")
+    printed = copied.run("permutation", "spread", "cell_draws")
     assert "n = 36 patients, 99 shuffles" in printed
     assert "single splits, n = 36 patients" in printed
     folder = copied.folder / "results/demo"
@@ -25,6 +25,10 @@ def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
     with (folder / "spread/splits.csv").open() as file:
         splits = list(csv.DictReader(file))
     assert len(splits) == 3 * (2 * 2 + 2)  # models, of parts and drawings
-    for name in ("permutation", "spread"):
+    assert "Draws of cells, n = 36 patients" in printed
+    with (folder / "cell_draws.csv").open() as file:
+        scores = list(csv.DictReader(file))
+    assert len(scores) == 2 * (2 + 1)  # with and without age and count, of two cells and of all
+    for name in ("permutation", "spread", "cell_draws"):
         assert (folder / f"figures/{name}.png").stat().st_size > 10_000
     assert "Nothing to be done" in copied.run("submission")

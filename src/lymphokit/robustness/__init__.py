@@ -1,0 +1,1 @@
+"""How much scores depend on what should not matter: the cells that were drawn, the staining."""
