@@ -216,6 +216,9 @@ class Plan:
             names += [] if from_bags else ["labelled_cells", "stain"]
             names += ["rounds", *(f"added_fold{fold}" for fold in self.folds)]
         names += [f"reconstruction_{variant}" for variant in self.autoencoder_variants]
+        names += [
+            f"cell_types_{name}" for name in self.of_kind("cell_types") if name in self.models
+        ]
         return names
 
     @property

@@ -58,3 +58,38 @@ rule margins:
         "Figure: margins of {wildcards.model}"
     script:
         "../scripts/margins.py"
+
+
+rule cell_types_figure:
+    input:
+        raw=PLAN.raw,
+        patients="results/{cohort}/cohort/patients.csv",
+        cells="results/{cohort}/cohort/cells.csv",
+        folds="results/{cohort}/folds.csv",
+        bank=lambda wildcards: bank_of(wildcards, fold=1),
+    output:
+        figure=report(
+            "results/{cohort}/figures/cell_types_{model}.png",
+            caption="../report/cell_types.rst",
+            category="Cell types",
+        ),
+    log:
+        "logs/{cohort}/cell_types_{model}.log",
+    benchmark:
+        "logs/{cohort}/cell_types_{model}.tsv"
+    wildcard_constraints:
+        model=any_of(PLAN.of_kind("cell_types")),
+    conda:
+        "../../environment.yml"
+    params:
+        settings=lambda wildcards: PLAN.block(wildcards.model),
+        image_size=config["cohort"]["image_size"],
+        seed=config["seed"],
+        contents=RAW_CONTENTS,
+        code=lambda wildcards: code_of(
+            "cell_types_figure.py", PLAN.kind(wildcards.model).file
+        ),
+    message:
+        "Figure: cell types of {wildcards.model}"
+    script:
+        "../scripts/cell_types_figure.py"
