@@ -322,6 +322,14 @@ def test_preprocessing_writes_no_new_submission() -> None:
     assert changed == plan_for({}).submission_settings
 
 
+def test_the_types_of_cells_are_shown_of_every_such_model_of_the_main_job() -> None:
+    more = {**plan_for({}).block("cell_types"), "types": 16}
+    plan = plan_for({"models": {"more_types": more}})
+    assert {"cell_types_cell_types", "cell_types_more_types"} <= set(plan.figures)
+    without = plan_for({"models": {"cell_types": {"enabled": False}}})
+    assert "cell_types_cell_types" not in without.figures
+
+
 def test_the_figures_of_the_report_belong_to_a_submission() -> None:
     assert {"age", "lymphocytes", "labelled_cells"} <= set(plan_for({}).figures)
 

@@ -188,8 +188,8 @@ class Plan:
 
     @property
     def clinical_block(self) -> dict[str, Any] | None:
-        """The settings of the first logistic regression on age and count, where one runs."""
-        return next((self.block(name) for name in self.of_kind("clinical_logistic")), None)
+        """The settings of the product's model of age and count, where it runs."""
+        return next((self.block(name) for name in self.product["clinical"]), None)
 
     @property
     def permuted(self) -> list[str]:

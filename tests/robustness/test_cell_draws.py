@@ -122,8 +122,7 @@ def test_the_product_adds_log_odds_and_counts_the_prevalence_once(drawn) -> None
     product = one[one["with_clinical"]].set_index(rows)["probability"]
     clinical = clinical.set_index(rows)["probability"]
     for key in [alone.index[0], alone.index[-1], alone.index[50]]:
-        is_fold = cohort.folds["fold"] == key[0]
-        fitted = cohort.folds[is_fold & ~cohort.folds["inner"].isin([-1, key[2]])]
+        fitted = cohort.folds[(cohort.folds["fold"] == key[0]) & (cohort.folds["part"] == "train")]
         label_of = dict(zip(cohort.banks["drawn"].ids, cohort.labels, strict=True))
         share = fitted["patient"].map(label_of).mean()
         expected = logit(alone.loc[key, "probability"]) - logit(share) + logit(clinical[key])

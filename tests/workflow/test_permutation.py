@@ -28,7 +28,9 @@ def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
     assert "Draws of cells, n = 36 patients" in printed
     with (folder / "cell_draws.csv").open() as file:
         scores = list(csv.DictReader(file))
-    assert len(scores) == 2 * (2 + 1)  # with and without age and count, of two cells and of all
+    assert len(scores) == 2 * 2 * (
+        2 + 1
+    )  # models, with and without age and count, draws of 2 and of all
     for name in ("permutation", "spread", "cell_draws"):
         assert (folder / f"figures/{name}.png").stat().st_size > 10_000
     assert "Nothing to be done" in copied.run("submission")

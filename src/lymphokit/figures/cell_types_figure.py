@@ -111,7 +111,7 @@ def cell_types_figure(
     among = sum(confirmed[shown.number] for shown in types)
     note = (
         f"In patients held out, {among} of these {len(types)} types, and {sum(confirmed)} of all "
-        f"{len(confirmed)}, are\nmore frequent in the label that they weigh for; by chance half."
+        f"{len(confirmed)},\nare more frequent in the label that they weigh for; by chance, half."
     )
     figure.text(NAMES / figure.get_figwidth(), 1 - 0.55 / height, note, va="top")
     figure.text(0.5, 0.1 / height, CAPTION_TEXT, ha="center", va="bottom", **CAPTION)
@@ -159,7 +159,7 @@ def _draw_shares(side: Axes, shares: "pd.Series[float]", *, last: bool) -> None:
         place = 2.3 * list(PARTS).index(part) + (1 - label)
         side.barh(place, share, 0.85, color=LABELS[label][1], alpha=PARTS[part][1])
         side.annotate(
-            f"{share:.2f}",
+            f"{share:.3g}",
             (share, place),
             (3, 0),
             textcoords="offset points",

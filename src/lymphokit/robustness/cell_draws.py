@@ -11,14 +11,15 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from lymphokit.bags.packed import Bags, Clinical, bags_of, clinical_of, labels_of
+from lymphokit.ensemble.blend import Product
 from lymphokit.evaluation import uncertainty
 from lymphokit.evaluation.intervals import Interval, percentile_interval
 from lymphokit.evaluation.log_odds import clipped_log_odds
 from lymphokit.evaluation.metrics import Floats, Labels, Metric
-from lymphokit.evaluation.out_of_fold import cross_predict, decision_table, derive_seed
+from lymphokit.evaluation.out_of_fold import cross_predict, decision_table, derive_seed, inner_rows
 from lymphokit.evaluation.threshold import Rule
 from lymphokit.evaluation.uncertainty import Outcomes
 from lymphokit.models.registry import create
@@ -84,6 +85,21 @@ class DrawCohort:
             tables.append(predictions.assign(fold=first["fold"], repeat=first["repeat"]))
         return pd.concat(tables, ignore_index=True)
 
+    def product_of_experts(self, images: pd.DataFrame, clinical: pd.DataFrame) -> pd.DataFrame:
+        """Predictions of the run's product of experts, of one model of images and one without.
+
+        images, clinical: of `predict`, on the same rows.
+        """
+        tables = []
+        both = images.assign(clinical=clinical["probability"].to_numpy())
+        for _, fold in both.groupby("fold", sort=False):
+            columns = fold[["probability", "clinical"]].to_numpy(np.float64)
+            product = Product(models=("images", "clinical"), clinical="clinical")
+            product.fit(columns, inner_rows(fold)[0], self.clinical)
+            probabilities = product.predict_proba(columns, self.clinical)
+            tables.append(fold.assign(probability=probabilities).drop(columns="clinical"))
+        return pd.concat(tables, ignore_index=True)
+
 
 def draw_cells(bags: Bags, number: Number, seed: int) -> Bags:
     """At most `number` cells of every bag, at random without replacement, in the order of the bag.
@@ -130,7 +146,7 @@ def draw_predictions(
         alone = alone.assign(model=name, cells=str(number), draw=draw)
         tables.append(alone.assign(with_clinical=False))
         if of_clinical is not None:
-            product = product_of_experts(alone, of_clinical)
+            product = cohort.product_of_experts(alone, of_clinical)
             tables.append(product.assign(with_clinical=True))
     return pd.concat([*tables, *_mean_of_draws(tables)], ignore_index=True)
 
@@ -144,32 +160,6 @@ def _steps(
         for number in numbers:
             leaves_out = number != ALL and number < most
             yield from ((name, number, draw) for draw in range(1, (draws if leaves_out else 1) + 1))
-
-
-def product_of_experts(images: pd.DataFrame, clinical: pd.DataFrame) -> pd.DataFrame:
-    """Predictions whose log odds are those of both models, the prevalence counted once.
-
-    images, clinical: predictions on the same rows, as of `DrawCohort.predict`. Nothing is fitted.
-    Source: Hinton 2002; the sum is exact where images and clinical attributes are independent
-    within each class.
-    """
-    of_images, of_clinical = (
-        clipped_log_odds(each["probability"].to_numpy(np.float64), _LEAST)
-        for each in (images, clinical)
-    )
-    return images.assign(probability=expit(of_images - _log_odds_fitted(images) + of_clinical))
-
-
-def _log_odds_fitted(predictions: pd.DataFrame) -> Floats:
-    """The log odds of the prevalence among the patients each row's model was fitted on: (n,)."""
-    inner = predictions[predictions["part"] == "inner"]
-    of_part = inner.groupby(["fold", "inner"])["label"].agg(["sum", "size"])
-    of_fold = of_part.groupby("fold").sum()
-    rows = pd.MultiIndex.from_frame(predictions[["fold", "inner"]])
-    # A validation row is in no inner fold (-1): nobody is left out of its model's patients.
-    left_out = of_part.reindex(rows, fill_value=0).to_numpy(np.float64)
-    fitted = of_fold.loc[predictions["fold"]].to_numpy(np.float64) - left_out
-    return np.asarray(logit(fitted[:, 0] / fitted[:, 1]))
 
 
 def _mean_of_draws(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
