@@ -286,7 +286,8 @@ def _intervals(
         )
         for estimate, scores in zip(estimates, resampled, strict=True)
     ]
-    drawn = np.random.default_rng(seed).integers(len(resampled), size=resampled.shape[1])
+    # Not the stream of the patients' draws: which draw is taken must not depend on who is drawn.
+    drawn = np.random.default_rng([seed, 1]).integers(len(resampled), size=resampled.shape[1])
     either = resampled[drawn, np.arange(resampled.shape[1])]
     both = Interval(float(np.mean(estimates)), *percentile_interval(either, level))
     both = both.widened(outcomes.widening, (0.0, 1.0))

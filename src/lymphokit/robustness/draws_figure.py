@@ -41,7 +41,7 @@ def draws_figure(scores: pd.DataFrame, summary: pd.DataFrame, *, level: float) -
     for panel in axes[0]:
         _widen_axis(panel)
     _name_colours(axes[0, -1])
-    figure.suptitle("\n".join(findings(summary, level=level)[:2]), fontsize="medium")
+    figure.suptitle("\n".join(findings(summary, level=level)), fontsize="medium")
     n_patients = int(summary["n_patients"].iloc[0])
     figure.supxlabel(NOTE.format(n_patients=n_patients), **CAPTION)
     return figure
