@@ -59,7 +59,7 @@ def smears(n: int) -> tuple[list[Channel], str]:
         paths = sorted(Path(folder).glob("dlmi-lymphocytosis-classification/t*set/*/*.jpg"))
         chosen = [paths[i] for i in np.linspace(0, len(paths) - 1, n).astype(int)]
         return [read_image(path, SIZE) for path in chosen], "real"
-    design = Design(7, 0.69, (4, 4), (0.25, 0.9), 1.0)
+    design = Design(7, 0.69, (4, 4), (0.25, 0.9), signal=1.0, stain_signal=0.0)
     patients = enrol(7, -(-n // 4), 0, 0.69)
     return [
         image for patient in patients for image in draw_bag(patient, design).images

@@ -90,6 +90,7 @@ class SimulateSettings(Settings):
     cells: Annotated[tuple[Repetitions, Repetitions], Ascending]
     abnormal_share: Annotated[tuple[Share, Share], Ascending]
     signal: Share
+    stain_signal: Share
     labelled_cells: Several
     cells_per_blood_type: NonNegative
 

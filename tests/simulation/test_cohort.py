@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,13 +59,14 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     return folder / "raw", folder / "truth"
 
 
-def design(**changes: float) -> Design:
+def design(**changes: Any) -> Design:
     settings = {
         "seed": DEFAULTS["seed"],
         "tumoral_share": DEFAULTS["tumoral_share"],
         "cells": (2, 5),
         "abnormal_share": tuple(DEFAULTS["abnormal_share"]),
         "signal": 1.0,  # the groups of the report, undiluted
+        "stain_signal": 0.0,
     }
     return Design(**(settings | changes))
 
@@ -226,6 +228,37 @@ def test_with_signal_the_images_depend_on_the_label() -> None:
     same = [np.array_equal(*pair) for pair in zip(bags[0].images, bags[1].images, strict=True)]
     assert not all(same)
     assert [kind == "abnormal" for kind in bags[1].kinds] == [not equal for equal in same]
+
+
+@pytest.mark.parametrize("changes", [{"signal": 0.0}, {"abnormal_share": (0.0, 0.0)}])
+def test_a_stain_tied_to_the_label_leaves_the_cells_alike(changes: dict[str, Any]) -> None:
+    tied = design(stain_signal=1.0, **changes)
+    reactive, tumoral = (draw_bag(Patient(4, "train", label), tied) for label in (0, 1))
+    for first, second in zip(reactive.masks, tumoral.masks, strict=True):
+        assert np.array_equal(first, second)
+    # Less stain lets more light through wherever there is any, for all that the light is dimmer.
+    darkest = [np.mean([np.quantile(i, 0.1) for i in bag.images]) for bag in (reactive, tumoral)]
+    lightest = [np.mean([np.quantile(i, 0.9) for i in bag.images]) for bag in (reactive, tumoral)]
+    assert darkest[0] < darkest[1]
+    assert lightest[0] > lightest[1]
+
+
+def test_cells_without_a_clone_leave_ages_and_counts_their_signal() -> None:
+    for label in (0, 1):
+        patient = Patient(7, "train", label)
+        without = draw_attributes(patient, design(abnormal_share=(0.0, 0.0), stain_signal=1.0))
+        assert without == draw_attributes(patient, design())
+
+
+def test_half_a_stain_signal_lies_half_way() -> None:
+    def background(stain_signal: float) -> float:
+        tied = design(signal=0.0, stain_signal=stain_signal)
+        image = draw_bag(Patient(2, "train", 1), tied).images[0]
+        return float(np.quantile(image[..., 2], 0.97))
+
+    none, half, whole = (background(stain_signal) for stain_signal in (0.0, 0.5, 1.0))
+    assert none - half == pytest.approx(half - whole, abs=1.0)
+    assert none - whole > 1.5
 
 
 # Ages and counts follow the groups of the report

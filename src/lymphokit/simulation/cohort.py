@@ -45,6 +45,7 @@ class Design:
     cells: tuple[int, int]
     abnormal_share: tuple[float, float]
     signal: float
+    stain_signal: float
 
 
 @dataclass(frozen=True)
@@ -82,23 +83,28 @@ def simulate(
     cells: Sequence[int],
     abnormal_share: Sequence[float],
     signal: float,
+    stain_signal: float,
     labelled_cells: int,
     cells_per_blood_type: int,
 ) -> None:
     """Draw a cohort in Kaggle's layout below `root`, and its ground truth below `truth`.
 
     cells, abnormal_share: least and most, uniform over patients. signal: 0 (the labels are
-    independent of images, ages and counts) to 1. labelled_cells: images in root/labelled_cells
-    (ALL-IDB2's names, the first half blasts); cells_per_blood_type: in root/blood_cells (PBC's
-    folders). truth holds patients.csv (patient, part, label, abnormal_share), cells.csv (patient,
-    image, kind) and masks/<patient>/<image>.png (0 background, 128 cytoplasm, 255 nucleus).
+    independent of cells, ages and counts) to 1; with abnormal_share [0, 0] ages and counts alone
+    have it. stain_signal: 0 (light and stain of the slides are independent of the label) to 1 (two
+    laboratories, one for each label), so that a test of staining has something to find.
+    labelled_cells: images in root/labelled_cells (ALL-IDB2's names, the first half blasts);
+    cells_per_blood_type: in root/blood_cells (PBC's folders). truth holds patients.csv (patient,
+    part, label, abnormal_share), cells.csv (patient, image, kind) and masks/<patient>/<image>.png
+    (0 background, 128 cytoplasm, 255 nucleus).
     The order of rows, the format of dates and the number of images do not depend on the label.
     Raises ConfigError where a folder lies in the other, FileExistsError where images exist.
     Departs: ages and counts overlap more than in the report, so that the images are needed.
     """
     _require_separate(root, truth)
     (fewest, most), (lowest, highest) = cells, abnormal_share
-    design = Design(seed, tumoral_share, (fewest, most), (lowest, highest), signal)
+    shares = lowest, highest
+    design = Design(seed, tumoral_share, (fewest, most), shares, signal, stain_signal)
     patients = enrol(seed, training_patients, test_patients, tumoral_share)
     rows, known = [], []
     seen: list[tuple[str, str, Kind]] = []
@@ -173,7 +179,7 @@ def _draw_count(rng: np.random.Generator, group: int) -> float:
 def draw_bag(patient: Patient, design: Design) -> Bag:
     """Draw a patient's images; without signal they do not depend on the label."""
     rng = np.random.default_rng([design.seed, _SLIDE, patient.number])
-    slide = draw_slide(rng)
+    slide = draw_slide(rng, shift=design.stain_signal * (2 * patient.label - 1))
     population = draw_population(rng, design.signal)
     share = float(rng.uniform(*design.abnormal_share))
     least, most = design.cells

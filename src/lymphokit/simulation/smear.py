@@ -19,6 +19,9 @@ Pixels = NDArray[np.uint8]
 Colour = tuple[float, float, float]
 USUAL_BACKGROUND: Colour = (251.5, 226.5, 201.5)  # measured on the competition's images
 USUAL_STAIN: Colour = (1.0, 1.0, 1.0)
+# Half of what two laboratories differ in: levels of the empty slide, share of the stain's density.
+_LIGHT_SHIFT = np.array([-1.5, -2.0, -2.5])
+_DENSITY_SHIFT = 0.08
 HAEMOGLOBIN: Stain = (0.345, 0.455, 0.232)
 _RED_REACH = 32
 _RED_SHAPES = 24  # red cells drawn for a slide, each seen in eight positions
@@ -51,14 +54,21 @@ class Slide:
 
 
 def draw_slide(
-    rng: np.random.Generator, background: Colour = USUAL_BACKGROUND, stain: Colour = USUAL_STAIN
+    rng: np.random.Generator,
+    background: Colour = USUAL_BACKGROUND,
+    stain: Colour = USUAL_STAIN,
+    *,
+    shift: float = 0.0,
 ) -> Slide:
-    """Draw the slide of one patient, independently of the label.
+    """Draw the slide of one patient.
 
-    background, stain: means of the laboratory, around which its slides vary.
+    background, stain: means of the laboratory, around which its slides vary. shift: from -1 to 1,
+    that of the slides of one label towards the light and the stain of another laboratory; with 1
+    they are paler, under dimmer light. Slides shifted by -1 and by 1 hardly overlap in colour.
     """
-    light = np.array(background) + rng.normal(0, 1.2, 3)
+    light = np.array(background) + shift * _LIGHT_SHIFT + rng.normal(0, 1.2, 3)
     dye = np.array(stain) * rng.normal(1, 0.05) * (1 + rng.normal(0, 0.025, 3))
+    dye *= 1 - shift * _DENSITY_SHIFT
     radius = float(np.clip(rng.normal(23.0, 1.0), 20.5, 25.5))
     return Slide(
         background=(light[0], light[1], light[2]),
