@@ -65,6 +65,17 @@ class ScoresCells(Protocol):
         ...
 
 
+@runtime_checkable
+class DescribesBags(Protocol):
+    """A model that is a `BalancedLogistic` on descriptors of bags, its settings with their C."""
+
+    settings: Any
+
+    def descriptors(self, bags: Bags) -> NDArray[np.float64]:
+        """The descriptors that the regression reads: (n_bags, n_features)."""
+        ...
+
+
 def require_both_classes(labels: NDArray[np.int64]) -> None:
     """Raises ValueError unless the labels are 0 and 1, and both occur."""
     found = sorted({int(label) for label in labels})
