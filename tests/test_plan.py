@@ -370,3 +370,21 @@ def test_a_network_on_normalised_cells_is_never_trained_whole() -> None:
 def test_a_path_of_weights_that_cannot_be_is_refused_though_no_model_reads_it(weights: str) -> None:
     with pytest.raises(ConfigError, match=r"backbones\.vgg19\.weights"):
         plan_for({"backbones": {"vgg19": {"weights": weights}}})
+
+
+def test_the_stain_test_takes_the_described_models_of_the_product() -> None:
+    images = ["pooled", "cell_types", "bag_kernel"]
+    plan = plan_for({"ensemble": {"product": {"images": images, "clinical": "clinical"}}})
+    assert plan.described == ["cell_types", "bag_kernel"]
+    assert "stain_test" in plan.figures
+    without = {"ensemble": {"product": {"images": ["pooled"], "clinical": "clinical"}}}
+    plan = plan_for(without)
+    assert (plan.described, plan.colourless) == ([], [])
+    assert "stain_test" not in plan.figures
+
+
+def test_a_model_that_sees_no_colour_is_scored_beside_the_stain_test() -> None:
+    grey = config.read_yaml(ROOT / "config.yaml")["models"]["bag_kernel"]
+    grey |= {"enabled": "scored", "features": "cell_grey"}
+    assert "another_grey" in plan_for({"models": {"another_grey": grey}}).colourless
+    assert "another_grey" not in plan_for({}).colourless

@@ -161,6 +161,26 @@ class Plan:
         }
 
     @property
+    def described(self) -> list[str]:
+        """The image models of the product whose descriptors the stain test takes colours from.
+
+        None without a model of age and count, the gain over which it tests.
+        """
+        models = self.product["images"] if self.product["clinical"] else []
+        return [
+            name
+            for name in models
+            if hasattr(self.kind(name).model, "descriptors") and self.reads_features(name)
+        ]
+
+    @property
+    def colourless(self) -> list[str]:
+        """Models that see no colour, scored beside those of the stain test."""
+        greys = [n for n, each in self.settings["backbones"].items() if each["normalise"] == "grey"]
+        read = {name: self.block(name).get("features") for name in self.approaches}
+        return [name for name, bank in read.items() if bank in greys and self.described]
+
+    @property
     def entering(self) -> list[str]:
         """Models whose predictions blends read: those blended, of the product, of choices."""
         product = {name for names in self.product.values() for name in names}
@@ -209,7 +229,7 @@ class Plan:
     def figures(self) -> list[str]:
         """Names of the figures that belong to a submission."""
         names = ["age", "lymphocytes", "cells", "segmentation", "scores", "roc", "comparison"]
-        names += ["confounders"]
+        names += ["confounders", *(["stain_test"] if self.described else [])]
         names += ["blood_cells"] if config.BLOOD_BANK in self.banks else []
         if "pseudo_label" in self.series:
             from_bags = self.series["pseudo_label"] == "bags"

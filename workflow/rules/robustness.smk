@@ -1,5 +1,6 @@
-# How much scores depend on what should not matter. No submission depends on these studies.
-#   snakemake cell_draws
+# How much scores depend on what should not matter. No submission depends on these studies; the
+# verdict of the stain test is shown with one.
+#   snakemake cell_draws | stain_test
 
 
 # Models on cells, refitted on cells drawn at random: so many of each patient, many times.
@@ -39,3 +40,43 @@ rule cell_draws:
         "Score models on cells drawn at random"
     script:
         "../scripts/cell_draws.py"
+
+
+# The image models of the product without the colours of glass and red cells, in every fold.
+rule stain_test:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        folds=f"results/{COHORT}/folds.csv",
+        colours=f"results/{COHORT}/imaging/smear_colours.csv",
+        artefacts=f"results/{COHORT}/confounders/artefacts.csv",
+        banks=PLAN.banks_read_by(PLAN.described, "npy"),
+        about=PLAN.banks_read_by(PLAN.described, "json"),
+        colourless=predictions_of(PLAN.colourless),
+    output:
+        table=report(
+            f"results/{COHORT}/stain_test.csv",
+            caption="../report/stain_test.rst",
+            category="Can it be believed?",
+        ),
+        figure=report(
+            f"results/{COHORT}/figures/stain_test.png",
+            caption="../report/stain_test.rst",
+            category="Can it be believed?",
+        ),
+    log:
+        f"logs/{COHORT}/stain_test.log",
+    benchmark:
+        f"logs/{COHORT}/stain_test.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        models=PLAN.blocks(PLAN.described),
+        colourless=PLAN.colourless,
+        clinical=PLAN.blocks(PLAN.product["clinical"]),
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("stain_test.py", *PLAN.files_of(PLAN.described)),
+    message:
+        "Test whether the image scores rest on staining"
+    script:
+        "../scripts/stain_test.py"

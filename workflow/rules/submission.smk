@@ -71,6 +71,8 @@ rule submit:
         folds="results/{cohort}/folds.csv",
         decisions="results/{cohort}/decisions.csv",
         scores="results/{cohort}/scores.csv",
+        # Only for a note under the score table.
+        stain_test=ancient("results/{cohort}/stain_test.csv") if PLAN.described else [],
         # No CSV where there is a leak. `ancient`: repeated leak checks write no new CSV.
         leaks=ancient("results/{cohort}/leaks.json"),
     output:

@@ -12,6 +12,7 @@ from lymphokit.figures.terminal_tables import score_terminal_table
 from lymphokit.files import read_json, write_json
 from lymphokit.job import job
 from lymphokit.provenance import commit, file_sha256, machine, settings_digest
+from lymphokit.robustness.stain_verdict import warning
 from lymphokit.submission.csv_files import submission_name, utc_stamp, write_submission
 from lymphokit.submission.ledger import Entry, append, oof_figures
 
@@ -43,7 +44,10 @@ with job(snakemake):
     receipt = {"file": str(file), **origin, **figures}
     write_json(Path(snakemake.output.receipt), receipt)
     made = f"{decisions['fold'].nunique()} folds"
-    table = score_terminal_table(scores, submitted=blend, folds=made, level=snakemake.params.level)
+    tested = snakemake.input.stain_test
+    note = warning(read_table(tested)) if tested else ""
+    level = snakemake.params.level
+    table = score_terminal_table(scores, submitted=blend, folds=made, level=level, note=note)
     Console(width=120).print(
         table, f"{file}: {len(labels)} patients, {labels['label'].sum()} of them tumoral", sep="\n"
     )

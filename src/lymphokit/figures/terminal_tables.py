@@ -13,12 +13,12 @@ LEVEL = 0.95  # of the Wilson intervals
 
 
 def score_terminal_table(
-    scores: pd.DataFrame, *, submitted: str, folds: str, level: float
+    scores: pd.DataFrame, *, submitted: str, folds: str, level: float, note: str = ""
 ) -> Table:
     """Format the score table, with intervals in brackets and the submitted row in bold.
 
     scores: the score table with a column `naive`; folds: such as "5 folds"; level: confidence
-    level of the intervals.
+    level of the intervals; note: a last line under the table.
     """
     table = Table(
         Column("model", no_wrap=True),
@@ -28,6 +28,7 @@ def score_terminal_table(
             f"brackets: {level:.0%} bootstrap intervals, widened because training sets overlap; "
             "bold: submitted\n"
             "naive: optimistic balanced accuracy, everything selected on the patients scored"
+            f"{note and chr(10)}{note}"
         ),
     )
     for row in scores.to_dict("records"):

@@ -15,13 +15,14 @@ colours, linearly. It cannot be concluded that a score which falls is an artefac
 paler in anaemia, which malignancies cause, and one cohort cannot tell anaemia from acquisition.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lymphokit.errors import LymphokitError
 from lymphokit.evaluation.intervals import Interval, percentile_interval
 from lymphokit.evaluation.metrics import Floats, Metric
 from lymphokit.evaluation.uncertainty import Outcomes, patient_draws, widening
@@ -100,6 +101,15 @@ class Scorer:
         found = Interval(estimate, *percentile_interval(resampled, self.level))
         factor = widening(target.scored.any(axis=0).sum(), target.n_fitted)
         return found.widened(factor, bounds)
+
+
+def require_models(models: Iterable[str]) -> None:
+    """Raises LymphokitError where there is no model to test."""
+    if not list(models):
+        raise LymphokitError(
+            "nothing to test: none of ensemble.product.images has descriptors and runs, or "
+            "ensemble.product.clinical does not; enable bag_kernel or cell_types, and clinical"
+        )
 
 
 def stain_table(

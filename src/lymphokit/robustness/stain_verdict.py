@@ -91,7 +91,9 @@ def headline(table: pd.DataFrame) -> str:
         case "rests on colour":
             return "The image score does not survive without the colour of glass and red cells"
         case _:
-            return "The image score is no better than chance; there is nothing to remove"
+            return (
+                "The image score is not shown to be better than chance; there is nothing to remove"
+            )
 
 
 def _fall(table: pd.DataFrame) -> str:
