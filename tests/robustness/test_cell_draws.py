@@ -196,6 +196,14 @@ def test_the_same_seed_gives_the_same_table_and_another_seed_other_cells() -> No
     assert not first.equals(other)
 
 
+def test_progress_counts_draws_and_not_the_folds_of_each(capsys) -> None:
+    cohort, *_ = cohort_of()
+    predictions_of(cohort, [2], draws=5)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5
+    assert all("of 5" in line for line in lines)
+
+
 def test_the_interval_over_draws_reaches_as_far_as_the_draws_do() -> None:
     """Two draws, one right about everyone and one wrong: no patients are needed to vary."""
     rows = [
