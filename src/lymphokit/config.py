@@ -530,16 +530,22 @@ class Config(Settings):
             )
 
     def _check_product(self) -> None:
-        """The models of the product read cells, and its clinical model does not."""
+        """Its models of images read cells alone, and its clinical model none."""
         product = self.ensemble.product
         for place, names in (("images", product.images), ("clinical", [product.clinical])):
             for model in names:
                 if model not in self.models:
                     unknown = _unknown(model, list(self.models))
                     raise ValueError(f"ensemble.product.{place}: {unknown}")
-                if hasattr(self.models[model], "features") != (place == "images"):
+                kind = registry.kind_of(self.models[model].kind)
+                if kind.uses_images != (place == "images"):
                     reads = "no cells" if place == "images" else "cells"
                     raise ValueError(f"ensemble.product.{place}: {model} reads {reads}")
+                if kind.uses_images and kind.reads_clinical:
+                    raise ValueError(
+                        f"ensemble.product.images: {model} reads age and count, which the product "
+                        "would count twice; name models of images alone"
+                    )
 
     def _check_refitted(self, place: str, names: list[str]) -> None:
         """Models that are refitted hundreds of times are cheap and read features without labels."""

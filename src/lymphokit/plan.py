@@ -161,6 +161,12 @@ class Plan:
         }
 
     @property
+    def image_models(self) -> list[str]:
+        """Models that read cells and nothing else, which age and count can be joined with."""
+        kinds = {name: self.kind(name) for name in self.approaches}
+        return [n for n, each in kinds.items() if each.uses_images and not each.reads_clinical]
+
+    @property
     def described(self) -> list[str]:
         """The image models of the product whose descriptors the stain test takes colours from.
 

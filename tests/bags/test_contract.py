@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from lymphokit.bags.contract import AnyModel, ScoresCells
-from lymphokit.bags.packed import Bags
+from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.errors import EmptyBagError, NotFittedError
 from lymphokit.models.registry import kind_of, kinds
 from tests.bags.toys import (
@@ -195,6 +195,16 @@ def test_a_bags_score_does_not_hang_on_the_bags_beside_it(
     np.testing.assert_allclose(predicted(trained, new.take(turned)), together[turned], atol=1e-6)
     alone = [predicted(trained, new.take(np.array([bag])))[0] for bag in range(9)]
     np.testing.assert_allclose(alone, together, atol=1e-6)
+
+
+def test_age_and_count_matter_where_the_registry_says_so(
+    kind: str, trained: AnyModel, toy: Callable[[int, int], Patients]
+) -> None:
+    new = toy(30, 1)
+    older = Clinical(new.clinical.age_years + 20.0, 4 * new.clinical.lymphocytes_giga_per_litre)
+    changed = trained.predict_proba(new.bags, older)
+    depends = not np.array_equal(changed, predicted(trained, new))
+    assert depends == kind_of(kind.partition(":")[0]).reads_clinical
 
 
 def test_bags_of_one_cell_work(make: Make, toy: Callable[[int, int], Patients]) -> None:

@@ -80,3 +80,34 @@ rule stain_test:
         "Test whether the image scores rest on staining"
     script:
         "../scripts/stain_test.py"
+
+
+# Every model that reads images alone, and what it adds to age and count.
+rule image_models:
+    input:
+        patients=f"results/{COHORT}/cohort/patients.csv",
+        folds=f"results/{COHORT}/folds.csv",
+        models=predictions_of([*PLAN.image_models, *PLAN.product["clinical"]]),
+    output:
+        table=report(
+            f"results/{COHORT}/image_models.csv",
+            caption="../report/image_models.rst",
+            category="Can it be believed?",
+        ),
+    log:
+        f"logs/{COHORT}/image_models.log",
+    benchmark:
+        f"logs/{COHORT}/image_models.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        models=[*PLAN.image_models, *PLAN.product["clinical"]],
+        clinical=config["ensemble"]["product"]["clinical"],
+        threshold=config["decision"]["threshold"],
+        uncertainty=config["uncertainty"],
+        seed=config["seed"],
+        code=code_of("image_models.py"),
+    message:
+        "Score models of images alone and with age and count"
+    script:
+        "../scripts/image_models.py"

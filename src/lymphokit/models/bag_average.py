@@ -80,7 +80,7 @@ class BagAverageXgboostSettings(boosting.XgboostSettings):
     aggregation: Aggregation
 
 
-@register(BagAverageXgboostSettings)
+@register(BagAverageXgboostSettings, reads_clinical=True)
 class BagAverageXgboost(BagModel[BagAverageXgboostSettings]):
     """XGBoost on the mean or maximum probability of a bag, the age and the lymphocyte count.
 

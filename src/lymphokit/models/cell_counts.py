@@ -66,7 +66,7 @@ class _CellCounts(BagModel[SettingsT]):
         return cell_probabilities(bags, "pseudo_label")
 
 
-@register(CellCountsXgboostSettings, counts_cells=("matrix", "counts"))
+@register(CellCountsXgboostSettings, reads_clinical=True, counts_cells=("matrix", "counts"))
 class CellCountsXgboost(_CellCounts[CellCountsXgboostSettings]):
     """XGBoost on the table of `cell_table`."""
 
@@ -81,7 +81,7 @@ class CellCountsXgboost(_CellCounts[CellCountsXgboostSettings]):
         return self
 
 
-@register(CellCountsLightgbmSettings, counts_cells=("matrix", "counts"))
+@register(CellCountsLightgbmSettings, reads_clinical=True, counts_cells=("matrix", "counts"))
 class CellCountsLightgbm(_CellCounts[CellCountsLightgbmSettings]):
     """LightGBM on the table of `cell_table`."""
 

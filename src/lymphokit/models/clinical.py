@@ -24,7 +24,7 @@ class ClinicalLogisticSettings(ModelSettings):
     """Inverse strength of the ridge."""
 
 
-@register(ClinicalLogisticSettings)
+@register(ClinicalLogisticSettings, reads_clinical=True)
 class ClinicalLogistic(BagModel[ClinicalLogisticSettings]):
     """Logistic regression on standardised age and log count; reads no cells.
 
@@ -63,7 +63,7 @@ class ClinicalXgboostSettings(XgboostSettings):
     kind: Literal["clinical_xgboost"]
 
 
-@register(ClinicalXgboostSettings)
+@register(ClinicalXgboostSettings, reads_clinical=True)
 class ClinicalXgboost(BagModel[ClinicalXgboostSettings]):
     """XGBoost on age and log count; reads no cells.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lymphokit.deep_mil.preparation import Preparation, Prepared
 
 
-@register(DMilSettings, gpu=True)
+@register(DMilSettings, reads_clinical=True, gpu=True)
 class DMil(BagModel[DMilSettings]):
     """The report's D-MIL, as an ensemble of networks.
 

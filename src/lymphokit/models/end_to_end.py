@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lymphokit.deep_mil.end_to_end_network import EndToEndNetwork
 
 
-@register(EndToEndSettings, threads=2, gpu=True)
+@register(EndToEndSettings, reads_clinical=True, threads=2, gpu=True)
 class EndToEnd(BagModel[EndToEndSettings]):
     """Encoder, attention and classifier as one network, the decoder's loss beside the label's.
 

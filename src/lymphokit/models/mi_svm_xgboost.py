@@ -26,7 +26,7 @@ class MiSvmXgboostSettings(MaxMarginSettings, XgboostSettings):
     """Parts, stratified by label; 0 takes the rates of the MI-SVM fitted on the same patients."""
 
 
-@register(MiSvmXgboostSettings)
+@register(MiSvmXgboostSettings, reads_clinical=True)
 class MiSvmXgboost(BagModel[MiSvmXgboostSettings]):
     """XGBoost on the rate of cells that MI-SVM calls tumoral, age and lymphocyte count.
 

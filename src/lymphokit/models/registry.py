@@ -31,6 +31,7 @@ ModelT = TypeVar("ModelT", bound=type[AnyModel])
 class Kind:
     """A registered model: its settings and its class, and what its jobs need.
 
+    reads_clinical: whether a prediction depends on age or count.
     counts_cells: the setting, and the value of it, with which a prediction depends on the number
     of a bag's cells; None where repeating the cells of a bag never changes a prediction.
     threads and gpu: what a job that fits the model asks for.
@@ -39,6 +40,7 @@ class Kind:
     name: str
     settings: type[ModelSettings]
     model: type[AnyModel]
+    reads_clinical: bool
     counts_cells: tuple[str, str] | None
     threads: int
     gpu: bool
@@ -67,6 +69,7 @@ _KINDS: dict[str, Kind] = {}
 def register(
     settings: type[ModelSettings],
     *,
+    reads_clinical: bool = False,
     counts_cells: tuple[str, str] | None = None,
     threads: int = 1,
     gpu: bool = False,
@@ -81,7 +84,7 @@ def register(
         before = _KINDS.get(name)
         if before is not None and before.model.__qualname__ != model.__qualname__:
             raise ConfigError(f"kind {name} is registered twice: {before.model}, {model}")
-        _KINDS[name] = Kind(name, settings, model, counts_cells, threads, gpu)
+        _KINDS[name] = Kind(name, settings, model, reads_clinical, counts_cells, threads, gpu)
         return model
 
     return decorate
