@@ -13,7 +13,8 @@ pytestmark = pytest.mark.xdist_group("workflow")
 AFTER_THE_SCORES = {"comparison", "confounders", "calibration", "referral"}
 AFTER_THE_SCORES |= {"leaks", "submit", "audit"}
 AFTER_A_MODEL = {"blend", "out_of_fold", "approaches", *AFTER_THE_SCORES}
-BLENDS = ["vote", "mean", "stack", "chosen_model", "chosen_pooling", "chosen_round"]
+BLENDS = ["vote", "mean", "stack", "product", "images"]
+BLENDS += ["chosen_model", "chosen_pooling", "chosen_round"]
 BLENDS += ["chosen_counts"]  # not chosen_c: one of its two models rests
 
 
@@ -40,7 +41,7 @@ def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) 
     assert len(rows) == 36
     models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil_tuned"]
     models += ["pseudo_label_xgb", "pseudo_label_lgbm_shares", "round_zero_xgb"]
-    models += ["pooled"]
+    models += ["bag_kernel", "cell_types", "pooled"]
     assert list(rows[0]) == ["patient", "label", *models, *BLENDS]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
 
@@ -62,7 +63,7 @@ def test_editing_a_function_reruns_what_uses_it(edited: Checkout) -> None:
         "import numpy as np\n",
         "import numpy as np\n\nEDITED = 1\n",
     )
-    assert edited.planned() == {"clinical", "clinical_xgb", *AFTER_A_MODEL}
+    assert edited.planned() == {"clinical", "clinical_xgb", "stain_test", *AFTER_A_MODEL}
 
 
 def test_editing_a_shared_function_reruns_all_that_use_it(edited: Checkout) -> None:
@@ -72,6 +73,7 @@ def test_editing_a_shared_function_reruns_all_that_use_it(edited: Checkout) -> N
         "import numpy as np\n\nEDITED = 1\n",
     )
     of_features = {"mi_svm", "mi_svm_xgb", "d_mil_tuned", "one_class", "margins", "end_to_end"}
+    of_features |= {"bag_kernel", "cell_types", "cell_types_figure", "stain_test"}
     assert edited.planned() == {*of_features, *AFTER_A_MODEL}
 
 

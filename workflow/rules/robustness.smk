@@ -75,7 +75,10 @@ rule stain_test:
         clinical=PLAN.blocks(PLAN.product["clinical"]),
         uncertainty=config["uncertainty"],
         seed=config["seed"],
-        code=code_of("stain_test.py", *PLAN.files_of(PLAN.described)),
+        code=code_of(
+            "stain_test.py",
+            *PLAN.files_of([*PLAN.described, *PLAN.product["clinical"]]),
+        ),
     message:
         "Test whether the image scores rest on staining"
     script:

@@ -135,7 +135,7 @@ def stain_table(
     """
     draws = patient_draws(cohort.target.labels, resamples=resamples, seed=seed)
     scorer = Scorer(cohort, draws, level)
-    models = {**versions, **_together([versions[name] for name in product])}
+    models = {**_together([versions[name] for name in product]), **versions}
     without = {PRODUCT: clinical[None], KNOWN: cohort.known_log_odds()[None]}
     rows = [
         row
