@@ -22,4 +22,4 @@ with job(snakemake):
     made = f"{folds['fold'].nunique()} folds"
     level = params.uncertainty["level"]
     shown = image_models_terminal_table(table, folds=made, level=level)
-    Console(width=160).print(shown)
+    Console(width=180).print(shown)
