@@ -10,7 +10,7 @@ from lymphokit.imaging.pixels import open_pixels, unpack_mask
 from lymphokit.imaging.segment import Mask, Pixels
 from lymphokit.imaging.smear_colours import SmearColours
 from lymphokit.simulation.cell_sets import write_image
-from tests.imaging.drawn import SIZE, disc, overlap, smear
+from tests.imaging.drawn import NUCLEUS, SIZE, disc, overlap, smear
 
 SETTINGS = {"reach_px": 25, "bluer": 14, "lighter": 30}
 PALE_BLUE = (190, 190, 225)
@@ -49,6 +49,20 @@ def test_another_nucleus_is_left_out() -> None:
     mask = mask_of(smear(nucleus, neighbour))
     assert mask[112, 112]
     assert not mask[112, 175]
+
+
+def test_dark_specks_in_the_cytoplasm_belong_to_the_cell() -> None:
+    cell = disc(112, 112, 42)
+    image = with_cytoplasm(disc(112, 112, 26), cell)
+    image[disc(82, 112, 4)] = NUCLEUS
+    assert mask_of(image)[disc(112, 112, 38)].all()
+
+
+def test_what_is_not_connected_to_the_nucleus_is_left_out() -> None:
+    image = smear(disc(112, 112, 26))
+    apart = disc(112, 112 + 26 + 16, 4)
+    image[apart] = PALE_BLUE
+    assert not (mask_of(image) & apart).any()
 
 
 def test_without_a_nucleus_the_whole_image_is_kept() -> None:

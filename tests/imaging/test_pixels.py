@@ -70,7 +70,7 @@ def test_only_a_few_images_are_in_memory_at_a_time() -> None:
         return pixels.SmallCell(image, image, image, found=True)
 
     with ThreadPoolExecutor(2) as pool:
-        for given_back, _ in enumerate(pixels._ordered_results(pool, work, blanks(), limit=4)):
+        for given_back, _ in enumerate(pixels.ordered_results(pool, work, blanks(), limit=4)):
             assert taken - given_back <= 5
     assert given_back == 49
 

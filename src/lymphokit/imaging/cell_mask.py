@@ -6,15 +6,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.pixels import IMAGES_PER_THREAD, ordered_results, pack_mask
 from lymphokit.imaging.rows import RowWriter
-from lymphokit.imaging.segment import Mask, Pixels, central_object, disc, no_cell_found
+from lymphokit.imaging.segment import (
+    Mask,
+    Pixels,
+    central_object,
+    fill_holes,
+    large_objects,
+    morphology,
+    no_cell_found,
+)
 from lymphokit.imaging.smear_colours import SmearColours, evenly_spaced
 
-OPENING_PX = 5  # diameter; parts cells from platelets that touch them
+OPENING_PX = 5  # diameter; parts nuclei from platelets that touch them
+CLOSING_PX = 5  # diameter; bridges pale cytoplasm
 
 
 def cell_mask(
@@ -24,14 +32,15 @@ def cell_mask(
 
     The nucleus is the central object of the pixels that are as dark in green as nuclei. Cytoplasm
     is around it: at most `reach_px` pixels away, bluer than red cells (blue minus red by `bluer`
-    levels more), and at most `lighter` levels lighter in green than the lightest red cells.
+    levels more), at most `lighter` levels lighter in green than the lightest red cells, and
+    connected to the nucleus; gaps are closed and holes filled.
     Without a nucleus at the centre the mask is the whole image.
     Departs: report 3.3 thresholds the saturation and dilates, see `segment.segment`; that cuts
     pale cytoplasm off and takes in a rim of red cells.
     """
     green = image[..., 1]
     dark = (green <= colours.nucleus_until).astype(np.uint8)
-    dark = np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, disc(OPENING_PX)), dtype=np.uint8)
+    dark = morphology(dark, cv2.MORPH_OPEN, OPENING_PX)
     found = central_object(dark)
     if found is None:
         return np.ones(green.shape, dtype=np.bool_)
@@ -40,9 +49,18 @@ def cell_mask(
     blue_minus_red = image[..., 2].astype(np.int16) - image[..., 0]
     is_blue = blue_minus_red > colours.blue_minus_red + bluer
     is_stained = green < colours.red_cells_until + lighter
-    other_nuclei = dark.astype(np.bool_) & ~nucleus
-    mask: NDArray[np.bool_] = nucleus | (near & is_blue & is_stained & ~other_nuclei)
-    return mask
+    other_nuclei = large_objects(dark) & ~nucleus
+    cell = (nucleus | (near & is_blue & is_stained & ~other_nuclei)).astype(np.uint8)
+    whole = fill_holes(_connected(morphology(cell, cv2.MORPH_CLOSE, CLOSING_PX), nucleus))
+    return whole.astype(np.bool_)
+
+
+def _connected(objects: Pixels, nucleus: Mask) -> Pixels:
+    """The object that the nucleus is part of: (h, w) uint8 in {0, 1}."""
+    _, components = cv2.connectedComponents(objects, connectivity=4)
+    component_of = np.asarray(components, dtype=np.int32)
+    row, column = np.unravel_index(int(nucleus.argmax()), nucleus.shape)
+    return np.asarray(component_of == component_of[row, column], dtype=np.uint8)
 
 
 def smear_colours_of(images: ImageFiles, patient_of: Sequence[str]) -> dict[str, SmearColours]:

@@ -25,11 +25,11 @@ def segment(image: Pixels, *, closing_px: int, dilation_px: int) -> Mask:
     """
     channel = saturation(image)
     coloured = (channel > two_class_threshold(channel)).astype(np.uint8)
-    whole = _morphology(coloured, cv2.MORPH_CLOSE, closing_px)
+    whole = morphology(coloured, cv2.MORPH_CLOSE, closing_px)
     cell = central_object(whole)
     if cell is None:
         return np.ones(channel.shape, dtype=np.bool_)
-    grown = _morphology(_fill_holes(cell), cv2.MORPH_DILATE, 2 * dilation_px + 1)
+    grown = morphology(fill_holes(cell), cv2.MORPH_DILATE, 2 * dilation_px + 1)
     return grown.astype(np.bool_)
 
 
@@ -91,13 +91,23 @@ def _nearest_to_centre(component_of: NDArray[np.int32], candidates: NDArray[np.i
     return int(component_of[rows[nearest], columns[nearest]])
 
 
-def _fill_holes(cell: Pixels) -> Pixels:
+def fill_holes(cell: Pixels) -> Pixels:
     """The object with its holes filled. A bay that is open at the border is not a hole."""
     outlines, _ = cv2.findContours(cell, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(np.zeros_like(cell), outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
-def _morphology(mask: Pixels, operation: int, diameter_px: int) -> Pixels:
+def large_objects(objects: Pixels) -> Mask:
+    """The objects that are no platelets or grains of stain: (h, w) in {0, 1} -> (h, w) bool."""
+    _, components, statistics, _ = cv2.connectedComponentsWithStats(objects, connectivity=8)
+    is_large = np.asarray(statistics)[:, cv2.CC_STAT_AREA] >= SMALLEST_SHARE * objects.size
+    is_large[0] = False
+    found: Mask = is_large[np.asarray(components)]
+    return found
+
+
+def morphology(mask: Pixels, operation: int, diameter_px: int) -> Pixels:
+    """A morphological operation of OpenCV with a disc: (h, w) -> (h, w) uint8 in {0, 1}."""
     return np.asarray(cv2.morphologyEx(mask, operation, disc(diameter_px)), dtype=np.uint8)
 
 
