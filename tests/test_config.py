@@ -343,6 +343,7 @@ def test_a_file_of_a_kind_that_cannot_be_imported_is_named(tmp_path: Path, conte
         ({"ensemble": {"product": {"images": ["clinical"]}}}, "ensemble.product.images"),
         ({"ensemble": {"product": {"images": ["mi_svm_xgb"]}}}, "twice"),
         ({"ensemble": {"product": {"clinical": "pooled"}}}, "ensemble.product.clinical"),
+        ({"ensemble": {"choices": {"chosen_blend": ["product", "stak"]}}}, "stack"),
         ({"ensemble": {"product": {"images": ["bag_kernl"]}}}, "bag_kernel"),
         ({"cell_mask": {"reach_px": 300}}, "cell_mask.reach_px"),
     ],

@@ -64,7 +64,7 @@ def test_without_labelled_and_blood_cells_their_models_rest_and_the_plan_says_wh
 
 def test_a_choice_with_one_candidate_left_is_no_choice(download: RawChoice, tmp_path: Path) -> None:
     plan = plan_for({"models": {"mi_svm_soft": {"enabled": False}}}, download, tmp_path)
-    assert set(plan.choices) == {"chosen_model", "chosen_pooling"}
+    assert set(plan.choices) == {"chosen_blend", "chosen_model", "chosen_pooling"}
 
 
 def test_the_main_job_fits_what_the_csv_needs_and_the_approaches_all() -> None:
@@ -346,6 +346,7 @@ def test_a_product_of_models_at_rest_is_refused_and_one_of_some_is_not() -> None
         plan_for(overlay)
     plan = plan_for({**overlay, "submission": {"blend": "stack"}})
     assert plan.product["images"] == []
+    assert plan.choices["chosen_blend"] == ["stack", "mean", "vote"]
 
 
 def test_a_bank_needs_the_masks_that_its_settings_name() -> None:

@@ -513,8 +513,8 @@ class Config(Settings):
         choices = self.ensemble.choices
         for name, among in choices.items():
             for model in [] if among == "all" else among:
-                if model not in self.models:
-                    unknown = _unknown(model, list(self.models))
+                if model not in (*self.models, *BLENDS):
+                    unknown = _unknown(model, [*self.models, *BLENDS])
                     raise ValueError(f"ensemble.choices.{name}: {unknown}")
         blends = [*BLENDS, *choices]
         if taken := {name for name in blends if name in self.models or blends.count(name) > 1}:
@@ -603,7 +603,10 @@ class Config(Settings):
             )
 
 
-BLENDS = ("vote", "mean", "stack", "product", "images")
+FITTED_BLENDS = ("vote", "mean", "stack")  # of all enabled models
+# Blends of the models under `ensemble.product`, and the parts of it that each needs.
+PRODUCTS: Mapping[str, tuple[str, ...]] = {"product": ("images", "clinical"), "images": ("images",)}
+BLENDS = (*FITTED_BLENDS, *PRODUCTS)
 CHEAP_KINDS = ("clinical_logistic", "pooled_logistic")  # refitted in milliseconds
 PIXEL_BANKS = {"pixels_raw": "raw_128", "pixels_segmented": "segmented_128"}  # images themselves
 BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known type

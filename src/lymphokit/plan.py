@@ -595,8 +595,7 @@ def make_plan(
     ):
         if name in resting:
             raise ConfigError(f"{key}: {name} rests: {resting[name]}; name a model that runs")
-        needed = {"product": ("images", "clinical"), "images": ("images",)}.get(name, ())
-        if missing := [part for part in needed if not plan.product[part]]:
+        if missing := [part for part in config.PRODUCTS.get(name, ()) if not plan.product[part]]:
             raise ConfigError(
                 f"{key}: {name} has no model: none of ensemble.product.{missing[0]} runs; enable "
                 "one, or name another blend"
@@ -693,8 +692,10 @@ def _weight_folders(source: raw.RawChoice) -> list[Path]:
 
 
 def _candidates(plan: Plan, among: Sequence[str] | str) -> list[str]:
-    """The models of a choice that run; with fewer than two there is nothing to choose."""
-    return plan.blended if among == "all" else [name for name in among if name in plan.approaches]
+    """The models and blends of a choice that run; with fewer than two there is no choice."""
+    product = [name for name, parts in config.PRODUCTS.items() if all(map(plan.product.get, parts))]
+    known = {*plan.approaches, *config.FITTED_BLENDS, *product}
+    return plan.blended if among == "all" else [name for name in among if name in known]
 
 
 def _is_simulated(source: raw.RawChoice, setting: str) -> bool:

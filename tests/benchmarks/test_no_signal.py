@@ -12,7 +12,7 @@ from lymphokit.errors import ConfigError
 from tests.benchmark_module import load_benchmark
 
 MODELS = ["clinical", "pseudo_label_xgb", "pooled"]
-BLENDS = ["vote", "mean", "stack", "chosen_model"]
+BLENDS = ["vote", "mean", "stack", "chosen_blend", "chosen_model"]
 
 
 @pytest.fixture(scope="module")

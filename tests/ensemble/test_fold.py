@@ -269,3 +269,20 @@ def test_the_product_takes_no_labels_but_those_of_the_training_part():
     tables, others = blended(patients, predictions)[0], blended(patients, flipped)[0]
     for name in ("product", "images"):
         np.testing.assert_array_equal(tables[name]["probability"], others[name]["probability"])
+
+
+def test_a_choice_among_blends_takes_the_best_on_inner_predictions():
+    patients, predictions = patients_and_predictions(2)
+    tables, chosen = blended(patients, predictions, choices={"best": ["vote", "product", "d"]})
+    taken = chosen["best"]["taken"]
+    source = predictions["d"] if taken == "d" else tables[taken]
+    is_new = tables["best"]["part"] != "inner"
+    np.testing.assert_array_equal(
+        tables["best"].loc[is_new, "probability"], source.loc[is_new, "probability"]
+    )
+    scores = {name: each["balanced_accuracy"] for name, each in chosen["best"]["models"].items()}
+    assert scores[taken] == max(scores.values())
+    inner = tables["vote"][tables["vote"]["part"] == "inner"]
+    cut = threshold.choose("prevalence", inner["label"].to_numpy(), inner["probability"].to_numpy())
+    decided = inner["probability"] >= cut
+    assert scores["vote"] == pytest.approx(balanced_accuracy_score(inner["label"], decided))

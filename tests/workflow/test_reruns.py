@@ -14,7 +14,7 @@ AFTER_THE_SCORES = {"comparison", "confounders", "calibration", "referral"}
 AFTER_THE_SCORES |= {"leaks", "submit", "audit"}
 AFTER_A_MODEL = {"blend", "out_of_fold", "approaches", *AFTER_THE_SCORES}
 BLENDS = ["vote", "mean", "stack", "product", "images"]
-BLENDS += ["chosen_model", "chosen_pooling", "chosen_round"]
+BLENDS += ["chosen_blend", "chosen_model", "chosen_pooling", "chosen_round"]
 BLENDS += ["chosen_counts"]  # not chosen_c: one of its two models rests
 
 

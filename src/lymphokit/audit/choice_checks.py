@@ -90,7 +90,8 @@ def check_blends(
     so a blend that was chosen with them gives a different result.
     """
     faults, n_compared = [], 0
-    models = dict.fromkeys(model for recipe in recipes.values() for model in recipe.models)
+    entering = (model for recipe in recipes.values() for model in recipe.models)
+    models = dict.fromkeys(model for model in entering if model not in recipes)
     for fold, record in blends.items():
         name = f"fold{fold}/blends"
         hidden = {model: _without_labels(predictions[fold, model]) for model in models}

@@ -81,6 +81,11 @@ class MemberPredictions:
         columns = [self.models.index(model) for model in models]
         return replace(self, models=tuple(models), probabilities=self.probabilities[:, columns])
 
+    def joined(self, name: str, probabilities: Floats) -> Self:
+        """The same patients with one more column of predictions (n,), those of a blend."""
+        columns = np.column_stack([self.probabilities, probabilities])
+        return replace(self, models=(*self.models, name), probabilities=columns)
+
     def fit(self, blend: Blend, rows: NDArray[np.integer]) -> Blend:
         """Fit a blend on the rows at these positions."""
         return blend.fit(self.probabilities[rows], self.labels[rows], self.clinical.take(rows))
@@ -112,7 +117,7 @@ def recipes(
 
     image_models: the models that use images; product: under `images` its models of images, with
     whose `images` blend it comes, and under `clinical` at most one; choices: by name, the models
-    to choose among; rule: chooses thresholds; the rest are the `ensemble` settings.
+    and other blends to choose among; rule: chooses thresholds; the rest are `ensemble` settings.
     Raises BlendError where no model is to be blended.
     """
     if not blended:
@@ -156,6 +161,7 @@ def blend_fold(
     tables, chosen = {}, {}
     for name, recipe in blends.items():
         probabilities, blend = _cross_fit(members.select(recipe.models), recipe.make)
+        members = members.joined(name, probabilities)  # a choice may name the blends before it
         tables[name] = members.patients.assign(probability=probabilities)
         cut = threshold.choose(rule_for(name, rule), *out_of_fold.inner_rows(tables[name]))
         chosen[name] = {**blend.chosen(), "threshold": cut}

@@ -61,6 +61,7 @@ def _scores(members: MemberPredictions, blends: Mapping[str, Recipe]) -> dict[st
         entering = members.select(recipe.models)
         blend = entering.fit(recipe.make(), all_rows)
         probabilities[name] = entering.predict(blend, all_rows)
+        members = members.joined(name, probabilities[name])
     return {
         name: best_threshold_score(members.labels, column) for name, column in probabilities.items()
     }
