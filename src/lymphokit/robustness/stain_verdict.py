@@ -21,18 +21,18 @@ def verdict(table: pd.DataFrame, model: str | None = None) -> Verdict:
 
     table: of `stain_table`; model: by default that of the product. By AUC of the images alone:
     `no better than chance` where its interval includes 0.5 before any removal, so that there is
-    nothing to remove; `rests on colour` where it includes 0.5 afterwards, or where the paired
-    difference to the control lies below 0; `survives in part` where the estimate lies below the
-    interval of the control, a fall that so few patients do not prove; else `survives`.
+    nothing to remove; `rests on colour` where it includes 0.5 afterwards; `survives in part` where
+    the paired difference to the control lies below 0, or the estimate below the interval of the
+    control, a fall that so few patients do not prove; else `survives`.
     """
     name = model or product_model(table)
     if not _number(table, name, "score")["low"] > 0.5:  # NaN too
         return "no better than chance"
     removed, control = (_number(table, name, each, BOTH) for each in ("removed", "control"))
-    falls = _number(table, name, "removed - control", BOTH)["high"] < 0
-    if falls or not removed["low"] > 0.5:
+    if not removed["low"] > 0.5:
         return "rests on colour"
-    return "survives in part" if removed["estimate"] < control["low"] else "survives"
+    falls = _number(table, name, "removed - control", BOTH)["high"] < 0
+    return "survives in part" if falls or removed["estimate"] < control["low"] else "survives"
 
 
 def survives(table: pd.DataFrame) -> bool:
@@ -50,21 +50,16 @@ def warning(table: pd.DataFrame) -> str:
     """The note under the score table; empty where the image score survives whole."""
     if verdict(table) == "survives":
         return ""
-    return f"stain test: {headline(table)}. {_fall(table)}"
+    return f"stain test: {headline(table)}. {_fall(table)} {_gain(table)}"
 
 
 def stain_sentences(table: pd.DataFrame) -> list[str]:
     """The results of the product's images, and what can be concluded from them."""
     name = product_model(table)
-    before, removed, control = (
-        _shown(_number(table, name, *which, score=PRODUCT))
-        for which in (("gain", NONE), ("gain, removed", BOTH), ("gain, control", BOTH))
-    )
     nuisance = _shown(_number(table, name, "gain", score=KNOWN))
     sentences = [
         f"{headline(table)}. {_fall(table)}",
-        f"Their gain of AUC over age and count is {before}, with these colours removed {removed}, "
-        f"in the control {control}; over age, count and all nuisance columns {nuisance}.",
+        f"{_gain(table)} Over age, count and all nuisance columns it is {nuisance}.",
     ]
     for other in _only_scored(table):
         alone, both = (
@@ -106,6 +101,17 @@ def _fall(table: pd.DataFrame) -> str:
     return (
         f"AUC of the images alone {before}, without glass and red-cell colour {removed}, without "
         f"those of other patients {control}, difference {fall}."
+    )
+
+
+def _gain(table: pd.DataFrame) -> str:
+    before, removed, control = (
+        _shown(_number(table, product_model(table), *which, score=PRODUCT))
+        for which in (("gain", NONE), ("gain, removed", BOTH), ("gain, control", BOTH))
+    )
+    return (
+        f"Their gain of AUC over age and count is {before}, with these colours removed {removed}, "
+        f"in the control {control}."
     )
 
 
