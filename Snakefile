@@ -30,3 +30,5 @@ rule submission:
         expand(f"results/{COHORT}/figures/{{figure}}.png", figure=PLAN.figures),
         rules.calibration.output,
         rules.referral.output,
+    message:
+        "The submission and all that belongs to it"

@@ -1,5 +1,6 @@
 """Messages and progress of long jobs: a bar on a terminal, lines in a log."""
 
+import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import IO, TypeVar
@@ -9,6 +10,7 @@ from rich.progress import track as bar
 
 Item = TypeVar("Item")
 
+_SECONDS_BETWEEN_LINES = 15.0  # on the terminal; most jobs are over before the first
 _log: Console | None = None
 _quiet = False
 
@@ -53,6 +55,8 @@ def quiet() -> Iterator[None]:
 def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
     """Yield the items and show the progress of `what`.
 
+    Inside `log_to` the log has a line for every fifth of the items, and the terminal those of them
+    that come at least 15 seconds after the start and after one another.
     total: number of items, where `items` has no length.
     """
     if _quiet:
@@ -64,8 +68,11 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     if console.is_terminal and _log is None:
         yield from bar(items, description=what, total=total, console=console, transient=True)
         return
-    step = -(-(total or 1) // 5)
+    step, shown = -(-(total or 1) // 5), time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
-        if total and (done % step == 0 or done == total):
-            say(f"{what}: {done:,} of {total:,}")
+        if not total or (done % step and done < total):
+            continue
+        is_due = time.monotonic() - shown >= _SECONDS_BETWEEN_LINES
+        (say if is_due or _log is None else note)(f"{what}: {done:,} of {total:,}")
+        shown = time.monotonic() if is_due else shown
