@@ -50,12 +50,32 @@ def settings_digest(settings: Any) -> str:
 
 def commit(folder: Path) -> str:
     """Commit checked out in `folder`, with `-dirty` after local changes; `none` without git."""
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=12").strip() or "none"
+
+
+def changed_code(folder: Path) -> list[str]:
+    """Files that differ from the commit checked out in `folder`, without those of settings.
+
+    Settings are kept beside a submission, so a change of theirs alone loses nothing.
+    """
+    changed = _git(folder, "diff", "--name-only", "--relative", "-z", "HEAD").split("\0")
+    return [
+        name
+        for name in changed
+        if name and name != "config.yaml" and not name.startswith("config/")
+    ]
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints; nothing where it fails or is not installed, as where an archive runs."""
+    command = ["git", "-C", str(folder), *arguments]
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:  # git is not installed; the package also runs from an archive
-        return "none"
-    return result.stdout.strip() or "none"
+        result = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
+    except FileNotFoundError:
+        return ""
+    return result.stdout
 
 
 def machine(gpu: bool) -> str:

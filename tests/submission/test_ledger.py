@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 from lymphokit.evaluation.uncertainty import score_table, widening
+from lymphokit.submission.csv_files import Submission, read_submission
 from lymphokit.submission.ledger import (
     COLUMNS,
     Entry,
     LedgerError,
     append,
     effective_sample_size,
+    enter_scores,
     oof_figures,
     read_ledger,
 )
@@ -190,6 +192,74 @@ def test_a_damaged_ledger_is_refused_and_left_alone(tmp_path, damage, finding):
         append(path, entry("b.csv"))
     with pytest.raises(LedgerError, match=finding):
         read_ledger(path)
+    assert path.read_bytes() == before
+
+
+def submitted(path: Path, label: int = 1) -> Submission:
+    path.write_text(f"ID,LABEL\nP1,{label}\n")
+    return read_submission(path)
+
+
+def with_rows(folder: Path, *files: Submission) -> Path:
+    path = folder / "ledger.csv"
+    for file in files:
+        append(path, replace(entry(file.path.name), sha256=file.sha256))
+    return path
+
+
+def test_a_score_goes_into_the_row_of_its_file_and_no_other_byte_changes(tmp_path):
+    a, b = submitted(tmp_path / "a.csv"), submitted(tmp_path / "b.csv", 0)
+    path = with_rows(tmp_path, a, b)
+
+    def as_a_person_does(rows):
+        rows[0].insert(2, "my note")
+        rows[1].insert(2, 'two\r\nlines, "quoted", é')
+        rows[2].insert(2, "")
+        rows[1][rows[0].index("board_private")] = "0.5"
+
+    edited(path, as_a_person_does)
+    path.write_bytes(path.read_bytes().replace(b"\r\n", b"\r\n\r\n", 1))  # an empty line
+    before = path.read_bytes()
+    enter_scores(path, b, {"board_public": 0.857})
+    table = read_ledger(path)
+    assert table["board_public"].tolist()[1] == 0.857
+    assert np.isnan(table.loc[0, "board_public"])
+    assert np.isnan(table.loc[1, "board_private"])
+    assert path.read_bytes() == before[: -len(b",\r\n")] + b"0.857,\r\n"
+    enter_scores(path, a, {"board_public": 1.0, "board_private": 0.0})
+    table = read_ledger(path)
+    assert table["board_public"].tolist() == [1.0, 0.857]
+    assert table.loc[0, "board_private"] == 0.0
+    assert table.loc[0, "my note"] == 'two\r\nlines, "quoted", é'
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_the_end_of_the_last_line_stays_as_it_was(tmp_path, end):
+    file = submitted(tmp_path / "a.csv")
+    path = with_rows(tmp_path, file)
+    lines = path.read_bytes().rstrip().replace(b"\n", end or b"\n")
+    path.write_bytes(lines + end)
+    enter_scores(path, file, {"board_private": 0.25})
+    assert path.read_bytes() == lines + b"0.25" + end
+
+
+def test_of_two_rows_with_one_content_that_of_the_name_gets_the_score(tmp_path):
+    a, b = submitted(tmp_path / "a.csv"), submitted(tmp_path / "b.csv")
+    path = with_rows(tmp_path, a, b)
+    enter_scores(path, a, {"board_public": 0.5})
+    table = read_ledger(path)
+    assert table["board_public"].fillna(-1).tolist() == [0.5, -1]
+
+
+def test_a_score_of_a_file_that_the_ledger_lacks_changes_nothing(tmp_path):
+    a, stranger = submitted(tmp_path / "a.csv"), submitted(tmp_path / "b.csv", 0)
+    path = with_rows(tmp_path, a)
+    before = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"b\.csv has no row in .*ledger\.csv"):
+        enter_scores(path, stranger, {"board_public": 0.5})
+    changed = submitted(tmp_path / "a.csv", 0)
+    with pytest.raises(LedgerError, match=r"a\.csv was changed"):
+        enter_scores(path, changed, {"board_public": 0.5})
     assert path.read_bytes() == before
 
 

@@ -1,10 +1,15 @@
 """What reruns after which change: nothing more than the change touches, and nothing less."""
 
 import csv
+import json
 import os
 
 import pytest
 
+from lymphokit.cohort.raw import locate
+from lymphokit.config import merge, read_yaml
+from lymphokit.plan import make_plan
+from lymphokit.provenance import settings_digest
 from tests.workflow.conftest import ROOT, Checkout
 
 # One worker for all of them, so that the finished checkout is made once.
@@ -33,6 +38,22 @@ def test_the_main_job_ends_with_a_csv_of_exactly_the_test_patients(finished: Che
     assert rows[0] == ["ID", "LABEL"]
     assert sorted(row[0] for row in rows[1:]) == sorted(test_patients)
     assert {row[1] for row in rows[1:]} <= {"0", "1"}
+
+
+def test_the_folder_of_the_csv_gives_back_the_settings_that_made_it(finished: Checkout) -> None:
+    (submission,) = finished.submissions()
+    folder = submission.with_suffix("")
+    receipt = json.loads((folder / "receipt.json").read_text())
+    assert receipt == json.loads((finished.folder / "results/demo/submission.json").read_text())
+    assert (folder / "scores.csv").read_bytes() == (
+        finished.folder / "results/demo/scores.csv"
+    ).read_bytes()
+    files = ["config.yaml", "config/demo.yaml", f"submissions/{folder.name}/config.yaml"]
+    settings = merge(*(read_yaml(finished.folder / file) for file in files))
+    assert settings["raw"] == "demo"
+    source = locate("demo", finished.folder)
+    again = make_plan(settings, source, tuple(settings["models"]), finished.folder)
+    assert settings_digest(again.submission_settings) == receipt["config_digest"]
 
 
 def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) -> None:

@@ -1,4 +1,4 @@
-"""Write the dated CSV and its row in the ledger; write a receipt without the time."""
+"""Write the dated CSV, its folder and its row in the ledger; write a receipt without the time."""
 
 import datetime as dt
 from pathlib import Path
@@ -6,15 +6,17 @@ from pathlib import Path
 from rich.console import Console
 
 from lymphokit.audit.findings import passed_checks
+from lymphokit.cohort.raw import locate
 from lymphokit.cohort.tables import read_patients, read_table
 from lymphokit.ensemble.fold import submission_labels
 from lymphokit.figures.terminal_tables import score_terminal_table
 from lymphokit.files import read_json, write_json
 from lymphokit.job import job
-from lymphokit.provenance import commit, file_sha256, machine, settings_digest
+from lymphokit.provenance import changed_code, commit, file_sha256, machine, settings_digest
 from lymphokit.robustness.stain_verdict import warning
 from lymphokit.submission.csv_files import submission_name, utc_stamp, write_submission
-from lymphokit.submission.ledger import Entry, append, oof_figures
+from lymphokit.submission.ledger import LEDGER, Entry, append, oof_figures
+from lymphokit.submission.run_folder import write_run
 
 with job(snakemake):
     passed_checks(Path(snakemake.input.leaks))
@@ -40,8 +42,12 @@ with job(snakemake):
         "machine": machine(snakemake.params.gpu),
     }
     figures = oof_figures(scores, decisions, blend)
-    append(file.parent / "ledger.csv", Entry(file.name, utc=utc_stamp(now), **origin, **figures))
-    receipt = {"file": str(file), **origin, **figures}
+    changed = changed_code(Path.cwd())
+    receipt = {"file": str(file), **origin, **figures, "changed_code": changed}
+    raw = str(locate(snakemake.config["raw"], Path()).source or "demo")  # what auto stands for
+    settings = {**snakemake.config, "raw": raw}
+    write_run(file, settings, Path(snakemake.input.scores), decisions, receipt)
+    append(file.parent / LEDGER, Entry(file.name, utc=utc_stamp(now), **origin, **figures))
     write_json(Path(snakemake.output.receipt), receipt)
     made = f"{decisions['fold'].nunique()} folds"
     tested = snakemake.input.stain_test

@@ -4,19 +4,22 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lymphokit.leaderboard.distributions import Distribution, Group, LeaderboardError, distribution
-from lymphokit.leaderboard.oof_expectation import OutOfFold, pair_shares
+from lymphokit.leaderboard.oof_expectation import Joint, OutOfFold, pair_shares
 from lymphokit.leaderboard.posterior import private_distribution
 from lymphokit.submission.csv_files import Submission, read_submissions
-from lymphokit.submission.ledger import NUMBERS, read_ledger
+from lymphokit.submission.ledger import LEDGER, NUMBERS, read_ledger, row_of
+from lymphokit.submission.run_folder import Run, read_run
 
-LEDGER = "ledger.csv"
+if TYPE_CHECKING:
+    from lymphokit.leaderboard.paired_runs import Paired
+
 SCORE, RECALL = "oof_balanced_accuracy", "oof_recall"
 SHARE, SIZE = "oof_tumoral_share", "oof_effective_sample_size"
 DEFAULT = 0.75  # recall and specificity where they are known of no file
@@ -30,7 +33,8 @@ class Candidate:
     """One compared file, with its out-of-fold figures and its score on the public board, or NaN.
 
     public, private: distributions of its score on each part; lead: of the private score of the
-    best file minus that of this file.
+    best file minus that of this file; run: its folder; paired: the best file against this one on
+    the same patients out of fold, None for the best and where a folder is missing.
     """
 
     letter: str
@@ -40,6 +44,8 @@ class Candidate:
     public: Distribution
     private: Distribution
     lead: Distribution
+    run: Run | None = None
+    paired: "Paired | None" = None
 
     @property
     def gain(self) -> float:
@@ -108,8 +114,6 @@ def compare(paths: Sequence[Path], public: float, oof: float | None = None) -> C
     figures, scores, notes = _gather(files, oof)
     # A single public score would favour or penalise its file.
     given_public = not np.isnan(scores).any()
-    if not given_public and not np.isnan(scores).all():
-        notes.append("the public scores are used once every file has one")
     known = scores if given_public else [math.nan] * len(files)
     groups = list(map(_file_groups, files, figures))
     private = [
@@ -117,9 +121,13 @@ def compare(paths: Sequence[Path], public: float, oof: float | None = None) -> C
         for one, score in zip(groups, known, strict=True)
     ]
     best = int(np.argmax([scores.mean for scores in private]))
+    runs = [read_run(file) for file in files]
+    paired, reasons = _pair_with(best, runs)
     candidates = []
     for place, file in enumerate(files):
-        pair = _pair_groups(files[best], file, figures[best], figures[place])
+        both = paired.get(place)
+        joint = both.joint if both else None
+        pair = _pair_groups(files[best], file, figures[best], figures[place], joint)
         candidates.append(
             Candidate(
                 letter=letter(place),
@@ -129,9 +137,41 @@ def compare(paths: Sequence[Path], public: float, oof: float | None = None) -> C
                 public=distribution(groups[place], n_public, *FILE),
                 private=private[place],
                 lead=private_distribution(pair, n_public, PAIR, [known[best], known[place]]),
+                run=runs[place],
+                paired=both,
             )
         )
+    notes += [*reasons, *_unused_scores(scores)]
     return Comparison(n_public, candidates, candidates[best], given_public, notes)
+
+
+def _unused_scores(scores: Sequence[float]) -> list[str]:
+    """The note where some files have a public score, and others none."""
+    unknown = np.isnan(scores)
+    some = unknown.any() and not unknown.all()
+    return ["the public scores are used once every file has one"] if some else []
+
+
+def _pair_with(best: int, runs: Sequence[Run | None]) -> "tuple[dict[int, Paired], list[str]]":
+    """The best file against each other one out of fold, by place, and why others are missing."""
+    without = [letter(place) for place, run in enumerate(runs) if run is None]
+    inferred = "; how often it differs from the best file out of fold is inferred"
+    reasons = [f"no folder belongs to {', '.join(without)}{inferred}"] if without else []
+    found: dict[int, Paired] = {}
+    first = runs[best]
+    others = [(n, run) for n, run in enumerate(runs) if run is not None and n != best]
+    if first is None or not others:
+        return found, reasons
+    # scipy, which the import takes, takes longer than all else here.
+    from lymphokit.evaluation.uncertainty import UnpairedError
+    from lymphokit.leaderboard.paired_runs import pair_runs
+
+    for place, run in others:
+        try:
+            found[place] = pair_runs(first, run, (letter(best), letter(place)))
+        except UnpairedError as error:
+            reasons.append(f"{letter(place)}: {error}{inferred}")
+    return found, reasons
 
 
 def letter(place: int) -> str:
@@ -188,14 +228,9 @@ def _gather(
 
 
 def _ledger_row(file: Submission, ledger: pd.DataFrame) -> dict[Hashable, Any]:
-    """Last row of a ledger with the content of a file, of its name where there are several.
-
-    Two blends may write the same content. Empty without such a row.
-    """
-    same = ledger[ledger["sha256"] == file.sha256]
-    named = same[same["file"] == file.path.name]
-    rows = (named if len(named) else same).to_dict("records")
-    return rows[-1] if rows else {}
+    """The row of a file in a ledger, empty where it has none."""
+    row = row_of(ledger, file)
+    return {} if row is None else ledger.iloc[row].to_dict()
 
 
 def _file_groups(file: Submission, figures: OutOfFold) -> list[Group]:
@@ -205,8 +240,12 @@ def _file_groups(file: Submission, figures: OutOfFold) -> list[Group]:
 
 
 def _pair_groups(
-    a: Submission, b: Submission, figures_a: OutOfFold, figures_b: OutOfFold
+    a: Submission,
+    b: Submission,
+    figures_a: OutOfFold,
+    figures_b: OutOfFold,
+    measured: tuple[Joint, Joint] | None,
 ) -> list[Group]:
     sizes = [int(np.sum((a.labels == i) & (b.labels == j))) for i, j in zip(*PAIR, strict=True)]
     disagreement = float(np.mean(a.labels != b.labels))
-    return list(map(Group, sizes, pair_shares(figures_a, figures_b, disagreement)))
+    return list(map(Group, sizes, pair_shares(figures_a, figures_b, disagreement, measured)))

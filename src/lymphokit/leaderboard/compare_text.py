@@ -30,8 +30,20 @@ def report(comparison: Comparison) -> Iterator[RenderableType]:
             f"{percent(one.lead.p_positive)}, level {percent(one.lead.p_zero)}, behind "
             f"{percent(one.lead.p_negative)}; they differ on {n_different} patients"
         )
+    yield from _out_of_fold(comparison)
     yield f"\n{advice(comparison)}\n"
     yield from (f"[dim]- {escape(note)}[/]" for note in comparison.notes)
+
+
+def _out_of_fold(comparison: Comparison) -> Iterator[str]:
+    """The paired tests of the best file against the others whose folders are there."""
+    rows = [one.paired.row for one in comparison.others if one.paired]
+    if rows:
+        # scipy, which the import takes, takes longer than all else here.
+        from lymphokit.evaluation.paired_comparison import comparison_sentence
+
+        yield f"\nOut of fold, on the same {rows[0]['n_patients']} patients:"
+        yield from (f"  {escape(comparison_sentence(row))}" for row in rows)
 
 
 def summary(comparison: Comparison) -> str:

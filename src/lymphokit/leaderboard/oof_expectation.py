@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lymphokit.leaderboard.distributions import Beta
 
+Joint = tuple[float, float, float, float]  # shares: both files right, A alone, B alone, none
 PRIOR = 0.5  # patients added to each cell of label by prediction: Jeffreys' prior
 
 
@@ -49,30 +50,39 @@ class OutOfFold:
         return Beta(hits + false_alarms + 2 * PRIOR, misses + cleared + 2 * PRIOR)
 
 
-def pair_shares(a: OutOfFold, b: OutOfFold, disagreement: float) -> tuple[Beta, Beta, Beta, Beta]:
+def pair_shares(
+    a: OutOfFold,
+    b: OutOfFold,
+    disagreement: float,
+    measured: tuple[Joint, Joint] | None = None,
+) -> tuple[Beta, Beta, Beta, Beta]:
     """Shares of tumoral patients among those predicted tumoral by both files, A, B and neither.
 
-    disagreement: share of the test patients with different predictions. The files are taken to
-    have disagreed as often out of fold, in proportion to what independent errors would give for
-    each label. So few patients stand behind the lead of one file: with 3 of 42 in disagreement and
-    an effective sample size of 121, about 9, and the shares are as uncertain as 9 patients are.
+    measured: how often both, A, B or none was right out of fold on tumoral and on reactive
+    patients, where that is known. Else it is inferred from `disagreement`, the share of the test
+    patients with different predictions: the files are taken to have disagreed as often out of
+    fold, in proportion to what independent errors would give for each label. So few patients stand
+    behind the lead of one file: with 3 of 42 in disagreement and an effective sample size of 121,
+    about 9, and the shares are as uncertain as 9 patients are.
     """
     share = (a.tumoral_share + b.tumoral_share) / 2
     size = min(a.effective_size, b.effective_size)
-    recalls, specificities = (a.recall, b.recall), (a.specificity, b.specificity)
-    independent = share * _one_correct(*recalls) + (1 - share) * _one_correct(*specificities)
-    scale = disagreement / independent if independent > 0 else 1.0
+    tumoral, reactive = measured or _inferred(a, b, share, disagreement)
     # Cells: both right, A alone, B alone, none. Two of them together are one cell of the confusion
     # matrix of one file, which has PRIOR.
-    both_t, a_t, b_t, none_t = (
-        share * size * cell + PRIOR / 2 for cell in _joint_correct(*recalls, scale)
-    )
-    both_r, a_r, b_r, none_r = (
-        (1 - share) * size * cell + PRIOR / 2 for cell in _joint_correct(*specificities, scale)
-    )
+    both_t, a_t, b_t, none_t = (share * size * cell + PRIOR / 2 for cell in tumoral)
+    both_r, a_r, b_r, none_r = ((1 - share) * size * cell + PRIOR / 2 for cell in reactive)
     # A tumoral patient whom A alone predicts right is predicted tumoral by A alone; a reactive
     # patient whom B alone predicts right is as well.
     return Beta(both_t, none_r), Beta(a_t, b_r), Beta(b_t, a_r), Beta(none_t, both_r)
+
+
+def _inferred(a: OutOfFold, b: OutOfFold, share: float, disagreement: float) -> tuple[Joint, Joint]:
+    """The joint outcomes that this disagreement implies, on tumoral and on reactive patients."""
+    recalls, specificities = (a.recall, b.recall), (a.specificity, b.specificity)
+    independent = share * _one_correct(*recalls) + (1 - share) * _one_correct(*specificities)
+    scale = disagreement / independent if independent > 0 else 1.0
+    return _joint_correct(*recalls, scale), _joint_correct(*specificities, scale)
 
 
 def _one_correct(a: float, b: float) -> float:
@@ -80,7 +90,7 @@ def _one_correct(a: float, b: float) -> float:
     return a * (1 - b) + b * (1 - a)
 
 
-def _joint_correct(a: float, b: float, scale: float) -> tuple[float, float, float, float]:
+def _joint_correct(a: float, b: float, scale: float) -> Joint:
     """Shares of one label's patients on whom both are right, A alone, B alone, none.
 
     a, b: accuracy of each file on this label; scale: disagreement relative to independent errors.

@@ -117,7 +117,10 @@ def read_submissions(paths: Sequence[Path]) -> list[Submission]:
     the first.
     """
     if len(paths) < 2:
-        raise SubmissionError("a comparison needs two or more files: lymphokit compare A.csv B.csv")
+        raise SubmissionError(
+            "a comparison needs two or more files: lymphokit compare A.csv B.csv, or lymphokit "
+            "compare alone for the newest two"
+        )
     files = [read_submission(path) for path in paths]
     for file in files:
         _check(

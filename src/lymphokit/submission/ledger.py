@@ -1,9 +1,13 @@
 """submissions/ledger.csv: the provenance and the expected score of each submission.
 
-Rows are only appended. Existing bytes are never changed: board scores, columns and notes that a
-person entered are kept.
+Rows are only appended, and board scores entered. All other bytes are never changed: scores, columns
+and notes that a person entered are kept.
 """
 
+import codecs
+import csv
+import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -12,8 +16,9 @@ import pandas as pd
 
 from lymphokit.errors import LymphokitError
 from lymphokit.files import read_regular, write_atomically
-from lymphokit.submission.csv_files import folder_lock, parse_csv
+from lymphokit.submission.csv_files import Submission, folder_lock, parse_csv
 
+LEDGER = "ledger.csv"  # its name in a folder of submissions
 BOARD = ("board_public", "board_private")
 
 
@@ -127,6 +132,72 @@ def read_ledger(path: Path) -> pd.DataFrame:
             )
         table[name] = numbers
     return table
+
+
+def row_of(ledger: pd.DataFrame, file: Submission) -> int | None:
+    """Position of the last row with the content of a file, of its name where there are several.
+
+    Two blends may write the same content. None without such a row.
+    """
+    same = ledger["sha256"] == file.sha256
+    named = same & (ledger["file"] == file.path.name)
+    rows = np.flatnonzero(named if named.any() else same)
+    return int(rows[-1]) if len(rows) else None
+
+
+def enter_scores(path: Path, file: Submission, scores: Mapping[str, float]) -> None:
+    """Write board scores into the row of a submission; the other rows keep their bytes.
+
+    scores: shares, by the columns of BOARD.
+    Raises LedgerError, changing nothing, where the ledger has no row of the file as it is.
+    """
+    path = path.resolve()
+    with folder_lock(path.parent):
+        position = row_of(read_ledger(path), file)
+        if position is None:
+            raise LedgerError(_not_recorded(path, file))
+        content, (header, *rows) = _read(path)
+        row = rows[position]
+        for column, score in scores.items():
+            row[header.index(column)] = repr(score)
+        _replace_row(path, content, position, row)
+
+
+def _replace_row(path: Path, content: bytes, position: int, row: list[str]) -> None:
+    """Write a ledger with another row at this position; `content` are its bytes before."""
+    mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
+    records = _records(content.removeprefix(mark).decode())
+    where = [place for place, record in enumerate(records) if record.strip("\r\n")][position + 1]
+    ending = records[where][len(records[where].rstrip("\r\n")) :]
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator=ending).writerow(row)
+    records[where] = written.getvalue()
+    write_atomically(path, mark + "".join(records).encode())
+
+
+def _not_recorded(path: Path, file: Submission) -> str:
+    if file.path.name in read_ledger(path)["file"].tolist():
+        return (
+            f"{file.path} was changed since {path} recorded it, so the score is of another file: "
+            "name the file that was uploaded"
+        )
+    return (
+        f"{file.path} has no row in {path}: name a file that `snakemake submission` wrote, beside "
+        "its ledger"
+    )
+
+
+def _records(text: str) -> list[str]:
+    """The text of each row, and each empty line, with its end; joined, the text.
+
+    A quoted field may hold line ends.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    reader, start, found = csv.reader(iter(lines), strict=True), 0, list[str]()
+    for _ in reader:
+        found.append("".join(lines[start : reader.line_num]))
+        start = reader.line_num
+    return found
 
 
 def _read(path: Path) -> tuple[bytes, list[list[str]]]:
