@@ -1,13 +1,18 @@
 """The command line: output, exit codes, import time."""
 
+import importlib.metadata
+import json
 import os
+import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -15,9 +20,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from lymphokit.cli import main
+from lymphokit.cli import APP, main
 from lymphokit.config import merge, read_yaml
+from lymphokit.provenance import file_sha256
 from lymphokit.submission.ledger import COLUMNS
+from tests.submission.runs import decided, with_folder
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
@@ -323,6 +330,10 @@ WHERE = {
     "compare": ["compare", ODD_ONE, "b.csv"],
     "compare second": ["compare", "a.csv", ODD_ONE],
     "board": ["board", ODD_ONE],
+    "leaderboard": ["leaderboard", ODD_ONE, "--json"],
+    "score": ["score", ODD_ONE, "0.5"],
+    "rerun": ["rerun", ODD_ONE],
+    "plan": ["plan", "--configfile", ODD_ONE],
 }
 
 
@@ -407,6 +418,8 @@ NO_SHARE = ["nan", "inf", "-inf", "-1", "2", "1e400", "", "five", "0,5", "50%", 
         ("compare", "--oof"),
         ("board", "--public"),
         ("simulate", "--signal"),
+        ("leaderboard", "--public"),
+        ("score", "--private"),
     ],
     ids=" ".join,
 )
@@ -420,6 +433,7 @@ def test_what_is_no_share_is_refused_with_its_option(
 ) -> None:
     command, name = option
     rest = {"compare": submissions(tmp_path)[:2], "board": [], "simulate": [str(tmp_path / "new")]}
+    rest |= {"leaderboard": [], "score": rest["compare"][:1]}
     rest["simulate"] += ["--config", config]
     try:
         code = main([command, *rest[command], f"{name}={value}"])
@@ -440,6 +454,296 @@ def test_what_is_no_seed_is_refused(
     assert code in (1, 2)
     assert "seed" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+ODD_LINES = [
+    ["nonsense"],
+    ["--nonsense"],
+    [""],
+    ["--"],
+    ["-"],
+    ["\0"],
+    ["bytes\udcff"],
+    ["two\nlines"],
+    ["[/x]"],
+    ["{brace}"],
+    ["x" * 5000],
+    ["doctor", "more"],
+    ["doctor", "--json=maybe"],
+    ["doctor", "--no-json"],
+    ["check"],
+    ["check", "a", "b"],
+    ["check", "--config"],
+    ["check", "a", "--config", "b", "--config", "c"],
+    ["plan", "more"],
+    ["plan", "--configfile"],
+    ["simulate"],
+    ["simulate", "a", "--seed"],
+    ["simulate", "a", "--seed", "[1]"],
+    ["compare", "--public"],
+    ["compare", "--public", "--json"],
+    ["compare", "--unknown", "a.csv"],
+    ["compare", "--files", "a.csv"],
+    ["compare", "--oof=0.5", "--oof=0.6", "a.csv", "b.csv"],
+    ["board", "a", "b"],
+    ["score"],
+    ["score", "a.csv", "85.7"],
+    ["score", "a.csv", "-0.1"],
+    ["score", "a.csv", "0,857"],
+    ["score", "a.csv", "0.5", "0.6"],
+    ["score", "a.csv", "nan"],
+    ["rerun"],
+    ["rerun", "a", "b"],
+    ["--install-completion", "--shell", "tcsh"],
+]
+
+
+@pytest.mark.parametrize("line", ODD_LINES, ids=lambda line: ascii(line)[1:30])
+def test_a_bad_command_line_is_one_sentence_with_the_help_that_fits(
+    line: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(line)
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    named = line[0] if line[0] in (*COMMANDS, "--install-completion") else "lymphokit"
+    assert f"{named} --help`" in printed.err
+
+
+COMMANDS = (
+    "doctor",
+    "check",
+    "plan",
+    "simulate",
+    "compare",
+    "leaderboard",
+    "board",
+    "score",
+    "rerun",
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        (["comapre"], "compare"),
+        (["leaderbord"], "leaderboard"),
+        (["chekc", "x"], "check"),
+        (["docter"], "doctor"),
+        (["scor", "a", "0.5"], "score"),
+        (["re-run", "a"], "rerun"),
+        (["--verison"], "--version"),
+        (["--hlep"], "--help"),
+        (["compare", "--pubic", "0.5"], "--public"),
+        (["compare", "--jsn"], "--json"),
+        (["score", "a", "--privat", "0.5"], "--private"),
+        (["check", "a", "--cofnig", "x"], "--config"),
+    ],
+    ids=lambda part: " ".join(part)[:20],
+)
+def test_a_typing_error_is_answered_with_what_was_meant(
+    line: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(line)
+    assert re.search(rf"Did you mean \W?{meant}\b", capsys.readouterr().err)
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == importlib.metadata.version("lymphokit")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_examples_of_it_that_can_be_parsed(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    examples = re.findall(r"• lymphokit (.*?)(?=$| *\n\n| *\n •)", capsys.readouterr().out, re.S)
+    assert examples
+    for example in examples:
+        words = shlex.split(example.partition("|")[0])
+        assert words[0] in (command, "leaderboard")
+        APP.parse_args(words, exit_on_error=False, print_error=False)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_names_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert all(command in printed for command in COMMANDS)
+
+
+def test_the_completion_of_a_shell_is_installed_below_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert main(["--install-completion", "--shell", "bash"]) == 0
+    script = Path(capsys.readouterr().out.split(": ")[1].strip())
+    assert script.is_relative_to(tmp_path)
+    typed = (
+        f"source {shlex.quote(str(script))}; COMP_WORDS=(lymphokit leader); COMP_CWORD=1; "
+        "COMP_LINE='lymphokit leader'; $(complete -p lymphokit | sed 's/.*-F //; s/ .*//'); "
+        'echo "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["leaderboard"]
+    monkeypatch.setenv("HOME", "/proc")
+    assert main(["--install-completion", "--shell", "bash"]) == 1
+    assert "HOME" in capsys.readouterr().err
+
+
+def printed_json(capsys: pytest.CaptureFixture[str]) -> Any:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)  # NaN is no JSON
+
+    return json.loads(capsys.readouterr().out, parse_constant=refuse)
+
+
+def test_json_of_doctor_has_a_verdict_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = main(["doctor", "--json"])
+    lines = {line["name"]: line for line in printed_json(capsys)}
+    assert {"python", "torch", "torchvision", "GPU", "memory", "disk", "data"} <= set(lines)
+    assert lines["python"]["found"] == platform.python_version()
+    assert code == any(line["verdict"] == "fail" for line in lines.values())
+    assert all(line["remedy"] for line in lines.values() if line["verdict"] == "note")
+
+
+def test_json_of_a_check_counts_what_is_there_and_lists_faults(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cohort = tmp_path / "drawn"
+    main(["simulate", str(cohort), "--config", config])
+    capsys.readouterr()
+    assert main(["check", str(cohort), "--config", config, "--json"]) == 0
+    found = printed_json(capsys)
+    images = [*cohort.glob("trainset/*/*"), *cohort.glob("testset/*/*")]
+    assert (found["labelled_patients"], found["patients_to_predict"]) == (10, 2)
+    assert found["cells"] == len(images)
+    assert found["faults"] == []
+    image = next((cohort / "trainset").glob("*/*.jpg"))
+    image.write_bytes(b"")
+    assert main(["check", str(cohort), "--config", config, "--json"]) == 1
+    (fault,) = printed_json(capsys)["faults"]
+    assert (fault["patient"], fault["image"]) == (image.parent.name, image.name)
+
+
+def test_json_of_a_comparison_is_what_is_printed_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, _ = submissions(tmp_path)
+    assert main(["compare", a, b, "--json"]) == 0
+    found = printed_json(capsys)
+    assert [one["file"] for one in found["files"]] == [a, b]
+    assert [one["patient"] for one in found["contested"]] == ["P2", "P4", "P5"]
+    assert found["contested"][0] == {"patient": "P2", "A": 1, "B": 0}
+    assert found["files"][0]["public_score"] is None
+    assert found["figure"] == str(tmp_path / "compare.png")
+    assert main(["compare", a, b]) == 0
+    assert found["summary"] in capsys.readouterr().out
+
+
+def recorded(folder: Path) -> list[str]:
+    """Two submissions with their folders and rows in the ledger; they differ in one setting."""
+    files = submissions(folder)[:2]
+    for number, file in enumerate(map(Path, files)):
+        values = dict.fromkeys(COLUMNS, "x") | {name: "0.8" for name in COLUMNS if "oof" in name}
+        values |= {"oof_effective_sample_size": "60", "file": file.name, "cohort": "c"}
+        values |= {"sha256": file_sha256(file), "board_public": "", "board_private": ""}
+        ledger = folder / "ledger.csv"
+        header = "" if ledger.exists() else ",".join(COLUMNS) + "\n"
+        with ledger.open("a") as rows:
+            rows.write(header + ",".join(values[name] for name in COLUMNS) + "\n")
+        calls = [1, 1, 0, 0] if number else [1, 1, 0, 1]
+        with_folder(file, decided([1, 1, 0, 0], calls), {"seed": number, "same": 1})
+    return files
+
+
+def test_compare_alone_takes_the_newest_two_and_tests_them_out_of_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(tmp_path / "submissions")
+    (tmp_path / "submissions" / "c.csv").unlink()
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "--json"]) == 0
+    found = printed_json(capsys)
+    assert [Path(one["file"]).name for one in found["files"]] == ["a.csv", "b.csv"]
+    assert found["settings"] == {"seed": {"A": 0, "B": 1}}
+    (paired,) = found["out_of_fold"]
+    assert paired["n_patients"] == 4
+    # One of two reactive patients is called tumoral by A alone.
+    assert abs(paired["balanced_accuracy"]) == 0.25
+    assert main(["compare", "submissions/*.csv"]) == 0  # as no shell expanded it
+    printed = capsys.readouterr().out
+    assert "seed" in printed
+    assert "4 patients" in printed
+
+
+def test_compare_alone_without_two_submissions_names_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare"]) == 1
+    assert "snakemake submission" in capsys.readouterr().err
+
+
+def test_a_score_is_entered_and_stands_on_the_leaderboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(tmp_path / "submissions")
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", "a", "0.857", "--private", "0.0"]) == 0
+    capsys.readouterr()
+    assert main(["leaderboard", "--json"]) == 0
+    content = printed_json(capsys)
+    public, private = content["boards"]
+    assert [row["score"] for row in public["submissions"]] == [0.857, None]
+    assert [row["outside"] for row in private["submissions"]] == [True, False]
+    assert public["submissions"][0]["oof"] == 0.8
+    assert public["submissions"][0]["low"] < 0.8 < public["submissions"][0]["high"]
+    assert Path(content["figure"]).is_file()
+    assert main(["leaderboard"]) == 0
+    ours = capsys.readouterr().out
+    assert main(["board"]) == 0
+    assert capsys.readouterr().out == ours
+    assert "0.86" in ours
+
+
+def test_a_score_that_cannot_be_entered_is_refused_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(tmp_path / "submissions")
+    monkeypatch.chdir(tmp_path)
+    ledger = Path("submissions/ledger.csv")
+    before = ledger.read_bytes()
+    for line, word in (
+        (["score", "gone.csv", "0.5"], "gone.csv"),
+        (["score", "submissions/c.csv", "0.5"], "c.csv"),
+        (["score", "a"], "0.857"),
+        (["score", "submissions/ledger.csv", "0.5"], "ledger.csv"),
+    ):
+        assert main(line) == 1
+        message = capsys.readouterr().err
+        assert word in message
+        assert message.count("\n") == 1
+    assert ledger.read_bytes() == before
+
+
+def test_rerun_prints_a_command_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(tmp_path / "submissions")
+    monkeypatch.chdir(tmp_path)
+    assert main(["rerun", "a"]) == 0
+    command = capsys.readouterr().out
+    assert command.count("\n") == 1
+    assert command.strip().endswith("--configfile submissions/a/config.yaml")
 
 
 def test_what_nobody_foresaw_ends_in_a_sentence_with_the_place_of_a_log(

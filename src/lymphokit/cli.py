@@ -3,49 +3,73 @@
 Imports stand inside the commands: `compare` must not wait for torch.
 """
 
-import argparse
+import difflib
 import importlib.metadata
 import io
-import math
 import os
-import platform
 import shlex
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from rich.console import Console
+from cyclopts import App, CycloptsError, Parameter, Token
 from rich.markup import escape
-from rich.table import Table
 
 import lymphokit
-from lymphokit.errors import LymphokitError, explain
+from lymphokit.desk.terminal import ERR, OUT, save, show, show_json
+from lymphokit.errors import CohortError, LymphokitError, explain, visible
 from lymphokit.files import user_path
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from lymphokit.config import Config
-    from lymphokit.imaging.check import Cohort
+    from lymphokit.leaderboard.board import Board
 
-OUT = Console(width=None if sys.stdout.isatty() else 120)  # in a pipe, wide enough for tables
-ERR = Console(stderr=True)
+USAGE = 2  # exit code of a command line that cannot be parsed
+
+
+def _as_share(_: Any, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise ValueError("Give a number from 0 to 1, such as 0.857.")
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(["Examples:", "", *(f"- `lymphokit {line}`" for line in lines)])
+
+
+def _as_whole(_: Any, tokens: Sequence[Token]) -> int:
+    try:
+        return int(tokens[0].value)  # cyclopts would take 1.5 for 2
+    except ValueError as error:
+        raise ValueError("Give a whole number.") from error
+
+
+Whole = Annotated[int | None, Parameter(converter=_as_whole)]
+Share = Annotated[float, Parameter(validator=_as_share)]
+AnyShare = Annotated[float | None, Parameter(validator=_as_share)]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+APP = App(
+    name="lymphokit",
+    help=lymphokit.__doc__,
+    default_parameter=Parameter(json_list=False),  # a name may start with a bracket
+    version=lambda: importlib.metadata.version("lymphokit"),
+    help_epilogue="`lymphokit COMMAND --help` shows examples of a command.",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; return its exit code, 0 where nothing is wrong.
 
     1: an error with its remedy was printed; 70 (EX_SOFTWARE of sysexits.h): any other exception,
-    whose traceback is in a log that was named; 130: interrupted.
+    whose traceback is in a log that was named; 130: interrupted. Raises SystemExit with code 2 for
+    a command line that cannot be parsed, after one sentence about it.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a path may hold what a terminal cannot show
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        return _run(sys.argv[1:] if arguments is None else arguments)
     except LymphokitError as error:
         return _fail(error, 1)
     except BrokenPipeError:  # of `| head`
@@ -57,75 +81,173 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, os.EX_SOFTWARE)
 
 
+def _run(arguments: Sequence[str]) -> int:
+    """Parse the arguments and run their command."""
+    try:
+        command, bound, _ = APP.parse_args(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        show(_sentence(error, arguments), ERR)
+        raise SystemExit(USAGE) from None
+    return int(command(*bound.args, **bound.kwargs) or 0)
+
+
+def _sentence(error: CycloptsError, arguments: Sequence[str]) -> str:
+    """What is wrong with a command line, in one line, and where its help is."""
+    command = " ".join(error.command_chain or ())
+    first = next(iter(arguments), "")
+    near = difflib.get_close_matches(first, [name for name in APP if name.startswith("-")], n=1)
+    hint = f' Did you mean "{near[0]}"?' if near and not command else ""
+    found = visible(" ".join(str(error).split()))
+    return f"{found}{hint} See `{' '.join(filter(None, ('lymphokit', command, '--help')))}`."
+
+
 def _fail(error: Exception, code: int) -> int:
     """Print what went wrong and return the exit code."""
-    ERR.print(explain(error), highlight=False, markup=False, soft_wrap=True)
+    show(explain(error), ERR)
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lymphokit", description=lymphokit.__doc__)
-    commands = parser.add_subparsers(required=True)
+@APP.command(name="--install-completion")
+def install_completion(*, shell: Literal["bash", "zsh", "fish"] | None = None) -> int:
+    """Install the completion of commands and options for the shell.
 
-    doctor = commands.add_parser("doctor", help="show versions, GPU, cores and the data found")
-    doctor.set_defaults(run=_doctor)
+    Args:
+        shell: The shell, by default the one that runs.
+    """
+    from cyclopts.completion.detect import ShellDetectionError
 
-    check = commands.add_parser("check", help="check the tables, folders and images of a download")
-    check.add_argument("raw", help="folder or zip in the layout of the Kaggle download")
-    check.add_argument("--config", type=Path, default=Path("config.yaml"))
-    check.set_defaults(run=_check)
-
-    simulate = commands.add_parser(
-        "simulate", help="simulate a cohort in the layout of the download"
-    )
-    simulate.add_argument("folder", help="new folder; the ground truth goes to FOLDER-truth")
-    simulate.add_argument("--seed", type=int, help="seed, by default that of the configuration")
-    simulate.add_argument(
-        "--signal", type=float, help="strength of the signal, from 0 (none) to 1 (as configured)"
-    )
-    simulate.add_argument("--config", type=Path, default=Path("config.yaml"))
-    simulate.set_defaults(run=_simulate)
-
-    _add_compare(commands.add_parser("compare", help="compare submissions: is one likely better?"))
-    _add_board(commands.add_parser("board", help="compare out-of-fold scores with board scores"))
-    return parser
-
-
-def _add_compare(compare: argparse.ArgumentParser) -> None:
-    compare.add_argument("files", type=Path, nargs="+", metavar="CSV", help="two or more files")
-    rest = "balanced accuracy out of fold of files that no ledger holds; default: as the others"
-    compare.add_argument("--oof", type=_share, metavar="SHARE", help=rest)
-    _add_common(compare, figure="compare.png beside the first file")
-    compare.set_defaults(run=_compare)
-
-
-def _add_board(board: argparse.ArgumentParser) -> None:
-    default = Path("submissions") / "ledger.csv"
-    board.add_argument("ledger", type=Path, nargs="?", default=default, help=f"default: {default}")
-    _add_common(board, figure="board.png beside the ledger")
-    board.set_defaults(run=_board)
-
-
-def _add_common(command: argparse.ArgumentParser, *, figure: str) -> None:
-    """Add the options that `compare` and `board` share."""
-    part = "public part of the test patients, see the competition's page; default: 0.5"
-    command.add_argument("--public", type=_share, default=0.5, metavar="SHARE", help=part)
-    command.add_argument("--figure", type=Path, metavar="PNG", help=f"default: {figure}")
-
-
-def _share(text: str) -> float:
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share: give a number from 0 to 1")
-    return value
+        path = APP.install_completion(shell=shell)
+    except ShellDetectionError as error:
+        raise LymphokitError("which shell runs is not known: give --shell, such as bash") from error
+    except OSError as error:
+        raise LymphokitError(
+            f"cannot write {error.filename}: {error.strerror}; set HOME to a folder of yours"
+        ) from error
+    show(f"completion, from the next shell on: {path}")
+    return 0
 
 
-def _print(text: str) -> None:
-    """Print text as it is: a path in brackets is no markup."""
-    OUT.print(text, highlight=False, markup=False, soft_wrap=True)
+@APP.command(help_epilogue=_examples("doctor", "doctor --json"))
+def doctor(*, as_json: Json = False) -> int:
+    """Show what this machine can do, and which data a run would use.
+
+    Args:
+        as_json: Print JSON.
+    """
+    return _doctor(as_json)
+
+
+def _doctor(as_json: bool) -> int:
+    from lymphokit.desk.doctor import doctor_table, examine, plain_lines
+
+    lines = examine(Path())
+    if as_json:
+        show_json(plain_lines(lines))
+    else:
+        OUT.print(doctor_table(lines))
+    return int(any(line.verdict == "fail" for line in lines))
+
+
+@APP.command(
+    help_epilogue=_examples(
+        "check data/raw/dlmi-lymphocytosis-classification", "check download.zip --json"
+    )
+)
+def check(raw: str, /, *, config: Path = Path("config.yaml"), as_json: Json = False) -> int:
+    """Check the tables, folders and images of a download; all faults are reported at once.
+
+    Args:
+        raw: Folder or zip in the layout of the Kaggle download.
+        config: The settings.
+        as_json: Print JSON, also of the faults.
+    """
+    from lymphokit.desk.download_check import check_download
+
+    checked = _read_config(config)
+    try:
+        found = check_download(raw, checked)
+    except CohortError as error:
+        if not as_json:
+            raise
+        show_json({"faults": [vars(fault) for fault in error.faults]})
+        return 1
+    if as_json:
+        show_json(found)
+    else:
+        _show_check(found)
+    return 0
+
+
+def _show_check(found: dict[str, Any]) -> None:
+    for note in found["notes"]:
+        show(note)
+    least, middle, most = found["cells_per_patient"]
+    show(
+        f"{found['labelled_patients']} labelled patients ({found['tumoral_patients']} tumoral), "
+        f"{found['patients_to_predict']} to predict, {found['cells']:,} cells ({least} to {most} "
+        f"a patient, median {middle}): no fault found"
+    )
+    for name in ("labelled_cells", "blood_cells"):
+        if found[name] is not None:
+            show(f"{found[name]} {name.replace('_', ' ')}: no fault found")
+
+
+@APP.command(help_epilogue=_examples("plan", "plan --configfile config/quick.yaml --json"))
+def plan(
+    *,
+    configfile: Annotated[tuple[Path, ...], Parameter(consume_multiple=1)] = (),
+    as_json: Json = False,
+) -> int:
+    """Show what a run would do: its data, which models run or rest and why, and time measured here.
+
+    Args:
+        configfile: Files of settings over config.yaml, as for snakemake.
+        as_json: Print JSON.
+    """
+    from lymphokit.desk.run_plan import describe_plan, plan_lines, read_plan
+
+    found = describe_plan(read_plan(Path(), configfile), Path())
+    if as_json:
+        show_json(found)
+    else:
+        for line in plan_lines(found):
+            show(line)
+    return 0
+
+
+@APP.command(help_epilogue=_examples("simulate data/drawn --seed 7 --signal 0.5"))
+def simulate(
+    folder: str,
+    /,
+    *,
+    seed: Whole = None,
+    signal: float | None = None,
+    config: Path = Path("config.yaml"),
+) -> int:
+    """Simulate a cohort in the layout of the download.
+
+    Args:
+        folder: New folder; the ground truth goes to FOLDER-truth.
+        seed: Seed, by default that of the configuration.
+        signal: Strength of the signal, from 0 (none) to 1 (as configured).
+        config: The settings.
+    """
+    from lymphokit.simulation.cohort import simulate as draw
+
+    checked = _read_config(config, seed=seed, signal=signal)
+    root = user_path(folder, "simulate")
+    try:
+        truth = root.with_name(f"{root.name}-truth") if root.name else root
+        for each in (root, truth):
+            if each.exists():
+                raise LymphokitError(f"{each} exists: name a new folder")
+        draw(root, truth, **checked.simulate.model_dump())
+    except OSError as error:
+        finding = f"cannot write {root}: {error.strerror}; name another folder"
+        raise LymphokitError(finding) from error
+    show(f"a cohort in {root}: snakemake submission --config raw={shlex.quote(str(root))}")
+    return 0
 
 
 def _read_config(path: Path, **simulate: float | None) -> "Config":
@@ -141,150 +263,153 @@ def _read_config(path: Path, **simulate: float | None) -> "Config":
     return config.check(config.merge(settings, {"simulate": given}))
 
 
-def _doctor(options: argparse.Namespace) -> int:  # noqa: ARG001
-    import torch
-
-    from lymphokit.cohort.raw import locate
-
-    table = Table(show_header=False, box=None)
-    table.add_row("python", platform.python_version())
-    for package in ("snakemake", "torch", "timm", "lightgbm", "xgboost", "scikit-learn"):
-        table.add_row(package, importlib.metadata.version(package))
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none, the CPU is used"
-    table.add_row("GPU", gpu)
-    table.add_row("cores", str(os.cpu_count()))
-    try:
-        data = locate("auto", Path()).sentence()
-    except LymphokitError as error:
-        data = str(error)
-    table.add_row("data", escape(data))
-    OUT.print(table)
-    return 0
-
-
-def _check(options: argparse.Namespace) -> int:
-    from lymphokit.cohort.raw import locate_download, unpack
-
-    config = _read_config(options.config)
-    source = locate_download(options.raw, Path())
-    if source.is_dir():
-        return _check_folder(source, source, config)
-    with tempfile.TemporaryDirectory(prefix="lymphokit-") as folder:
-        unpacked = Path(folder) / source.stem
-        unpack(source, unpacked)
-        return _check_folder(unpacked, source, config)
-
-
-def _check_folder(folder: Path, source: Path, config: "Config") -> int:
-    """Check a cohort and the sets of single cells beside `source`, the download it is from."""
-    from lymphokit.imaging.cell_set_checks import run_all
-    from lymphokit.imaging.check import Cohort, check_cohort
-
-    settings = config.cohort
-    cohort, *sentences = run_all(
-        [
-            lambda: check_cohort(
-                folder,
-                image_size=settings.image_size,
-                reference_date=settings.reference_date,
-                on_error=settings.on_error,
-                ranges=settings.ranges.model_dump(),
-                allow=settings.allow,
-                known_duplicates=[each.model_dump() for each in config.audit.known_duplicates],
-            ),
-            *_cell_set_checks(source, config),
-        ]
+@APP.command(
+    help_epilogue=_examples(
+        "compare", "compare submissions/*.csv", "compare A.csv B.csv --public 0.4"
     )
-    assert isinstance(cohort, Cohort)
-    for note in cohort.notes:
-        _print(note)
-    labelled = cohort.patients.query("part == 'train'")
-    OUT.print(
-        f"{len(labelled)} labelled patients ({labelled['label'].sum()} tumoral), "
-        f"{len(cohort.patients) - len(labelled)} to predict, {len(cohort.cells):,} cells: "
-        "no fault found"
-    )
-    for sentence in sentences:
-        _print(str(sentence))
-    return 0
+)
+def compare(
+    *files: Path,
+    oof: AnyShare = None,
+    public: Share = 0.5,
+    figure: Path | None = None,
+    as_json: Json = False,
+) -> int:
+    """Compare submissions: where they and their settings differ, and is one likely better?
 
-
-def _cell_set_checks(source: Path, config: "Config") -> "list[Callable[[], Cohort | str]]":
-    """A check of each set of single cells that a run on this download would read."""
-    from lymphokit.cohort import blood_cells, labelled_cells
-    from lymphokit.cohort.raw import RawChoice
-    from lymphokit.imaging.cell_set_checks import check_blood_cells, check_labelled_cells
-
-    choice = RawChoice("", source, source.is_file(), "")
-    labelled = labelled_cells.locate(config.labelled_cells, choice, Path())
-    blood = blood_cells.locate(config.blood_cells.folder, choice, Path())
-    parts, share = config.pseudo_label.model_dump(), config.blood_cells.validation
-    checks: list[Callable[[], Cohort | str]] = []
-    if labelled is not None:
-        checks.append(
-            lambda: f"{check_labelled_cells(labelled, parts)} labelled cells: no fault found"
-        )
-    if blood is not None:
-        checks.append(lambda: f"{check_blood_cells(blood, share)} blood cells: no fault found")
-    return checks
-
-
-def _simulate(options: argparse.Namespace) -> int:
-    from lymphokit.simulation.cohort import simulate
-
-    config = _read_config(options.config, seed=options.seed, signal=options.signal)
-    root = user_path(options.folder, "simulate")
-    try:
-        truth = root.with_name(f"{root.name}-truth") if root.name else root
-        for folder in (root, truth):
-            if folder.exists():
-                raise LymphokitError(f"{folder} exists: name a new folder")
-        simulate(root, truth, **config.simulate.model_dump())
-    except OSError as error:
-        finding = f"cannot write {root}: {error.strerror}; name another folder"
-        raise LymphokitError(finding) from error
-    _print(f"a cohort in {root}: snakemake submission --config raw={shlex.quote(str(root))}")
-    return 0
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from lymphokit.leaderboard.compare import LEDGER, compare
+    Args:
+        files: Two or more submissions; without any, the newest two in submissions/.
+        oof: Balanced accuracy out of fold of files that no ledger holds; default: as the others.
+        public: Public part of the test patients, see the competition's page.
+        figure: The figure's file; default: compare.png beside the first submission.
+        as_json: Print JSON.
+    """
+    from lymphokit.leaderboard.compare import compare as comparison_of
     from lymphokit.leaderboard.compare_figure import comparison_figure
     from lymphokit.leaderboard.compare_text import report
+    from lymphokit.submission.named_files import newest_two, submission_paths
 
-    # `submissions/*.csv` matches the ledger as well.
-    files = [path for path in options.files if path.name != LEDGER]
-    comparison = compare(files, options.public, options.oof)
-    for part in report(comparison):
-        OUT.print(part, highlight=False)
-    _save(comparison_figure(comparison), options.figure or files[0].parent / "compare.png")
+    paths = submission_paths(files) if files else newest_two()
+    comparison = comparison_of(paths, public, oof)
+    settings: dict[str, dict[str, Any]] = {}
+    n_folders = sum(one.run is not None for one in comparison.candidates)
+    if n_folders > 1:  # pydantic, which the import takes, takes longer than all else here
+        from lymphokit.desk.run_settings import differing_settings, settings_table
+
+        settings = differing_settings(comparison.candidates)
+    if not as_json:
+        for part in report(comparison):
+            OUT.print(part, highlight=False)
+        if settings:
+            OUT.print(settings_table(settings))
+        elif n_folders > 1:
+            show("the settings and the code are the same")
+    saved = save(comparison_figure(comparison), figure or paths[0].parent / "compare.png")
+    if as_json:
+        from lymphokit.leaderboard.plain import plain_comparison
+
+        content = {**plain_comparison(comparison), "settings": settings, "figure": str(saved)}
+        show_json(content)
+    else:
+        show(f"figure: {saved}")
     return 0
 
 
-def _board(options: argparse.Namespace) -> int:
-    from lymphokit.leaderboard.board import board_summary, board_table, boards
+@APP.command(
+    name=("leaderboard", "board"),
+    help_epilogue=_examples("leaderboard", "leaderboard --public 0.4 --json"),
+)
+def leaderboard(
+    ledger: Path = Path("submissions") / "ledger.csv",
+    /,
+    *,
+    public: Share = 0.5,
+    figure: Path | None = None,
+    as_json: Json = False,
+) -> int:
+    """Set our scores out of fold beside those of the boards, with the band of chance.
+
+    Args:
+        ledger: The ledger.
+        public: Public part of the test patients, see the competition's page.
+        figure: The figure's file; default: board.png beside the ledger.
+        as_json: Print JSON.
+    """
+    from lymphokit.leaderboard.board import boards
     from lymphokit.leaderboard.board_figure import board_figure
 
-    found = boards(options.ledger, options.public)
-    for board in found:
-        summary = f"[bold]{escape(board_summary(board))}[/]\n"
-        OUT.print(board_table(board), summary, sep="\n", highlight=False)
+    found = boards(ledger, public)
     scored = [board for board in found if len(board.scored)]
+    if not as_json:
+        _show_boards(found)
+    saved = None
     if scored:
-        _save(board_figure(scored), options.figure or options.ledger.parent / "board.png")
+        saved = str(save(board_figure(scored), figure or ledger.parent / "board.png"))
+    if as_json:
+        from lymphokit.leaderboard.plain import plain_boards
+
+        show_json({"boards": plain_boards(found), "figure": saved})
+    elif saved:
+        show(f"figure: {saved}")
     return 0
 
 
-def _save(figure: "Figure", path: Path) -> None:
-    """Write a figure and print its path.
+def _show_boards(boards: "Sequence[Board]") -> None:
+    from lymphokit.leaderboard.board import board_summary, board_table
 
-    Raises LymphokitError where it cannot be written.
+    for board in boards:
+        summary = f"[bold]{escape(board_summary(board))}[/]\n"
+        OUT.print(board_table(board), summary, sep="\n", highlight=False)
+
+
+@APP.command(
+    help_epilogue=_examples("score submissions/A.csv 0.857", "score A 0.857 --private 0.82")
+)
+def score(file: Path, public: AnyShare = None, /, *, private: AnyShare = None) -> int:
+    """Enter the scores that the boards gave a submission into its row of the ledger.
+
+    Args:
+        file: The submission, or its name in submissions/.
+        public: Score on the public board, from 0 to 1.
+        private: Score on the private board, from 0 to 1.
     """
+    from lymphokit.submission.csv_files import read_submission
+    from lymphokit.submission.ledger import BOARD, LEDGER, enter_scores
+    from lymphokit.submission.named_files import submission_path
+
+    values = zip(BOARD, (public, private), strict=True)
+    scores = {column: value for column, value in values if value is not None}
+    if not scores:
+        raise LymphokitError(f"no score for {file}: lymphokit score {file} 0.857 [--private 0.82]")
+    submission = read_submission(submission_path(file))
+    ledger = submission.path.parent / LEDGER
     try:
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:  # a missing folder; a suffix that is not an image's
-        raise LymphokitError(f"cannot write the figure {path}: {error}; give --figure") from error
-    _print(f"figure: {path}")
+        enter_scores(ledger, submission, scores)
+    except OSError as error:
+        finding = f"cannot write {ledger}: {error.strerror}; give yourself the permission"
+        raise LymphokitError(finding) from error
+    entered = ", ".join(f"{column} {value}" for column, value in scores.items())
+    show(f"{entered} of {submission.path.name} in {ledger}; next: lymphokit leaderboard")
+    return 0
+
+
+@APP.command(
+    help_epilogue=_examples(
+        "rerun 20261125T202839Z_demo_product",
+        "rerun submissions/20261125T202839Z_demo_product.csv | sh",
+    )
+)
+def rerun(file: Path, /) -> int:
+    """Print the command that makes a submission again, from the settings in its folder.
+
+    Args:
+        file: The submission, its folder, or its name in submissions/.
+    """
+    from lymphokit.desk.run_settings import rerun_command
+    from lymphokit.submission.named_files import submission_path
+
+    show(rerun_command(submission_path(file)))
+    return 0
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from lymphokit.cohort import blood_cells, labelled_cells, raw
 from lymphokit.cohort.clinical_table import read_clinical
 from lymphokit.cohort.download_search import is_simulated, lookalikes
 from lymphokit.cohort.tables import read_cells, read_fold, read_patients, read_predictions
+from lymphokit.desk.run_settings import differing_settings
 from lymphokit.digest_cache import DigestCache
 from lymphokit.errors import CohortError
 from lymphokit.features.bank import open_bank, write_bank
@@ -30,11 +31,12 @@ from lymphokit.imaging.check import check_cohort
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.leaderboard.board import boards
 from lymphokit.leaderboard.compare import compare
-from lymphokit.provenance import folder_digest
+from lymphokit.provenance import file_sha256, folder_digest
 from lymphokit.pseudo_labels.state import ADDED_COLUMNS, State, read_state, write_state
 from lymphokit.submission.csv_files import read_submission
 from lymphokit.submission.ledger import Entry, append, read_ledger
 from lymphokit.submission.receipt import lost_submission
+from lymphokit.submission.run_folder import write_run
 from tests.hostile.mutations import BYTES, Mutation, of_csv, of_json, of_npy, of_npz, of_zip
 
 ROOT = Path(__file__).parents[2]
@@ -222,6 +224,24 @@ def write_submissions(folder: Path) -> None:
         append(folder / "ledger.csv", entry)
 
 
+def write_runs(folder: Path) -> None:
+    write_submissions(folder)
+    calls = pd.DataFrame({"label": [1, 0, 1, 0, 1, 1], "decision": [1, 0, 1, 1, 1, 1]})
+    calls = calls.assign(patient=PATIENTS, part="validation", fold=1, repeat=1, model="stack")
+    calls = calls.assign(n_fitted=5, probability=0.5, threshold=0.5)
+    (folder / "scores.txt").write_text("model\nstack\n")
+    for name in ("a.csv", "b.csv"):
+        receipt = {"sha256": file_sha256(folder / name), "blend": "stack", "commit": "none"}
+        receipt["config_digest"] = "x"
+        settings = {"seed": name, "models": {"clinical": {"C": 1.0}}}
+        write_run(folder / name, settings, folder / "scores.txt", calls, receipt)
+
+
+def read_runs(folder: Path) -> object:
+    found = compare([folder / "a.csv", folder / "b.csv"], 0.5)
+    return differing_settings(found.candidates)
+
+
 def read_ledgers(folder: Path) -> object:
     read_ledger(folder / "ledger.csv")
     compare([folder / "a.csv", folder / "b.csv"], 0.5)
@@ -353,6 +373,9 @@ READERS: dict[str, Reader] = {
         write_submissions, lambda folder: read_submission(folder / "a.csv"), ("a.csv",)
     ),
     "ledger": Reader(write_submissions, read_ledgers, ("ledger.csv", "a.csv")),
+    "run folder": Reader(
+        write_runs, read_runs, ("a/config.yaml", "a/oof.csv", "a/receipt.json", "b/oof.csv")
+    ),
     "record": Reader(write_record, read_record, ("results/source.json",)),
     "json": Reader(
         write_record,

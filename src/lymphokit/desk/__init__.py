@@ -1,0 +1,1 @@
+"""What the commands of `lymphokit` do, where it is more than a call of another package."""
