@@ -61,11 +61,11 @@ def test_the_audit_of_an_honest_run_passes_and_says_what_it_compared(finished: C
         compared["folds"]
         == "2 folds of 36 patients, 6 test patients: 0 on both sides, twice or missing"
     )
-    # Nine models in two folds, two inner fits and one of the whole part each.
-    assert compared["fits"].startswith("54 fits of 18 models and folds, ")
+    # Twelve models in two folds, two inner fits and one of the whole part each.
+    assert compared["fits"].startswith("72 fits of 24 models and folds, ")
     assert compared["pseudo-labels"].startswith("2 lineages, 48 added cells, ")
-    assert compared["thresholds"].startswith("32 thresholds chosen again")
-    assert compared["blends"].startswith("14 blends of ")
+    assert compared["thresholds"].startswith("44 thresholds chosen again")
+    assert compared["blends"].startswith("20 blends of ")
     assert compared["digests"].endswith("0 of another content; 0 without a digest, 0 deleted since")
     assert audit["known_duplicates"] == []
 
