@@ -353,3 +353,10 @@ def test_settings_of_cells_that_do_not_fit_together_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=named):
         config.validate(config.merge(DEFAULTS, changes))
+
+
+@pytest.mark.parametrize("preset", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
+@pytest.mark.parametrize("below", [(), ("demo.yaml",), ("cpu.yaml",)])
+def test_every_preset_is_valid_alone_and_over_others(preset: str, below: tuple[str, ...]) -> None:
+    files = [config.read_yaml(ROOT / "config" / name) for name in (*below, preset)]
+    config.validate(config.merge(DEFAULTS, *files))
