@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("killed")
 # What stands for a path of the reader's, and for the folder that `make test` runs the tests of.
 DOWNLOAD = "path/to/dlmi-lymphocytosis-classification"
 FEW_TESTS = "tests/bags/test_segments.py"
-OF_A_DOWNLOAD = {"clinical", "pooled"}
+OF_A_DOWNLOAD = {"clinical", "pooled", "bag_kernel_morphology"}
 
 
 def commands() -> list[str]:

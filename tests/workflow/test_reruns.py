@@ -62,7 +62,7 @@ def test_the_out_of_fold_table_has_a_row_a_training_patient(finished: Checkout) 
     assert len(rows) == 36
     models = ["clinical", "clinical_xgb", "mi_svm", "mi_svm_xgb", "d_mil_tuned"]
     models += ["pseudo_label_xgb", "pseudo_label_lgbm_shares", "round_zero_xgb"]
-    models += ["bag_kernel", "cell_types", "pooled"]
+    models += ["bag_kernel", "bag_kernel_morphology", "cell_types", "pooled"]
     assert list(rows[0]) == ["patient", "label", *models, *BLENDS]
     assert all(0 <= float(row[model]) <= 1 for row in rows for model in models)
 
@@ -94,7 +94,8 @@ def test_editing_a_shared_function_reruns_all_that_use_it(edited: Checkout) -> N
         "import numpy as np\n\nEDITED = 1\n",
     )
     of_features = {"mi_svm", "mi_svm_xgb", "d_mil_tuned", "one_class", "margins", "end_to_end"}
-    of_features |= {"bag_kernel", "cell_types", "cell_types_figure", "stain_test"}
+    of_features |= {"bag_kernel", "bag_kernel_morphology", "cell_types"}
+    of_features |= {"cell_types_figure", "stain_test"}
     assert edited.planned() == {*of_features, *AFTER_A_MODEL}
 
 
