@@ -359,4 +359,4 @@ def test_settings_of_cells_that_do_not_fit_together_are_refused(
 @pytest.mark.parametrize("below", [(), ("demo.yaml",), ("cpu.yaml",)])
 def test_every_preset_is_valid_alone_and_over_others(preset: str, below: tuple[str, ...]) -> None:
     files = [config.read_yaml(ROOT / "config" / name) for name in (*below, preset)]
-    config.validate(config.merge(DEFAULTS, *files))
+    assert config.validate(config.merge(DEFAULTS, *files))["models"]

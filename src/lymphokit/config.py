@@ -55,6 +55,7 @@ from lymphokit.settings import (
     ShownPixels,
     Stage,
     Stratum,
+    is_plain,
 )
 
 MOST_FOLDS = 1000
@@ -615,16 +616,6 @@ BLOOD_BANK = "blood_cells"  # of the network trained on blood cells of known typ
 SERIES = {"pseudo_label": ("pseudo_label", "round_zero"), "bag_start": ("bag_start",)}
 ROUND_BANKS = tuple(bank for banks in SERIES.values() for bank in banks)
 CELL_BANKS = (*ROUND_BANKS, "instance_network")
-
-
-def needs_masks(backbone: Mapping[str, Any]) -> bool:
-    """Whether features of a backbone need masks of whole cells and the colours of smears."""
-    return backbone["normalise"] != "none" or "cell" in backbone["pool"]
-
-
-def is_plain(backbone: Mapping[str, Any]) -> bool:
-    """Whether a backbone sees images as they are, up to its classifier: it can be trained whole."""
-    return backbone["normalise"] == "none" and backbone["stages"] is None
 
 
 _LARGEST_YAML = 1_000_000  # bytes; config.yaml has 20,000

@@ -21,6 +21,7 @@ from lymphokit.features.weights import HUB, NONE, find_weights, missing_weights
 from lymphokit.files import user_path
 from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
+from lymphokit.settings import is_plain, needs_masks
 
 _GPU = "LYMPHOKIT_GPU"  # environment variable: yes or no
 # Settings that no submission depends on: another value of these writes no new CSV.
@@ -318,7 +319,7 @@ class Plan:
         files = {"raw": self.raw, "cells": f"{cohort}/cohort/cells.csv"}
         if settings["image"] == "segmented":
             files["masks"] = f"{cohort}/imaging/masks.npy"
-        if config.needs_masks(settings):
+        if needs_masks(settings):
             files["cell_masks"] = f"{cohort}/imaging/cell_masks.npy"
             files["smear_colours"] = f"{cohort}/imaging/smear_colours.csv"
         return files
@@ -613,7 +614,7 @@ def resolve_auto(checked: Mapping[str, Any], gpu: bool) -> dict[str, Any]:
     for block in ("pseudo_label", "instance_network"):
         if checked[block]["train"] == "auto":
             network = checked["backbones"].get(checked[block]["network"])  # or morphology
-            whole = gpu and (network is None or config.is_plain(network))
+            whole = gpu and (network is None or is_plain(network))
             resolved[block] = {**checked[block], "train": "all" if whole else "head"}
     if resolved["pseudo_label"]["stain"] == "auto":
         whole = resolved["pseudo_label"]["train"] == "all"

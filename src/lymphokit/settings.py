@@ -4,7 +4,7 @@ Every number has a lowest and a highest value. The highest lies far above any us
 typing error that would only show after hours, or as a machine without memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -76,3 +76,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+def needs_masks(backbone: Mapping[str, Any]) -> bool:
+    """Whether features of a backbone need masks of whole cells and the colours of smears."""
+    return backbone["normalise"] != "none" or "cell" in backbone["pool"]
+
+
+def is_plain(backbone: Mapping[str, Any]) -> bool:
+    """Whether a backbone sees images as they are, up to its classifier: it can be trained whole."""
+    return backbone["normalise"] == "none" and backbone["stages"] is None

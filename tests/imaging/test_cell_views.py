@@ -13,7 +13,7 @@ from lymphokit.simulation.cell_sets import write_image
 from tests.imaging.drawn import disc, smear
 
 CELL = disc(112, 112, 30)
-PLAIN = {"normalise": "none", "crop": None, "px": None}
+PLAIN = {"normalise": "none", "crop": None, "px": None, "pool": ["image"]}
 MASK = {"reach_px": 25, "bluer": 14, "lighter": 30}
 
 

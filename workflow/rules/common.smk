@@ -38,7 +38,7 @@ DIGESTS = shared()
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # glibc returns every freed block of megabytes to the system, and a network asks for it again at the
-# next layer: features come 1.7 times as fast where it keeps them (benchmarks/kept_memory.py).
+# next layer: features come about twice as fast where it keeps them (benchmarks/kept_memory.py).
 for setting in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
     os.environ.setdefault(setting, str(2**30))
 

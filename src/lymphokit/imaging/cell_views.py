@@ -11,6 +11,7 @@ from lymphokit.imaging.image_files import ImageFiles, crop_centre, resize
 from lymphokit.imaging.normalise import normalise
 from lymphokit.imaging.segment import Mask, Pixels
 from lymphokit.imaging.smear_colours import REFERENCE, SmearColours, evenly_spaced
+from lymphokit.settings import needs_masks
 
 _LABELLED_IMAGES = 64  # of single cells of another laboratory, from several smears
 
@@ -22,7 +23,7 @@ class CellViews:
     images (h, w, 3) RGB. settings: of a backbone; `normalise`; `crop`, the side in pixels of the
     central square that is kept, None keeps all; `px`, the side in pixels that it is then resized
     to, None leaves it. masks (h, w), of the whole cells, and the colours of each one's smear: None
-    where the settings need none; every pixel is then in the mask.
+    where the settings need none (`needs_masks`); every pixel is then in the mask.
     """
 
     images: Iterable[Pixels]
@@ -64,12 +65,15 @@ def labelled_views(
     crop, px = settings["crop"], settings["px"]
     if crop is not None and crop > images.side:
         crop, px = images.side, px and round(px * images.side / crop)
+    shown = {**settings, "crop": crop, "px": px}
+    if not needs_masks(settings):
+        return CellViews(images, shown)
     colours = list(_colours_of(images, per))
     masks = (
         cell_mask(image, its, **cell_mask_settings)
         for image, its in zip(images, colours, strict=True)
     )
-    return CellViews(images, {**settings, "crop": crop, "px": px}, masks, colours)
+    return CellViews(images, shown, masks, colours)
 
 
 def _colours_of(images: ImageFiles, per: Literal["cohort", "image"]) -> Iterator[SmearColours]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lymphokit.imaging.segment import Mask, Pixels
 from lymphokit.imaging.smear_colours import OPTICAL_DENSITY, REFERENCE, SmearColours
+from lymphokit.imaging.stain import look_up
 from lymphokit.settings import Normalise
 
 LEAST_DIFFERENCE = 0.05  # of two optical densities, so that a smear of one colour stays finite
@@ -40,14 +41,14 @@ def _red_cells(image: Pixels, _mask: Mask, colours: SmearColours) -> Pixels:
             colours.glass, colours.red_cells, REFERENCE.glass, REFERENCE.red_cells, strict=True
         )
     ]
-    return _look_up(image, np.column_stack([_piecewise(*each) for each in knots]))
+    return look_up(image, np.column_stack([_piecewise(*each) for each in knots]))
 
 
 def _cell_only(image: Pixels, mask: Mask, colours: SmearColours) -> Pixels:
     here = zip(colours.glass, colours.red_cells, colours.nucleus, strict=True)
     there = zip(REFERENCE.glass, REFERENCE.red_cells, REFERENCE.nucleus, strict=True)
     pieces = [_piecewise(*each) for each in zip(here, there, strict=True)]
-    mapped = _look_up(image, np.column_stack(pieces))
+    mapped = look_up(image, np.column_stack(pieces))
     mapped[~mask] = _levels(np.array(REFERENCE.glass))
     return mapped
 
@@ -88,8 +89,3 @@ def _levels(density: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Grey levels of optical densities."""
     levels = np.clip(np.rint(256 * np.exp(-density) - 1), 0, 255)
     return np.asarray(levels, dtype=np.uint8)
-
-
-def _look_up(image: Pixels, table: NDArray[np.uint8]) -> Pixels:
-    """Each channel of an image (h, w, 3) through its column of a table (256, 3)."""
-    return np.stack([table[image[..., channel], channel] for channel in range(3)], axis=-1)

@@ -75,6 +75,11 @@ def normalise_stain(image: Pixels, source: Stain | None, target: Stain) -> Pixel
     levels = np.arange(256)[:, None]  # all that uint8 can hold: a lookup table is the whole map
     mapped = np.array(target.mean) + np.array(target.std) * (levels - source.mean) / source.std
     table = np.clip(np.rint(mapped), 0, 255).astype(np.uint8)  # (256, 3)
+    return look_up(image, table)
+
+
+def look_up(image: Pixels, table: NDArray[np.uint8]) -> Pixels:
+    """Each channel of an image (h, w, 3) uint8 through its column of a table (256, 3)."""
     return np.stack([table[image[..., channel], channel] for channel in range(3)], axis=-1)
 
 
