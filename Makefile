@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: env submission test test-cpus torture test-cluster check schema
+.PHONY: env submission test test-cpus torture test-cluster check schema docs
 
 submission: env
 	$(BIN)/snakemake --cores all submission
@@ -15,7 +15,7 @@ env: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("lymphokit needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $(STAMP)
 
 test: env
@@ -51,3 +51,7 @@ check: env
 
 schema: env
 	$(BIN)/python -c 'from lymphokit.config import schema; print(schema(), end="")' > workflow/schemas/config.schema.json
+
+# The documentation, as pages that open from disk: site/index.html.
+docs: env
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
