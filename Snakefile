@@ -32,3 +32,14 @@ rule submission:
         rules.referral.output,
     message:
         "The submission and all that belongs to it"
+
+
+onsuccess:
+    # Imported here: jobs parse this file, too. The logger prints it after its bar has gone.
+    from lymphokit.desk.last_screen import last_screen
+
+    files = [
+        file for job in workflow.dag.targetjobs for file in job.output or job.input
+    ]
+    lines = last_screen(Path(f"results/{COHORT}"), Path("submissions"), files)
+    logger.info("\n".join(["", *lines]))

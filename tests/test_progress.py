@@ -1,6 +1,7 @@
-"""Progress of jobs: all of it in the log, on the terminal only what takes long."""
+"""Progress: a line for every fifth of the items, more where a job is long; all of it in the log."""
 
 import io
+import sys
 from itertools import count
 
 import pytest
@@ -8,39 +9,35 @@ import pytest
 from lymphokit import progress
 
 
-@pytest.fixture
-def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """A clock that a test moves: the seconds of every look at it."""
-    times: list[float] = []
-    monkeypatch.setattr("lymphokit.progress.time.monotonic", lambda: times.pop(0))
-    return times
-
-
-def tracked(n: int, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], list[str]]:
-    """The lines in the log and on the terminal of a job over n items."""
+def tracked(n: int, seconds: float, patch: pytest.MonkeyPatch) -> list[str]:
+    """The log of a job over n items; the clock moves by `seconds` whenever it is read."""
+    patch.setattr("lymphokit.progress.time.monotonic", count(step=seconds).__next__)
     file = io.StringIO()
     with progress.log_to(file):
         assert list(progress.track(range(n), "items")) == list(range(n))
-    return file.getvalue().splitlines(), capsys.readouterr().err.splitlines()
+    return file.getvalue().splitlines()
 
 
-def test_a_short_job_prints_nothing_and_logs_every_fifth(
+def test_a_short_job_logs_every_fifth(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tracked(10, 0.1, monkeypatch)
+    assert log == [f"items: {done} of 10" for done in (2, 4, 6, 8, 10)]
+
+
+def test_a_long_job_logs_every_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(tracked(10, 3, monkeypatch)) == 10
+
+
+def test_inside_a_job_nothing_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lymphokit.progress.time.monotonic", count(step=0.1).__next__)
-    log, terminal = tracked(10, capsys)
-    assert log == [f"items: {done} of 10" for done in (2, 4, 6, 8, 10)]
-    assert terminal == []
-
-
-def test_a_long_job_prints_a_line_every_fifteen_seconds(
-    capsys: pytest.CaptureFixture[str], seconds: list[float]
-) -> None:
-    # The start, then a look at each fifth and one more where a line is printed.
-    seconds += [0, 10, 16, 16, 20, 31, 31, 40]
-    log, terminal = tracked(5, capsys)
-    assert len(log) == 5
-    assert terminal == ["items: 2 of 5", "items: 4 of 5"]
+    tracked(10, 60, monkeypatch)
+    file = io.StringIO()
+    with progress.log_to(file):
+        sys.stdout.write("a table\n")
+        sys.stderr.write("a warning\n")
+        progress.say("a message")
+    assert file.getvalue().splitlines() == ["a table", "a warning", "a message"]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_outside_a_job_every_fifth_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import IO, TypeVar
 
 from rich.console import Console
@@ -10,33 +10,34 @@ from rich.progress import track as bar
 
 Item = TypeVar("Item")
 
-_SECONDS_BETWEEN_LINES = 15.0  # on the terminal; most jobs are over before the first
+_SECONDS_BETWEEN_LINES = 2.0  # in a log, whose last line the terminal shows while the job runs
 _log: Console | None = None
 _quiet = False
 
 
 def say(line: str) -> None:
-    """Print a line to standard error and, inside `log_to`, to the log."""
-    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
-    note(line)
+    """Print a line to standard error; inside `log_to`, to the log."""
+    console = _log or Console(stderr=True)
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """Write text to the log only; without a log, nowhere."""
     if _log is not None:
-        _log.print(text, highlight=False, markup=False, soft_wrap=True)
+        say(text)
 
 
 @contextmanager
 def log_to(file: IO[str]) -> Iterator[None]:
-    """Copy the messages inside the block to this file; progress is lines instead of bars.
+    """Write messages, and all that is printed inside the block, to this file.
 
-    Jobs that run at once share a terminal, where their bars would overwrite each other.
+    Jobs that run at once share a terminal, where their lines would break one another's.
     """
     global _log
     _log = Console(file=file, width=100)
     try:
-        yield
+        with redirect_stdout(file), redirect_stderr(file):
+            yield
     finally:
         _log = None
 
@@ -55,8 +56,8 @@ def quiet() -> Iterator[None]:
 def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
     """Yield the items and show the progress of `what`.
 
-    Inside `log_to` the log has a line for every fifth of the items, and the terminal those of them
-    that come at least 15 seconds after the start and after one another.
+    On a terminal, a bar; elsewhere a line for every fifth of the items, and one whenever the last
+    is two seconds old.
     total: number of items, where `items` has no length.
     """
     if _quiet:
@@ -71,8 +72,7 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     step, shown = -(-(total or 1) // 5), time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
-        if not total or (done % step and done < total):
-            continue
         is_due = time.monotonic() - shown >= _SECONDS_BETWEEN_LINES
-        (say if is_due or _log is None else note)(f"{what}: {done:,} of {total:,}")
-        shown = time.monotonic() if is_due else shown
+        if total and (is_due or done % step == 0 or done == total):
+            say(f"{what}: {done:,} of {total:,}")
+            shown = time.monotonic()

@@ -75,6 +75,10 @@ class Checkout:
         assert done.returncode != 0
         return done.stdout + done.stderr
 
+    def log(self, name: str) -> str:
+        """The log of a job of the simulated cohort, such as `leaks`."""
+        return (self.folder / f"logs/demo/{name}.log").read_text()
+
     def planned(self, *arguments: str) -> set[str]:
         """Rules that the main job and `approaches` would run; for `fit`, the models to fit."""
         printed = self.run("submission", "approaches", "--dry-run", *arguments)

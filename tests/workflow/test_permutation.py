@@ -10,9 +10,9 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 
 def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
-    printed = copied.run("permutation", "spread", "cell_draws")
-    assert "n = 36 patients, 99 shuffles" in printed
-    assert "single splits, n = 36 patients" in printed
+    copied.run("permutation", "spread", "cell_draws")
+    assert "n = 36 patients, 99 shuffles" in copied.log("permutation")
+    assert "single splits, n = 36 patients" in copied.log("spread")
     folder = copied.folder / "results/demo"
     with (folder / "permutation/table.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -25,7 +25,7 @@ def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
     with (folder / "spread/splits.csv").open() as file:
         splits = list(csv.DictReader(file))
     assert len(splits) == 3 * (2 * 2 + 2)  # models, of parts and drawings
-    assert "Draws of cells, n = 36 patients" in printed
+    assert "Draws of cells, n = 36 patients" in copied.log("cell_draws")
     with (folder / "cell_draws.csv").open() as file:
         scores = list(csv.DictReader(file))
     assert len(scores) == 2 * 2 * (
