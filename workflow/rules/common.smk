@@ -7,7 +7,6 @@ from pathlib import Path
 
 from snakemake.cli import parse_args
 from snakemake.logging import logger
-from snakemake.settings.types import ExecMode
 
 from lymphokit import config as settings
 from lymphokit.cohort import raw as raw_data
@@ -21,10 +20,6 @@ from lymphokit.resume import needs_lock, take_over
 from lymphokit.submission.receipt import lost_submission
 
 ROOT = Path(workflow.basedir)
-
-if workflow.exec_mode == ExecMode.SUBPROCESS:
-    # A job that fails leaves its message in its log, from where the main process shows it.
-    logger.setLevel("CRITICAL")
 
 # Before anything is read or written: one run at a time. While this file is parsed, Snakemake does
 # not tell what it will do, so its command line is read again, which repeats a line about profiles.
