@@ -179,6 +179,32 @@ def check(raw: str, /, *, config: Path = Path("config.yaml"), as_json: Json = Fa
     return 0
 
 
+@APP.command(help_epilogue=_examples("fetch competition", "fetch labelled-cells"))
+def fetch(
+    what: Literal["competition", "labelled-cells", "blood-cells"],
+    /,
+    *,
+    config: Path = Path("config.yaml"),
+) -> int:
+    """Download data from Kaggle, check it, and place it where a run finds it.
+
+    Args:
+        what: The competition's data, ALL-IDB2 or PBC, by the names in the settings.
+        config: The settings.
+    """
+    from lymphokit.desk.fetch import fetch as fetched
+
+    found = fetched(what, _read_config(config), Path())
+    show(f"{found.folder} {'is there already' if found.was_there else 'is in place'}")
+    if what == "competition":
+        _show_check(dict(found.counts))
+    else:
+        ((name, n),) = found.counts.items()
+        show(f"{n} {name.replace('_', ' ')}: no fault found")
+    show("next: lymphokit plan")
+    return 0
+
+
 def _show_check(found: dict[str, Any]) -> None:
     for note in found["notes"]:
         show(note)
@@ -390,6 +416,27 @@ def score(file: Path, public: AnyShare = None, /, *, private: AnyShare = None) -
         raise LymphokitError(finding) from error
     entered = ", ".join(f"{column} {value}" for column, value in scores.items())
     show(f"{entered} of {submission.path.name} in {ledger}; next: lymphokit leaderboard")
+    return 0
+
+
+@APP.command(help_epilogue=_examples("submit", "submit submissions/A.csv", "submit A --wait 3600"))
+def submit(
+    file: Path | None = None, /, *, wait: Whole = None, config: Path = Path("config.yaml")
+) -> int:
+    """Send a submission to Kaggle once, wait for its scores and enter them in the ledger.
+
+    Args:
+        file: The submission, or its name in submissions/; by default the newest.
+        wait: Seconds to wait for the score, by default 900.
+        config: The settings.
+    """
+    from lymphokit.desk.submit import submit as sent
+
+    if wait is not None and wait < 1:
+        raise LymphokitError(f"--wait {wait}: give seconds, 1 at least")
+    competition = _read_config(config).kaggle.competition
+    for line in sent(file, competition, wait or 900, Path()):
+        show(line)
     return 0
 
 

@@ -61,6 +61,7 @@ from lymphokit.settings import (
 MOST_FOLDS = 1000
 MOST_ROUNDS = 1000
 ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a column name, and in paths
+DataSetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+/[A-Za-z0-9_-]+(/\d+)?$")]  # Kaggle's
 BackboneName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # in paths
 
 
@@ -410,6 +411,14 @@ class CellDrawSettings(Settings):
     draws: Parts
 
 
+class KaggleSettings(Settings):
+    """Names on Kaggle, as in the address of their pages."""
+
+    competition: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
+    labelled_cells: DataSetName
+    blood_cells: DataSetName
+
+
 class Config(Settings):
     """All of config.yaml."""
 
@@ -441,6 +450,7 @@ class Config(Settings):
     permutation: PermutationSettings
     spread: SpreadSettings
     cell_draws: CellDrawSettings
+    kaggle: KaggleSettings
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:

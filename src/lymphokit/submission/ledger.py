@@ -155,7 +155,7 @@ def enter_scores(path: Path, file: Submission, scores: Mapping[str, float]) -> N
     with folder_lock(path.parent):
         position = row_of(read_ledger(path), file)
         if position is None:
-            raise LedgerError(_not_recorded(path, file))
+            raise LedgerError(not_recorded(path, file))
         content, (header, *rows) = _read(path)
         row = rows[position]
         for column, score in scores.items():
@@ -175,7 +175,8 @@ def _replace_row(path: Path, content: bytes, position: int, row: list[str]) -> N
     write_atomically(path, mark + "".join(records).encode())
 
 
-def _not_recorded(path: Path, file: Submission) -> str:
+def not_recorded(path: Path, file: Submission) -> str:
+    """Why a ledger has no row of a file, and the remedy."""
     if file.path.name in read_ledger(path)["file"].tolist():
         return (
             f"{file.path} was changed since {path} recorded it, so the score is of another file: "

@@ -48,13 +48,13 @@ def newest_two(folder: Path = FOLDER) -> list[Path]:
     The time is that in the name, else that of the last change.
     Raises SubmissionError where there are no two such files.
     """
-    files = [path for path in folder.glob("*.csv") if is_regular(path) and not is_ledger(path)]
+    files = _by_age(folder)
     if len(files) < 2:
         raise SubmissionError(
             f"a comparison needs two submissions, and {folder.absolute()} holds {len(files)}: run "
             "`snakemake submission` with other settings, or name two files"
         )
-    *others, last = sorted(files, key=_age)
+    *others, last = files
     patients = read_submission(last).patients
     for other in reversed(others):
         if read_submission(other).patients == patients:
@@ -63,6 +63,15 @@ def newest_two(folder: Path = FOLDER) -> list[Path]:
         f"no other submission in {folder.absolute()} has the patients of {last.name}: run "
         "`snakemake submission` with other settings, or name two files"
     )
+
+
+def newest(folder: Path = FOLDER) -> Path:
+    """The newest submission in a folder. Raises SubmissionError where there is none."""
+    if not (files := _by_age(folder)):
+        raise SubmissionError(
+            f"{folder.absolute()} holds no submission: run `snakemake submission`, or name a file"
+        )
+    return files[-1]
 
 
 def is_ledger(path: Path) -> bool:
@@ -75,6 +84,12 @@ def is_ledger(path: Path) -> bool:
     except OSError:  # may not be read: the reader reports it
         return False
     return {b"sha256", b"config_digest"} <= set(header)
+
+
+def _by_age(folder: Path) -> list[Path]:
+    """The submissions in a folder, the oldest first."""
+    files = [path for path in folder.glob("*.csv") if is_regular(path) and not is_ledger(path)]
+    return sorted(files, key=_age)
 
 
 def _age(path: Path) -> tuple[str, object]:
