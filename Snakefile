@@ -27,7 +27,7 @@ rule submission:
     input:
         f"results/{COHORT}/submission.json",
         f"results/{COHORT}/audit.json",
-        expand(f"results/{COHORT}/figures/{{figure}}.png", figure=PLAN.figures),
+        expand(f"results/{COHORT}/figures/{{figure}}", figure=PLAN.figure_files),
         rules.calibration.output,
         rules.referral.output,
     message:

@@ -199,6 +199,9 @@ def test_a_start_from_bags_needs_no_labelled_cells(download: RawChoice, tmp_path
     assert plan.labelled_table == []
     assert not {"labelled_cells", "stain"} & set(plan.figures)
     assert {"rounds", "added_fold1"} <= set(plan.figures)
+    galleries = [name for name in plan.figure_files if name.startswith("added")]
+    assert galleries == ["added_fold1.jpg"]
+    assert "rounds.png" in plan.figure_files
     assert not any("stain.json" in path for path in plan.pseudo_label_files)
     assert not any("labelled cells" in line for line in plan.messages)
 

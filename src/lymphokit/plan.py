@@ -23,6 +23,7 @@ from lymphokit.models.registry import Kind, kind_of
 from lymphokit.pseudo_labels.selection import RoundSizes
 from lymphokit.settings import is_plain, needs_masks
 
+GALLERY = "added_fold1"  # the figure of the cells that the rounds of a fold add: of one alone
 _GPU = "LYMPHOKIT_GPU"  # environment variable: yes or no
 # Settings that no submission depends on: another value of these writes no new CSV.
 NOT_IN_SUBMISSION = (
@@ -241,12 +242,23 @@ class Plan:
         if "pseudo_label" in self.series:
             from_bags = self.series["pseudo_label"] == "bags"
             names += [] if from_bags else ["labelled_cells", "stain"]
-            names += ["rounds", *(f"added_fold{fold}" for fold in self.folds)]
+            names += ["rounds", GALLERY]
         names += [f"reconstruction_{variant}" for variant in self.autoencoder_variants]
         names += [
             f"cell_types_{name}" for name in self.of_kind("cell_types") if name in self.models
         ]
         return names
+
+    @property
+    def figure_files(self) -> list[str]:
+        """Names of the files of `figures`: a gallery of many photographs is a JPEG."""
+        return [f"{name}.{'jpg' if name == GALLERY else 'png'}" for name in self.figures]
+
+    @property
+    def unblended(self) -> list[str]:
+        """Models of the main job that enter no blend: candidates of a choice, and the reference."""
+        product = {name for names in self.product.values() for name in names}
+        return [name for name in self.models if name not in {*self.blended, *product}]
 
     @property
     def approach_figures(self) -> list[str]:

@@ -3,11 +3,13 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Annotation
 from rich.console import Console
 
 from lymphokit.calibration import referral, reliability
 from lymphokit.calibration.referral import Costs
 from lymphokit.calibration.referral_figure import (
+    LEAST_CALLED,
     referral_sentences,
     referral_terminal_table,
     risk_coverage_figure,
@@ -61,6 +63,7 @@ def test_the_reliability_figure_shows_the_finding_and_the_number_of_patients(cal
     of_m = points[(points["model"] == "m") & (points["stage"] == "after")]
     for row in of_m.to_dict("records"):
         assert f"{row['n_tumoral']}/{row['n_patients']}" in text
+    assert not [each for each in figure.findobj(Annotation) if each.arrow_patch is not None]
     marks = [line for line in figure.axes[0].lines if line.get_marker() == "s"]
     np.testing.assert_allclose(marks[0].get_xydata(), of_m[["probability", "share"]])
 
@@ -73,9 +76,22 @@ def test_the_points_of_the_referral_figure_are_the_bands_in_use(worked):
         drawn = [line.get_xydata() for line in panel.lines if line.get_marker() == "o"]
         points = [xy[0] for xy in drawn if len(xy)]
         np.testing.assert_allclose(points, table.iloc[[0, 3]][["referred", column]])
+        assert not panel.collections  # no area is shaded
+        ends = [line.get_xydata()[:, 1].tolist() for line in panel.lines]
+        for _, row in table.iloc[[0, 3]].iterrows():  # the bands in use have an interval
+            assert [row[f"{column}_low"], row[f"{column}_high"]] in ends
     text = text_of(figure)
     assert f"with {table['referred'].iloc[0]:.0%} referred" in text
     assert "costs 20 flow cytometries" in text
+
+
+def test_lines_of_the_referral_figure_end_where_few_patients_are_called(worked):
+    referred, table = worked
+    curve = referral.risk_coverage(referred, ["m", "clinical"], COSTS, **DRAWN)
+    assert curve["referred"].max() > 1 - LEAST_CALLED / 600
+    for panel in risk_coverage_figure(curve, table, COSTS, level=0.95).axes:
+        furthest = max(line.get_xdata().max() for line in panel.lines if len(line.get_xdata()) > 2)
+        assert 0.9 < furthest <= 1 - LEAST_CALLED / 600
 
 
 def test_the_calibration_table_shows_both_stages_and_the_ece_of_a_perfect_model(measured):

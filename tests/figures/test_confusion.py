@@ -17,7 +17,7 @@ def test_rows_are_true_types_and_columns_are_predicted_types() -> None:
     numbers = {text.get_position(): text.get_text() for text in axes.texts if text.get_text()}
     assert numbers == {(0, 0): "3", (1, 0): "1", (2, 2): "2"}
     rows = [label.get_text() for label in axes.get_yticklabels()]
-    assert rows == ["basophil, 4", "ig, 0", "platelet, 2"]
+    assert rows == ["basophil, 4", "immature granulocyte, 0", "platelet, 2"]
 
 
 def test_the_title_has_accuracy_n_and_wilson_interval() -> None:

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from lymphokit.figures.scores import roc_curves, score_forest
+from lymphokit.figures.style import FADED
 
 MODELS = ["clinical", "mi_svm", "stack"]
 SCORES = pd.DataFrame(
@@ -49,7 +50,7 @@ def test_every_bar_spans_its_interval_and_every_point_stands_at_its_score():
         strict=True,
     ):
         drawn = [line.get_xydata().tolist() for line in axes.lines[1:]]
-        for place, row in enumerate(SCORES.to_dict("records")):
+        for place, row in enumerate(SCORES[::-1].to_dict("records")):  # the best on top
             assert [[row[low], place], [row[high], place]] in drawn
             assert [[row[score], place]] in drawn
 
@@ -57,19 +58,33 @@ def test_every_bar_spans_its_interval_and_every_point_stands_at_its_score():
 def test_naive_scores_are_hollow_points():
     accuracy, auc = forest().axes
     hollow = [line for line in accuracy.lines if line.get_markerfacecolor() == "none"]
-    assert [line.get_xdata().tolist() for line in hollow] == [SCORES["naive"].tolist()]
+    assert [line.get_xdata().tolist() for line in hollow] == [SCORES["naive"].tolist()[::-1]]
     assert not any(line.get_markerfacecolor() == "none" for line in auc.lines)
 
 
-def test_the_submitted_model_has_a_colour_and_bold_and_the_first_is_on_top():
-    figure = forest()
-    axes = figure.axes[0]
+def test_the_submitted_model_has_a_colour_a_marker_and_bold_and_the_best_is_on_top():
+    axes = forest().axes[0]
     weights = {tick.get_text(): tick.get_fontweight() for tick in axes.get_yticklabels()}
-    assert weights == {"clinical": "normal", "mi_svm": "normal", "stack": "bold"}
-    colours = [line.get_color() for line in axes.lines[1:]]
-    assert colours[-1] not in colours[:-2]
+    assert weights == {"stack": "bold", "mi_svm": "normal", "clinical": "normal"}
+    assert list(weights) == ["stack", "mi_svm", "clinical"]
+    points = [
+        line for line in axes.lines if line.get_marker() in "oD" and len(line.get_xdata()) == 1
+    ]
+    assert [line.get_marker() for line in points] == ["D", "o", "o"]
+    colours = [line.get_color() for line in points]
+    assert colours[0] not in colours[1:]
     bottom, top = axes.get_ylim()
     assert bottom > top
+
+
+def test_what_is_only_scored_is_faded_and_the_caption_says_so():
+    drawn = {"submitted": "stack", "folds": "5 folds", "resamples": 2000, "level": 0.95}
+    figure = score_forest(SCORES, **drawn, faded=["mi_svm"])
+    colours = {tick.get_text(): tick.get_color() for tick in figure.axes[0].get_yticklabels()}
+    assert {name for name, colour in colours.items() if colour == FADED} == {"mi_svm"}
+    assert [line.get_color() for line in figure.axes[0].lines].count(FADED) == 2  # bar and point
+    assert "in no blend" in text_of(figure)
+    assert "in no blend" not in text_of(forest())
 
 
 def test_a_score_below_chance_is_still_inside_the_panel():

@@ -57,6 +57,9 @@ def printed(scores: Page) -> str:
 def test_a_planted_artefact_is_in_the_headline_and_the_sentence(sorted_by_label: Page) -> None:
     labels, shift, columns = sorted_by_label
     assert "row order, AUC 1.00" in headline(labels, 0.95)
+        labels, 0.95
+    )
+    assert "row order" in headline(labels, 0.95).split(";")[1]  # it adds to age and count, too
     sentence = label_sentence(labels, 0.95)
     assert "row order (1.00) and rows nearby (" in sentence
     assert sentence.lower().count("row") > 2  # those that add to age and count are named again
@@ -88,6 +91,23 @@ def test_the_table_has_a_row_for_each_confounder_with_its_findings(sorted_by_lab
 def test_no_number_is_minus_zero(honest: Page) -> None:
     labels, shift, columns = honest
     assert "-0.00" not in printed((labels.assign(added=-0.001), shift, columns))
+
+
+@pytest.mark.parametrize("name", [each.name for each in CONFOUNDERS if each.family != "medicine"])
+def test_the_headline_counts_what_the_table_and_the_points_say(honest: Page, name: str) -> None:
+    """Any column may be the only one that predicts, one that depends on cells too."""
+    labels, shift, columns = honest
+    only = labels.assign(adjusted_p=1.0, added_low=-0.1, varies=True)
+    only.loc[only["confounder"] == name, ["adjusted_p", "auc", "low", "high"]] = 0.01, 0.9, 0.8, 1.0
+    shift = shift.assign(adjusted_p=1.0, varies=True)
+    lines = [line for line in printed((only, shift, columns)).splitlines() if line.startswith("│")]
+    assert [line.split("│")[1].strip() for line in lines if "predicts" in line] == [name]
+    first, second = headline(only, 0.95).splitlines()
+    assert f"{name}, AUC 0.90" in first + second
+    assert (first + second).count("None of") == 1
+    figure = confounder_forest(only, shift, resamples=200, level=0.95)
+    filled = [line for line in points_of(figure.axes[0]) if line.get_mfc() != "white"]
+    assert [line.get_xdata()[0] for line in filled] == [0.9]
 
 
 def points_of(axes: Axes) -> list[Any]:

@@ -67,6 +67,7 @@ rule out_of_fold:
         blends=PLAN.blends,
         features={name: PLAN.features_label(name) for name in PLAN.models},
         submitted=config["submission"]["blend"],
+        faded=PLAN.unblended,
         threshold=config["decision"]["threshold"],
         uncertainty=config["uncertainty"],
         seed=config["seed"],
@@ -100,6 +101,7 @@ rule comparison:
     params:
         reference=config["comparison"]["reference"],
         submitted=config["submission"]["blend"],
+        faded=PLAN.unblended,
         uncertainty=config["uncertainty"],
         seed=config["seed"],
         code=code_of("comparison.py"),

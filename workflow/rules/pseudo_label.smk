@@ -397,7 +397,7 @@ rule gallery:
         scores=f"{PSEUDO}/round{PLAN.last_round}/scores.npz",
     output:
         figure=report(
-            "results/{cohort}/figures/added_fold{fold}.png",
+            "results/{cohort}/figures/added_fold{fold}.jpg",
             caption="../report/gallery.rst",
             category="Pseudo-labels",
         ),

@@ -15,7 +15,7 @@ from lymphokit.ensemble.assembly import split_blends
 from lymphokit.files import write_json
 from lymphokit.job import job
 
-SHOWN = 4
+SHOWN = 2
 
 with job(snakemake):
     settings, uncertainty = snakemake.params.settings, snakemake.params.uncertainty

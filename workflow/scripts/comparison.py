@@ -13,7 +13,8 @@ with job(snakemake):
     uncertainty = params.uncertainty
     table = comparison_table(decisions, models, params.reference, seed=params.seed, **uncertainty)
     write_table(table, snakemake.output.table)
-    figure = comparison_forest(table, submitted=params.submitted, **uncertainty)
+    drawn = {"submitted": params.submitted, "faded": params.faded}
+    figure = comparison_forest(table, **drawn, **uncertainty)
     figure.savefig(snakemake.output.figure, dpi=150)
     for _, row in table[table["model"] == params.submitted].iterrows():
         say(f"do the images add anything to age and count? {comparison_sentence(row)}")

@@ -19,4 +19,4 @@ with job(snakemake):
     images = ImageFiles(Path(snakemake.input.raw), paths, size, crop, side=96)
     drawn = list(images[shown["cell"].to_numpy(np.int64)])
     figure = additions_gallery(shown, drawn, fold=int(snakemake.wildcards.fold))
-    figure.savefig(snakemake.output.figure, dpi=110)
+    figure.savefig(snakemake.output.figure, dpi=110, pil_kwargs={"quality": 85})

@@ -33,7 +33,8 @@ with job(snakemake):
     write_table(assembled.decisions, snakemake.output.decisions)
     write_table(scores, snakemake.output.scores)
     made, submitted = f"{n_folds} folds", params.submitted
-    forest = score_forest(scores, submitted=submitted, folds=made, **params.uncertainty)
+    drawn = {"submitted": submitted, "folds": made, "faded": params.faded}
+    forest = score_forest(scores, **drawn, **params.uncertainty)
     forest.savefig(snakemake.output.figure, dpi=150)
     blends = [name for name in names if name not in params.models]
     shown = list(dict.fromkeys([submitted, "clinical", *blends]))[:4]

@@ -2,6 +2,7 @@
 
 from itertools import cycle
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from rich.table import Column, Table
@@ -15,7 +16,8 @@ PANELS = (
     ("accuracy", "Accuracy among the called patients"),
     ("cost", "Cost per patient, in flow cytometries"),
 )
-HIGHEST_COST, LOWEST_SHARE = 3.0, 0.5  # limits of the panels, unless an estimate lies below
+LOWEST_SHARE = 0.5  # limit of the first panel, unless an estimate lies below
+LEAST_CALLED = 20  # patients, for a line to be drawn
 
 
 def risk_coverage_figure(
@@ -24,34 +26,39 @@ def risk_coverage_figure(
     """Draw accuracy among the called and cost per patient against the share referred.
 
     curve: from `risk_coverage`, a line per model; table: from `referral_table`, whose bands are
-    the points; costs: those that placed them; level: of the intervals.
+    the points; costs: those that placed them; level: of the intervals. Only the bands in use have
+    intervals. Lines end where fewer than `LEAST_CALLED` patients are called: an accuracy among so
+    few says little, and an area shaded around it looks like a result.
     """
     figure = Figure(figsize=(10.4, 5.4), layout="constrained")
     axes = figure.subplots(1, 2, sharex=True)
+    n_patients = int(table["n_patients"].max())
+    curve = curve[(1 - curve["referred"]) * n_patients >= LEAST_CALLED - 0.5]
     bands = table[table["strategy"].str.endswith(WITH_BAND)].set_index("model")
     for panel, (column, name) in zip(axes, PANELS, strict=True):
         for (model, rows), (colour, style) in zip(
             curve.groupby("model", sort=False), cycle(COLOURS), strict=False
         ):
-            low, high = rows[f"{column}_low"], rows[f"{column}_high"]
-            panel.fill_between(rows["referred"], low, high, color=colour, alpha=0.13, lw=0)
             panel.plot(rows["referred"], rows[column], style, color=colour, linewidth=1.8)
             band = bands.loc[model]
-            panel.plot(band["referred"], band[column], "o", color=colour, ms=10, mec="white")
-            label = f"{model}: {band['referred']:.0%} to flow cytometry"
+            at, ends = band["referred"], [band[f"{column}_low"], band[f"{column}_high"]]
+            panel.plot([at, at], ends, color=colour, linewidth=2.2, alpha=0.55)
+            panel.plot(at, band[column], "o", color=colour, ms=10, mec="white")
+            label = f"{model}: {at:.0%} to flow cytometry"
             panel.plot([], [], style, marker="o", color=colour, label=label)
         panel.set_ylabel(name)
         panel.set_xlim(-0.02, 1.02)
         clean_axes(panel, grid="both")
-    axes[0].set_ylim(min(LOWEST_SHARE, float(curve["accuracy"].min()) - 0.05), 1.005)
-    axes[0].legend(loc="lower right", frameon=False, title="Points: the bands in use")
+    least = [LOWEST_SHARE, bands["accuracy_low"].min() - 0.02, curve["accuracy"].min() - 0.05]
+    axes[0].set_ylim(float(np.nanmin(least)), 1.005)
+    axes[0].legend(loc="lower right", frameon=False, title="Points with bars: the bands in use")
     axes[1].axhline(FLOW_CYTOMETRY, **REFERENCE)
-    top = min(HIGHEST_COST, 1.05 * float(curve["cost_high"].max()))
-    axes[1].set_ylim(0, max(top, 1.2))
+    top = float(np.nanmax([curve["cost"].max(), bands["cost_high"].max()]))
+    axes[1].set_ylim(0, max(1.05 * top, 1.2))
     axes[1].annotate("flow cytometry for all patients", (0.98, 1.02), ha="right", fontsize="small")
     first = table.iloc[0]
     figure.suptitle(
-        f"{first['model']}, n = {first['n_patients']} patients: with {first['referred']:.0%} "
+        f"{first['model']}, n = {n_patients} patients: with {first['referred']:.0%} "
         f"referred to flow cytometry,\n{first['accuracy']:.0%} of the calls are right and the "
         f"cost is {first['cost']:.2f} flow cytometries per patient",
         fontweight="bold",
@@ -59,9 +66,9 @@ def risk_coverage_figure(
     figure.supxlabel(
         "Share of patients referred to flow cytometry, the least certain first\n"
         f"Out of fold. A missed tumoral patient costs {costs.missed:g} flow cytometries, a false "
-        f"alarm {costs.false_alarm:g}.\nShaded: {level:.0%} intervals, Wilson's for shares, "
-        "percentiles of resampled patients for costs, which contain no kind of error that did not "
-        "occur.",
+        f"alarm {costs.false_alarm:g}. Lines end where fewer than {LEAST_CALLED} patients are "
+        f"called.\nBars: {level:.0%} intervals, Wilson's for shares, percentiles of resampled "
+        "patients for costs, which contain no kind of error that did not occur.",
         **CAPTION,
     )
     return figure

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rich.table import Column, Table
 
 from lymphokit.calibration.reliability import STAGES, miscalibration
-from lymphokit.figures.style import BLUE, CAPTION, ORANGE, PALE, REFERENCE, clean_axes
+from lymphokit.figures.style import BLUE, CAPTION, ORANGE, REFERENCE, clean_axes
 from lymphokit.figures.terminal_tables import number_columns, percentage
 
 STYLES = {"before": (ORANGE, "o", "--"), "after": (BLUE, "s", "-")}
@@ -44,9 +44,9 @@ def reliability_figure(
     figure.supylabel("Share of these patients who are tumoral")
     figure.supxlabel(
         "Mean predicted probability of the patients in a bin\n"
-        "Bins of equal size; fractions: tumoral / all patients of a bin after calibration. "
-        f"Bars: {level:.0%} Wilson intervals.\nCalibrated by {method}, fitted on the inner "
-        "predictions of each training part. Dashed diagonal: perfect calibration.",
+        "Bins of equal size; fractions: tumoral / all patients of each bin after calibration, from "
+        f"left to right.\nBars: {level:.0%} Wilson intervals. Calibrated by {method}, fitted on "
+        "the inner predictions of each training part.\nDashed diagonal: perfect calibration.",
         **CAPTION,
     )
     return figure
@@ -113,20 +113,13 @@ def _panel(panel: Axes, points: pd.DataFrame) -> None:
         probability, share = rows["probability"].to_numpy(), rows["share"].to_numpy()
         low, high = rows["share_low"], rows["share_high"]
         panel.vlines(probability, low, high, color=colour, alpha=0.5, linewidth=1.6)
-        panel.plot(probability, share, color=colour, linestyle=style, linewidth=1.4, label=stage)
+        panel.plot(probability, share, color=colour, linestyle=style, linewidth=1.4)
         panel.plot(probability, share, marker, color=colour, ms=6, mec="white", clip_on=False)
-    # Counts are spaced evenly below the axis, so that neighbours never overlap.
+        panel.plot([], [], color=colour, linestyle=style, marker=marker, mec="white", label=stage)
+    # Bins may lie close together: counts are listed in their order, not placed at the points.
     for place, row in zip(np.linspace(0.03, 0.97, len(rows)), rows.to_dict("records"), strict=True):
-        panel.annotate(
-            f"{row['n_tumoral']}/{row['n_patients']}",
-            (row["probability"], row["share_low"]),
-            xytext=(place, -0.1),
-            fontsize=8,
-            color=BLUE,
-            ha="center",
-            va="center",
-            arrowprops={"arrowstyle": "-", "color": PALE, "linewidth": 0.8},
-        )
+        count = f"{row['n_tumoral']}/{row['n_patients']}"
+        panel.text(place, -0.1, count, fontsize=8, color=BLUE, ha="center", va="center")
     panel.set(xlim=(-0.04, 1.04), ylim=(-0.16, 1.04), aspect="equal")
     panel.set_yticks(np.linspace(0, 1, 6))
     clean_axes(panel, grid="both")

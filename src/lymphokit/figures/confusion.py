@@ -10,6 +10,8 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from lymphokit.figures.style import CAPTION
 from lymphokit.figures.terminal_tables import LEVEL, share_with_interval
 
+SPELLED = {"ig": "immature granulocyte"}  # folders of the public cells (report, reference 5)
+
 
 def confusion_figure(predictions: pd.DataFrame, types: Sequence[str], *, network: str) -> Figure:
     """Draw numbers of held-out cells by true type (rows) and predicted type (columns).
@@ -24,15 +26,18 @@ def confusion_figure(predictions: pd.DataFrame, types: Sequence[str], *, network
     side = 2.6 + 0.62 * len(types)
     figure = Figure(figsize=(side + 1.0, side), layout="constrained")
     axes = figure.subplots()
-    display = ConfusionMatrixDisplay(shares, display_labels=types)
+    names = [SPELLED.get(name.casefold(), name) for name in types]
+    display = ConfusionMatrixDisplay(shares, display_labels=names)
     display.plot(
         ax=axes, cmap="Blues", colorbar=False, xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1}
     )
     for place, count in np.ndenumerate(counts):
         display.text_[place].set_text(str(count) if count else "")
     axes.set_yticks(
-        range(len(types)), [f"{name}, {n}" for name, n in zip(types, totals, strict=True)]
+        range(len(types)), [f"{name}, {n}" for name, n in zip(names, totals, strict=True)]
     )
+    for label in axes.get_xticklabels():
+        label.set(ha="right", rotation_mode="anchor")
     axes.set(xlabel="Predicted type", ylabel="True type, number of cells")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

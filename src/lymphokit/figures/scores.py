@@ -1,6 +1,6 @@
 """Forest plot of the out-of-fold scores, and ROC curves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import cycle
 
 import numpy as np
@@ -13,6 +13,7 @@ from lymphokit.figures.style import (
     CAPTION,
     CURVES,
     DARK,
+    FADED,
     REFERENCE,
     VERMILION,
     clean_axes,
@@ -27,16 +28,23 @@ PANELS = (
 
 
 def score_forest(
-    scores: pd.DataFrame, *, submitted: str, folds: str, resamples: int, level: float
+    scores: pd.DataFrame,
+    *,
+    submitted: str,
+    folds: str,
+    resamples: int,
+    level: float,
+    faded: Collection[str] = (),
 ) -> Figure:
-    """Draw balanced accuracy and AUC of each model with their intervals.
+    """Draw balanced accuracy and AUC of each model with their intervals, the best on top.
 
-    scores: the score table with a column `naive`, drawn from top to bottom; submitted: the model
-    or blend of the submission; folds: such as "5 folds"; resamples, level: settings of the
-    intervals.
+    scores: the score table with a column `naive`; submitted: the model or blend of the submission;
+    folds: such as "5 folds"; resamples, level: settings of the intervals; faded: models that enter
+    no blend.
     """
+    scores = scores.sort_values("balanced_accuracy", ascending=False, kind="stable")
     figure = Figure(figsize=(9.0, 1.9 + 0.34 * len(scores)), layout="constrained")
-    axes = draw_forests(figure, scores, submitted, reference=0.5)
+    axes = draw_forests(figure, scores, submitted, reference=0.5, faded=faded)
     for panel, (_, low, _, name) in zip(axes, PANELS, strict=True):
         panel.set_xlabel(name)
         # The axis starts at the last multiple of 0.05 at least 0.02 below the lowest interval.
@@ -44,15 +52,14 @@ def score_forest(
         panel.set_xlim(np.floor((lowest - 0.02) * 20) / 20, 1.0)
     places = range(len(scores))
     axes[0].plot(scores["naive"], places, "o", mfc="none", mec=DARK, markersize=6, alpha=0.7)
-    for label in axes[0].get_yticklabels():
-        label.set_fontweight("bold" if label.get_text() == submitted else "normal")
+    pale = "" if not faded else "\nPale, in italics: scored alone, in no blend."
     n_patients = scores["n_patients"].max()
     figure.suptitle(f"Out of fold, {folds}, n = {n_patients} patients", fontweight="bold")
     figure.supxlabel(
         f"Bars: {level:.0%} percentile intervals over {resamples} stratified bootstrap resamples "
         "of the patients,\nwidened because the training sets of the folds overlap. Dashed: "
-        f"chance. Orange: {submitted}, submitted.\nHollow: naive score, with models and "
-        "thresholds selected on the patients that are scored.",
+        f"chance. Diamond: {submitted}, submitted.\nHollow: naive score, with models and "
+        f"thresholds selected on the patients that are scored.{pale}",
         **CAPTION,
     )
     return figure
@@ -94,22 +101,35 @@ def roc_curves(
 
 
 def draw_forests(
-    figure: Figure, table: pd.DataFrame, submitted: str, *, reference: float, sign: str = ""
+    figure: Figure,
+    table: pd.DataFrame,
+    submitted: str,
+    *,
+    reference: float,
+    sign: str = "",
+    faded: Collection[str] = (),
 ) -> Sequence[Axes]:
     """Draw a forest plot of each of `PANELS`: a row per model from top to bottom, in its order.
 
-    reference: where the dashed line stands; sign: `+` for differences. Returns the two panels.
+    submitted: drawn as a diamond, its name in bold; reference: where the dashed line stands; sign:
+    `+` for differences; faded: models drawn pale. Returns the two panels.
     """
     axes: Sequence[Axes] = figure.subplots(1, len(PANELS), sharey=True)
     for panel, (*columns, _) in zip(axes, PANELS, strict=True):
         panel.axvline(reference, **REFERENCE)
         for place, row in enumerate(table.to_dict("records")):
             estimate, low, high = (row[column] for column in columns)
-            colour = VERMILION if row["model"] == submitted else BLUE
-            draw_interval(panel, place, (estimate, low, high), f"{estimate:{sign}.2f}", colour)
+            colour, marker = (VERMILION, "D") if row["model"] == submitted else (BLUE, "o")
+            colour = FADED if row["model"] in faded else colour
+            text = f"{round(estimate, 2) + 0.0:{sign}.2f}"  # adding 0.0 turns -0.0 into 0.0
+            draw_interval(panel, place, (estimate, low, high), text, colour, marker=marker)
         clean_axes(panel, grid="x", categories=True)
     axes[0].set_yticks(range(len(table)), table["model"])
     axes[0].invert_yaxis()
+    for label in axes[0].get_yticklabels():
+        label.set_fontweight("bold" if label.get_text() == submitted else "normal")
+        if label.get_text() in faded:
+            label.set(color=FADED, fontstyle="italic")
     return axes
 
 

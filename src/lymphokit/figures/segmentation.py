@@ -27,7 +27,7 @@ def segmentation_figure(
         scale = _draw(row, image, mask)
     for panel, name in zip(axes[0], _COLUMNS, strict=True):
         panel.set_title(name)
-    figure.colorbar(scale, ax=axes, label="saturation, 0 grey to 255 pure", shrink=0.5)
+    figure.colorbar(scale, ax=axes, label="saturation, 0 without colour to 255 pure", shrink=0.5)
     height, width = images[0].shape[:2]
     figure.supxlabel(
         f"{shown} of n = {n_cells:,} images of {width} x {height} pixels. No cell was found at "

@@ -10,7 +10,7 @@ BLACK, ORANGE, SKY, GREEN, VERMILION, BLUE, PURPLE = (
     "#000000", "#e69f00", "#56b4e9", "#009e73", "#d55e00", "#0072b2", "#cc79a7",
 )  # fmt: skip
 CURVES = ((VERMILION, "-"), (BLUE, "-"), (GREEN, "--"), (ORANGE, "-."), (PURPLE, ":"), (SKY, "--"))
-PALE, DARK = "#d9d9d9", "#404040"
+PALE, FADED, DARK = "#d9d9d9", "#8c8c8c", "#404040"
 
 # Name and colour of each label; -1 stands for a test patient.
 LABELS = {0: ("reactive", BLUE), 1: ("tumoral", VERMILION), -1: ("label withheld", DARK)}
@@ -41,15 +41,26 @@ def clean_axes(
 
 
 def draw_interval(
-    axes: Axes, place: float, interval: tuple[float, float, float], text: str, colour: str
+    axes: Axes,
+    place: float,
+    interval: tuple[float, float, float],
+    text: str,
+    colour: str,
+    *,
+    marker: str = "o",
+    filled: bool = True,
 ) -> None:
     """Draw a row of a forest plot: a bar from low to high, the estimate as a point, a text.
 
-    interval: estimate, low, high. The text stands right of the axes.
+    interval: estimate, low, high; marker: of the estimate; filled: whether its point is. The text
+    stands right of the axes.
     """
     estimate, low, high = interval
+    fill: dict[str, Any] = (
+        {"mfc": colour, "mec": "white"} if filled else {"mfc": "white", "mec": colour}
+    )
     axes.plot([low, high], [place, place], color=colour, linewidth=2.2, alpha=0.55)
-    axes.plot(estimate, place, "o", color=colour, markersize=7, mec="white", clip_on=False)
+    axes.plot(estimate, place, marker, color=colour, markersize=7, clip_on=False, **fill)
     annotate_right(axes, place, text, colour)
 
 

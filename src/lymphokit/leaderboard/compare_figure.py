@@ -49,6 +49,8 @@ def _tiles(axes: Axes, comparison: Comparison) -> None:
         labels = comparison.labels[:, contested]
         axes.pcolormesh(labels, cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=2)
         axes.set_xlim(0, max(len(contested), 12))
+        for row, column in np.argwhere(labels == 1):
+            axes.text(column + 0.5, row + 0.5, "+", color="white", ha="center", va="center")
     names = [plain(comparison.patients[place]) for place in contested]
     axes.set_xticks(np.arange(len(names)) + 0.5, names, fontsize=8, rotation=90)
     letters = [one.letter for one in comparison.candidates]
@@ -60,7 +62,7 @@ def _tiles(axes: Axes, comparison: Comparison) -> None:
     _title(
         axes,
         f"All agree on {n_agreed} of {len(comparison.patients)} patients; the others "
-        f"(blue: called {LABELS[0][0]}, orange: {LABELS[1][0]})",
+        f"(+: called {LABELS[1][0]}, no sign: {LABELS[0][0]})",
     )
 
 
@@ -86,7 +88,7 @@ def _expected_scores(axes: Axes, comparison: Comparison) -> None:
     n_public, n_private = comparison.n_public, comparison.n_private
     _title(axes, f"Expected on the board: {n_public} public, {n_private} private patients")
     axes.set_xlabel(
-        f"Mean and {LEVEL:.0%} interval of balanced accuracy; orange: out of fold; star: board",
+        f"Mean and {LEVEL:.0%} interval of balanced accuracy; tall line: out of fold; star: board",
         **CAPTION,
     )
 

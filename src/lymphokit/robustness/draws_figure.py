@@ -12,8 +12,11 @@ from lymphokit.figures.style import BLUE, CAPTION, DARK, VERMILION, clean_axes
 from lymphokit.figures.terminal_tables import number_columns
 from lymphokit.robustness.cell_draws import ALL
 
-# Name, colour and shift to the side of a model alone and of its product with age and count.
-PAIR = {False: ("images alone", BLUE, -0.17), True: ("with age and count", VERMILION, 0.17)}
+# Name, colour, marker and shift to the side of a model alone and of its product with age and count.
+PAIR = {
+    False: ("images alone", BLUE, "o", -0.17),
+    True: ("with age and count", VERMILION, "s", 0.17),
+}
 JITTER = 0.07  # half the width of a strip of draws
 LEAST_RANGE = 0.2  # of an axis of scores, so that small differences look small
 NOTE = (
@@ -120,7 +123,7 @@ def _draw(panel: Axes, summary: pd.DataFrame, scores: pd.DataFrame, metric: str)
     numbers = list(dict.fromkeys(summary["cells"]))
     jitter = np.random.default_rng(0)
     for row in summary.to_dict("records"):
-        _, colour, shift = PAIR[row["with_clinical"]]
+        _, colour, marker, shift = PAIR[row["with_clinical"]]
         at = numbers.index(row["cells"]) + shift
         is_row = (scores["cells"] == row["cells"]) & (
             scores["with_clinical"] == row["with_clinical"]
@@ -128,8 +131,9 @@ def _draw(panel: Axes, summary: pd.DataFrame, scores: pd.DataFrame, metric: str)
         drawn = scores.loc[is_row, metric].to_numpy(np.float64)
         places = at + (jitter.uniform(-JITTER, JITTER, len(drawn)) if len(drawn) > 1 else 0.0)
         panel.scatter(
-            np.broadcast_to(places, drawn.shape), drawn, s=24, color=colour, ec="white", lw=0.5
-        )
+            np.broadcast_to(places, drawn.shape), drawn, s=24, c=colour, marker=marker, ec="white",
+            lw=0.5,
+        )  # fmt: skip
         panel.plot(at + 0.13, row["averaged"], "D", color=colour, mec=DARK, markersize=6)
         if row["cells"] == ALL:
             panel.axhline(row["mean"], color=colour, linestyle=(0, (4, 4)), linewidth=1.0, zorder=0)
@@ -148,7 +152,7 @@ def _widen_axis(panel: Axes) -> None:
 def _name_colours(panel: Axes) -> None:
     """A legend above a panel, of the model alone and with age and count."""
     handles = [
-        Line2D([], [], marker="o", linestyle="", color=colour, label=name)
-        for name, colour, _ in PAIR.values()
+        Line2D([], [], marker=marker, linestyle="", color=colour, label=name)
+        for name, colour, marker, _ in PAIR.values()
     ]
     panel.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)

@@ -17,10 +17,10 @@ from lymphokit.robustness.stain_cohort import NONE
 from lymphokit.robustness.stain_test import ALONE, NO_IMAGES, PRODUCT
 from lymphokit.robustness.stain_verdict import headline
 
-_QUANTITIES = {  # colour, meaning, and place below the middle of the row
-    "score": (BLUE, "as it is", 0.0),
-    "removed": (VERMILION, "columns removed", -0.16),
-    "control": (DARK, "control: as many columns of other patients removed", 0.16),
+_QUANTITIES = {  # colour, marker, meaning, and place below the middle of the row
+    "score": (BLUE, "o", "as it is", 0.0),
+    "removed": (VERMILION, "D", "columns removed", -0.16),
+    "control": (DARK, "s", "control: as many columns of other patients removed", 0.16),
 }
 _GAP = 0.7  # between two models, in rows
 
@@ -52,8 +52,8 @@ def stain_forest(table: pd.DataFrame, *, level: float) -> Figure:
     panels[1].axvline(known.iloc[0], **REFERENCE)
     panels[1].set_title("With age and count (dashed: these alone)", fontsize="medium")
     handles = [
-        Line2D([], [], color=colour, marker="o", mec="white", linewidth=2.2, label=meaning)
-        for colour, meaning, _ in _QUANTITIES.values()
+        Line2D([], [], color=colour, marker=marker, mec="white", linewidth=2.2, label=meaning)
+        for colour, marker, meaning, _ in _QUANTITIES.values()
     ]
     figure.legend(
         handles=handles,
@@ -75,10 +75,10 @@ def _panel(axes: Axes, rows: pd.DataFrame, places: dict[tuple[str, str], float])
         place = places.get((row["model"], row["columns"]))
         if place is None:
             continue
-        colour, _, below = _QUANTITIES[row["quantity"]]
+        colour, marker, _, below = _QUANTITIES[row["quantity"]]
         at = place + below
         axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=2.2, alpha=0.55)
-        axes.plot(row["estimate"], at, "o", color=colour, markersize=6, mec="white")
+        axes.plot(row["estimate"], at, marker, color=colour, markersize=6, mec="white")
     axes.set_xlabel("AUC")
     axes.set_xlim(right=1.01)
     clean_axes(axes, grid="x", categories=True)

@@ -26,6 +26,7 @@ from lymphokit.figures.terminal_tables import listed, number_columns, with_inter
 COLOURS = {"medicine": BLUE, "mixed": PURPLE, "artefact": VERMILION}
 STYLES = {"medicine": "cyan", "mixed": "magenta", "artefact": None}  # on a terminal
 MEANINGS = {"medicine": "clinical", "mixed": "depends on cells too", "artefact": "nuisance"}
+COUNTED = {"artefact": "nuisance columns", "mixed": "columns that depend on cells too"}
 INTERVALS = "percentile intervals over resampled patients, widened"
 AUC = ("auc", "low", "high")
 ADDED = ("added", "added_low", "added_high")
@@ -35,7 +36,12 @@ _HEADINGS = (
     ("Separates test from train patients", "AUC"),
 )
 GAP = 0.6  # between two families, in rows
-NO_PROBE = {"varies": False, "added": np.nan}  # of the label: the last row has none
+NO_PROBE = {
+    "varies": False,
+    "added": np.nan,
+    "predicts": False,
+    "adds": False,
+}  # of the label: the last row has none
 Row = Mapping[Any, Any]
 
 
@@ -52,9 +58,9 @@ def confounder_forest(
     )
     figure = Figure(figsize=(11.5, 2.6 + 0.34 * len(places)), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True, width_ratios=[1.25, 0.9, 1.25])
-    _forest(panels[0], labels, places, AUC)
-    _forest(panels[1], labels.dropna(subset="added"), places, ADDED)
-    _forest(panels[2], train_or_test, places, AUC)
+    _forest(panels[0], labels, places, AUC, level)
+    _forest(panels[1], labels.dropna(subset="added"), places, ADDED, level)
+    _forest(panels[2], train_or_test, places, AUC, level)
     panels[0].set_yticks(list(places.values()), list(places))
     for tick, family in zip(panels[0].get_yticklabels(), train_or_test["family"], strict=True):
         tick.set_color(COLOURS[family])
@@ -72,11 +78,13 @@ def confounder_forest(
         framealpha=1.0,
         edgecolor="none",
     )
-    figure.suptitle(headline(labels, level), fontweight="bold")
+    figure.suptitle(headline(labels, level), fontweight="bold", fontsize="medium")
     figure.supxlabel(
         f"Linear probes out of fold, n = {labels['n_patients'].max()} labelled patients; train "
         f"against test cross-validated, n = {train_or_test['n_patients'].max()} patients.\nBars: "
-        f"{level:.0%} {INTERVALS}, {resamples} resamples; grey: AUCs on shuffled labels.",
+        f"{level:.0%} {INTERVALS}, {resamples} resamples. Wide bands: AUCs on shuffled labels.\n"
+        "Filled points: better than chance, corrected for the number of confounders; in the middle "
+        "panel: interval above 0.",
         **CAPTION,
     )
     return figure
@@ -90,16 +98,18 @@ def confounder_terminal_table(
     labels, train_or_test: of `studies.confounders`; level: of intervals and of shuffles.
     """
     n_labelled, n_all = labels["n_patients"].max(), train_or_test["n_patients"].max()
-    legend = "; ".join(f"{style}: {MEANINGS[family]}" for family, style in STYLES.items() if style)
+    families = [MEANINGS[family] for family in train_or_test["family"].unique()]
     table = Table(
         Column("confounder", no_wrap=True),
         *number_columns("label", "by chance", "added to age, count", "train or test"),
         "finding",
         title=f"Linear probes: label, n = {n_labelled} patients; train or test, n = {n_all}",
         caption=f"AUC out of fold; brackets: {level:.0%} {INTERVALS}; by chance: AUC on shuffled "
-        f"labels. {legend.capitalize()}",
+        f"labels. Sections: {'; '.join(families)}",
     )
-    label_rows = labels.set_index("confounder").to_dict("index")
+    found = labels.assign(predicts=predicts(labels, level), adds=adds(labels))
+    label_rows = found.set_index("confounder").to_dict("index")
+    train_or_test = train_or_test.assign(separates=predicts(train_or_test, level))
     for family, rows in train_or_test.groupby("family", sort=False):
         table.add_section()
         for row in rows.to_dict("records"):
@@ -108,27 +118,55 @@ def confounder_terminal_table(
                 str(row["confounder"]),
                 *_label_cells(label),
                 _auc(row) if row["varies"] else "",
-                _finding(label, row, level),
+                _finding(label, row),
                 style=STYLES[str(family)],
             )
     return table
 
 
 def headline(labels: pd.DataFrame, level: float) -> str:
-    """The strongest nuisance confounder in a line."""
-    significant = significant_artefacts(labels, level)
-    if significant.empty:
-        return "No nuisance column predicts the label better than chance"
-    strongest = significant.iloc[0].to_dict()
-    return f"A nuisance column predicts the label: {strongest['confounder']}, AUC {_auc(strongest)}"
+    """How many columns predict the label, and how many add to age and count: the findings counted.
+
+    A line for nuisance columns, and one for columns that depend on cells too.
+    """
+    return "\n".join(_counted(labels, family, level) for family in COUNTED)
+
+
+def _counted(labels: pd.DataFrame, family: str, level: float) -> str:
+    """The findings on a family: the columns that predict the label, the best, those that add."""
+    scores = labels[(labels["family"] == family) & labels["varies"]]
+    found, adding = scores[predicts(scores, level)], scores[adds(scores)]
+    if found.empty:
+        result = "predicts the label better than chance"
+        return f"None of {len(scores)} {COUNTED[family]} {result}{_adding(adding)}"
+    best = found.sort_values("auc", ascending=False, kind="stable").iloc[0].to_dict()
+    verb = "predicts" if len(found) == 1 else "predict"
+    name = f"{'best: ' * (len(found) > 1)}{best['confounder']}, AUC {_auc(best)}"
+    return (
+        f"{len(found)} of {len(scores)} {COUNTED[family]} {verb} the label ({name})"
+        f"{_adding(adding)}"
+    )
+
+
+def _adding(adding: pd.DataFrame) -> str:
+    """The end of a headline: the columns that add to age and count."""
+    names = listed(adding["confounder"].tolist()) or "none"
+    return f"; {names} add{'' if len(adding) > 1 else 's'} to age and count"
+
+
+def predicts(scores: pd.DataFrame, level: float) -> "pd.Series[bool]":
+    """Whether each confounder beats shuffled labels; level: 1 minus the false discovery rate."""
+    return scores["varies"] & (scores["adjusted_p"] < 1 - level)
+
+
+def adds(labels: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each confounder adds to age and count: the interval of the gain lies above 0."""
+    return labels["added_low"] > 0
 
 
 def significant_artefacts(scores: pd.DataFrame, level: float) -> pd.DataFrame:
-    """The artefacts that predict better than on shuffled labels, the best first.
-
-    level: 1 minus the false discovery rate.
-    """
-    significant = (scores["adjusted_p"] < 1 - level) & (scores["family"] == "artefact")
+    """The artefacts that predict better than on shuffled labels, the best first."""
+    significant = predicts(scores, level) & (scores["family"] == "artefact")
     return scores[significant].sort_values("auc", ascending=False)
 
 
@@ -137,8 +175,8 @@ def label_sentence(labels: pd.DataFrame, level: float) -> str:
     significant = significant_artefacts(labels, level)
     known = f"Age and count predict it with AUC {_auc(labels.iloc[0].to_dict())}."
     if significant.empty:
-        return f"{headline(labels, level)}. {known}"
-    adding = significant.loc[significant["added_low"] > 0, "confounder"].tolist()
+        return f"No nuisance column predicts the label better than chance. {known}"
+    adding = significant.loc[adds(significant), "confounder"].tolist()
     more = (
         f"Joined to these, {listed(adding)} would raise it: check whether a model uses that."
         if adding
@@ -171,18 +209,16 @@ def _label_cells(label: Row) -> tuple[str, str, str]:
     return _auc(label), chance, gain
 
 
-def _finding(label: Row, shift: Row, level: float) -> str:
+def _finding(label: Row, shift: Row) -> str:
     """The significant results of a confounder in a few words."""
     if not shift["varies"]:
         return "constant"
-    found = []
-    if label["varies"] and label["adjusted_p"] < 1 - level:
-        found.append("predicts the label")
-    if label["added"] > 0 and label["added_low"] > 0:
-        found.append("adds to age and count")
-    if shift["adjusted_p"] < 1 - level:
-        found.append("separates test from train")
-    return ", ".join(found) or "no better than chance"
+    results = {
+        "predicts the label": label["predicts"],
+        "adds to age and count": label["adds"],
+        "separates test from train": shift["separates"],
+    }
+    return ", ".join(name for name, found in results.items() if found) or "no better than chance"
 
 
 def _with_auc(scores: pd.DataFrame) -> str:
@@ -202,12 +238,17 @@ def _share_limits(panels: Sequence[Axes]) -> None:
 
 
 def _forest(
-    axes: Axes, scores: pd.DataFrame, places: dict[str, float], columns: tuple[str, str, str]
+    axes: Axes,
+    scores: pd.DataFrame,
+    places: dict[str, float],
+    columns: tuple[str, str, str],
+    level: float,
 ) -> None:
     """One interval for each confounder, for an AUC over the band of shuffled labels."""
     chance, sign = (0.5, "") if columns == AUC else (0.0, "+")
     axes.axvline(chance, **REFERENCE)
-    for row in scores.to_dict("records"):
+    found = predicts(scores, level) if columns == AUC else adds(scores)
+    for row, is_found in zip(scores.to_dict("records"), found, strict=True):
         place, colour = places[row["confounder"]], COLOURS[row["family"]]
         estimate, low, high = (row[column] for column in columns)
         if not row["varies"]:
@@ -217,7 +258,7 @@ def _forest(
             width = row["chance_high"] - row["chance_low"]
             axes.barh(place, width, left=row["chance_low"], height=0.72, color=PALE, zorder=0)
         text = f"{round(estimate, 2) + 0.0:{sign}.2f}"  # adding 0.0 turns -0.0 into 0.0
-        draw_interval(axes, place, (estimate, low, high), text, colour)
+        draw_interval(axes, place, (estimate, low, high), text, colour, filled=is_found)
     axes.set_axisbelow(True)
     clean_axes(axes, categories=True)
 

@@ -30,9 +30,9 @@ METHOD = (
     "label, age and count stay."
 )
 NOTE = (
-    "Grey: every fold model refitted after a shuffle, thresholds chosen again on inner folds; "
-    "{shuffles:,} shuffles a row, n = {n_patients} patients. Orange: without a shuffle.\n"
-    "{method} Blue, dotted: {clinical}, without images.\n"
+    "Histograms: every fold model refitted after a shuffle, thresholds chosen again on inner "
+    "folds; {shuffles:,} shuffles a row, n = {n_patients} patients. "
+    "Solid line: without a shuffle.\n{method} Dotted line: {clinical}, without images.\n"
     "p: (1 + shuffles that score as high) / (1 + shuffles), one-sided."
 )
 

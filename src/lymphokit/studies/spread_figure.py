@@ -13,9 +13,9 @@ from lymphokit.figures.terminal_tables import number_columns, with_interval
 OFFSETS = {"part": 0.22, "repeat": 0.0, "pooled": -0.22}
 SIZE_ALONE = "where parts of that size lie if only the choice of patients differs"
 NOTE = (
-    "Light blue: each of {n_parts} validation parts ({part_patients} patients, a {split} split "
-    "each). Grey: {size_alone}, {level:.0%} of them.\n"
-    "Dark blue: each drawing of the {k} folds, its parts pooled. Orange: the mean of the "
+    "Circles: each of {n_parts} validation parts ({part_patients} patients, a {split} split "
+    "each). Band: {size_alone}, {level:.0%} of them.\n"
+    "Squares: each drawing of the {k} folds, its parts pooled. Diamond: the mean of the "
     "{n_repeats} drawings, {level:.0%} interval over resampled patients, widened.\n"
     "The drawings share all {n_patients} patients: their spread does not show how precisely the "
     "score is known. The report scored 98.5% on its split and 71.4% on the leaderboard."
@@ -121,11 +121,13 @@ def _draw(
     panel.fill_between(
         [row["by_n_low"], row["by_n_high"]], at - 0.16, at + 0.16, color=PALE, linewidth=0
     )
-    for split, colour, size in (("part", SKY, 22), ("repeat", BLUE, 26)):
+    for split, colour, size, marker in (("part", SKY, 22, "o"), ("repeat", BLUE, 26, "s")):
         scores = splits.loc[splits["split"] == split, str(row["metric"])]
         most = 0.11 if split == "part" else 0.03
         places = heights[split] + jitter.uniform(-most, most, len(scores))
-        panel.scatter(scores, places, s=size, color=colour, ec="white", lw=0.4, alpha=0.85)
+        panel.scatter(
+            scores, places, s=size, c=colour, marker=marker, ec="white", lw=0.4, alpha=0.85
+        )
     at = heights["pooled"]
     panel.plot([row["low"], row["high"]], [at, at], color=VERMILION, linewidth=2.4, alpha=0.55)
-    panel.plot(row["pooled"], at, "o", color=VERMILION, markersize=8, mec="white", clip_on=False)
+    panel.plot(row["pooled"], at, "D", color=VERMILION, markersize=8, mec="white", clip_on=False)
