@@ -57,8 +57,6 @@ def printed(scores: Page) -> str:
 def test_a_planted_artefact_is_in_the_headline_and_the_sentence(sorted_by_label: Page) -> None:
     labels, shift, columns = sorted_by_label
     assert "row order, AUC 1.00" in headline(labels, 0.95)
-        labels, 0.95
-    )
     assert "row order" in headline(labels, 0.95).split(";")[1]  # it adds to age and count, too
     sentence = label_sentence(labels, 0.95)
     assert "row order (1.00) and rows nearby (" in sentence
