@@ -18,7 +18,7 @@ from rich.markup import escape
 
 import lymphokit
 from lymphokit.desk.terminal import ERR, OUT, save, show, show_json
-from lymphokit.errors import CohortError, LymphokitError, explain, visible
+from lymphokit.errors import LymphokitError, explain, visible
 from lymphokit.files import user_path
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _doctor(as_json: bool) -> int:
     )
 )
 def check(raw: str, /, *, config: Path = Path("config.yaml"), as_json: Json = False) -> int:
-    """Check the tables, folders and images of a download; all faults are reported at once.
+    """Count what a download holds, and report all its faults at once, their meaning and remedy.
 
     Args:
         raw: Folder or zip in the layout of the Kaggle download.
@@ -164,19 +164,15 @@ def check(raw: str, /, *, config: Path = Path("config.yaml"), as_json: Json = Fa
     """
     from lymphokit.desk.download_check import check_download
 
-    checked = _read_config(config)
-    try:
-        found = check_download(raw, checked)
-    except CohortError as error:
-        if not as_json:
-            raise
-        show_json({"faults": [vars(fault) for fault in error.faults]})
-        return 1
+    checked = check_download(raw, _read_config(config))
     if as_json:
-        show_json(found)
-    else:
-        _show_check(found)
-    return 0
+        show_json(checked.plain())
+        return int(bool(checked.faults))
+    for line in checked.lines():
+        show(line)
+    if checked.faults:
+        show(checked.fault_text(), ERR)
+    return int(bool(checked.faults))
 
 
 @APP.command(help_epilogue=_examples("fetch competition", "fetch labelled-cells"))
@@ -196,27 +192,13 @@ def fetch(
 
     found = fetched(what, _read_config(config), Path())
     show(f"{found.folder} {'is there already' if found.was_there else 'is in place'}")
-    if what == "competition":
-        _show_check(dict(found.counts))
-    else:
-        ((name, n),) = found.counts.items()
-        show(f"{n} {name.replace('_', ' ')}: no fault found")
+    for line in found.lines:
+        show(line)
+    if found.faults:
+        show(found.faults, ERR)
+        return 1
     show("next: lymphokit plan")
     return 0
-
-
-def _show_check(found: dict[str, Any]) -> None:
-    for note in found["notes"]:
-        show(note)
-    least, middle, most = found["cells_per_patient"]
-    show(
-        f"{found['labelled_patients']} labelled patients ({found['tumoral_patients']} tumoral), "
-        f"{found['patients_to_predict']} to predict, {found['cells']:,} cells ({least} to {most} "
-        f"a patient, median {middle}): no fault found"
-    )
-    for name in ("labelled_cells", "blood_cells"):
-        if found[name] is not None:
-            show(f"{found[name]} {name.replace('_', ' ')}: no fault found")
 
 
 @APP.command(help_epilogue=_examples("plan", "plan --configfile config/quick.yaml --json"))

@@ -1,7 +1,7 @@
 """Fetch the competition's data and the sets of single cells to where a run finds them."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +27,12 @@ class FetchError(LymphokitError):
 
 @dataclass(frozen=True)
 class Fetched:
-    """Where the data is, what its check counted, and whether it was there before."""
+    """Where the data is, whether it was there before, and what its check counted and found."""
 
     folder: Path
-    counts: Mapping[str, Any]
     was_there: bool
+    lines: tuple[str, ...]
+    faults: str
 
 
 def fetch(what: What, config: Config, root: Path) -> Fetched:
@@ -39,7 +40,7 @@ def fetch(what: What, config: Config, root: Path) -> Fetched:
 
     What is there already is checked, and never replaced.
     Raises KaggleError where Kaggle cannot be used, FetchError where something else is in the place
-    or in the zip, CohortError for a damaged zip and for faults of the data, which is then in place.
+    or in the zip, CohortError for a damaged zip. Faults of the data do not keep it from its place.
     """
     name = str(getattr(config.kaggle, what.replace("-", "_")))
     target = root / _place(what, name)
@@ -49,7 +50,7 @@ def fetch(what: What, config: Config, root: Path) -> Fetched:
     was_there = _is_taken(target)
     if not was_there:
         _place_download(what, name, target)
-    return Fetched(target, _check(what, target, config), was_there)
+    return Fetched(target, was_there, *_check(what, target, config))
 
 
 def _place(what: What, name: str) -> Path:
@@ -141,11 +142,17 @@ def _is_named(path: Path, published: str) -> bool:
     return published.lower() in plain
 
 
-def _check(what: What, folder: Path, config: Config) -> Mapping[str, Any]:
-    """The kit's check of the data, as numbers by name."""
+def _check(what: What, folder: Path, config: Config) -> tuple[tuple[str, ...], str]:
+    """The kit's check of the data: what was counted, and the faults."""
     if what == "competition":
-        return check_download(str(folder), config)
-    if what == "labelled-cells":
-        parts = config.pseudo_label.model_dump()
-        return {"labelled_cells": check_labelled_cells(folder, parts)}
-    return {"blood_cells": check_blood_cells(folder, config.blood_cells.validation)}
+        checked = check_download(str(folder), config)
+        return tuple(checked.lines()), checked.fault_text()
+    parts, share = config.pseudo_label.model_dump(), config.blood_cells.validation
+    try:
+        if what == "labelled-cells":
+            n = check_labelled_cells(folder, parts)
+        else:
+            n = check_blood_cells(folder, share)
+    except CohortError as error:
+        return (), str(error)
+    return (f"{n:,} {what.replace('-', ' ')}: no fault found",), ""
