@@ -25,8 +25,8 @@ def test_patients_are_found_in_natural_order(tmp_path: Path) -> None:
     assert layout.faults == ()
 
 
-@pytest.mark.parametrize("header", ["ID,LABEL", "Id,Predicted"])
-def test_the_header_of_either_edition_is_kept(tmp_path: Path, header: str) -> None:
+@pytest.mark.parametrize("header", ["ID,LABEL", "Id,Predicted", "id,malignant"])
+def test_the_header_of_any_competition_is_kept(tmp_path: Path, header: str) -> None:
     assert read_layout(lay_out(tmp_path, header)).submission_header == tuple(header.split(","))
 
 

@@ -49,10 +49,14 @@ def named_paths(path: Path) -> list[str]:
     return [word for word in code_words(path) if _PATHS.fullmatch(word)]
 
 
+def blocks(path: Path, language: str) -> list[str]:
+    """The blocks of code in a language."""
+    return [body for _, found, body in _FENCE.findall(path.read_text()) if found == language]
+
+
 def commands(path: Path) -> list[str]:
     """Commands in shell blocks and in prose, without comments and pipes."""
-    blocks = [body for _, language, body in _FENCE.findall(path.read_text()) if language == "sh"]
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines = [line for text in blocks(path, "sh") for line in text.splitlines()]
     found = (re.split(r" #| \| ", line)[0].strip() for line in [*lines, *code_words(path)])
     return [line for line in found if re.match(r"(lymphokit|snakemake|make) .", line)]
 

@@ -113,11 +113,10 @@ def test_both_headers_any_order_and_a_spreadsheets_ways_are_read(tmp_path, text)
     assert file.labels.tolist() == [1, 0]
 
 
-def test_what_is_written_is_read(tmp_path):
+@pytest.mark.parametrize("label", ["LABEL", "Predicted", "malignant", "class name"])
+def test_what_is_written_is_read(tmp_path, label):
     ids = ["P10", "P2", "P1"]
-    path = write_submission(
-        tmp_path / "a.csv", ("Id", "Predicted"), ids, [1, 0, 1], test_patients=ids
-    )
+    path = write_submission(tmp_path / "a.csv", ("Id", label), ids, [1, 0, 1], test_patients=ids)
     file = read_submission(path)
     assert dict(zip(file.patients, file.labels, strict=True)) == {"P1": 1, "P2": 0, "P10": 1}
 

@@ -8,7 +8,7 @@ testset/testset_data.csv      testset/<ID>/*.jpg
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -29,6 +29,11 @@ _MOST_BYTES = 2**20  # of a table that is compared; the competition's has 10 kB
 
 Item = TypeVar("Item")
 _natural_key = natsort_keygen()
+
+
+def is_submission_header(names: Sequence[str]) -> bool:
+    """Whether a submission may start with these columns: the id, and the label under any name."""
+    return len(names) == 2 and names[0].lower() == "id" and bool(names[1])
 
 
 def natural_order(items: Iterable[Item], text: Callable[[Item], str]) -> list[Item]:
@@ -175,7 +180,7 @@ def _sample_submission(
         reason = getattr(error, "strerror", None) or error
         return (), (), [Fault(SAMPLE, f"cannot be read as a table: {reason}", remedy)]
     header = tuple(lines[0]) if lines else ()
-    if len(header) != 2 or header[0].lower() != "id" or not header[1]:
+    if not is_submission_header(header):
         finding = f"starts with {','.join(header)!r}, which is no header of two columns from ID on"
         return (), (), [Fault(SAMPLE, finding, remedy)]
     return header, tuple(cells[0] for cells in lines[1:] if cells and cells[0]), []

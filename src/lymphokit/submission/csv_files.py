@@ -15,12 +15,12 @@ from filelock import BaseFileLock, FileLock
 from natsort import natsorted
 from numpy.typing import NDArray
 
+from lymphokit.cohort.layout import is_submission_header
 from lymphokit.cohort.table_values import id_finding
 from lymphokit.errors import LymphokitError, quoted
 from lymphokit.files import read_regular, write_atomically
 from lymphokit.provenance import file_sha256
 
-HEADERS = (("id", "label"), ("id", "predicted"))  # of the 2024 and of the 2021 edition
 MAX_NAMED = 10  # patients named in an error
 
 
@@ -83,7 +83,7 @@ def write_submission(
 
 
 def read_submission(path: Path) -> Submission:
-    """Read a CSV with the header `ID,LABEL` or `Id,Predicted`, in any case.
+    """Read a CSV whose header is that of a sample submission, such as `ID,LABEL` or `Id,Predicted`.
 
     Raises SubmissionError, with the file, the patients and a remedy, for a file that is not such a
     CSV, names a patient twice, or holds a label other than 0 and 1.
@@ -165,11 +165,11 @@ def _read_rows(path: Path) -> list[list[str]]:
     except OSError as error:
         raise SubmissionError(f"{path}: {error.strerror}; is the path right?") from error
     header, *rows = parse_csv(path, content, SubmissionError) or [[]]
-    if tuple(name.strip().lower() for name in header) not in HEADERS:
+    if not is_submission_header([name.strip() for name in header]):
         found = quoted(",".join(header))
         raise SubmissionError(
-            f"{path}: the first line is {found}, not ID,LABEL or Id,Predicted; put the header of "
-            "the sample submission there, with a comma"
+            f"{path}: the first line is {found}, no header such as ID,LABEL or Id,Predicted; put "
+            "that of the sample submission there, with a comma"
         )
     if not rows:
         raise SubmissionError(f"{path}: no patient in it; write one row per test patient")
