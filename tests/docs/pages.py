@@ -9,7 +9,7 @@ from markdown.extensions.toc import slugify, unique
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
-    *(ROOT / name for name in ("README.md", "submissions/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "submissions/README.md")),
 ]
 _FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```", re.M | re.S)
 _PATHS = re.compile(r"(?:src|workflow|tests|docs|config|profiles|benchmarks|notebooks)/[\w./-]+")
