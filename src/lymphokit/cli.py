@@ -23,6 +23,7 @@ from lymphokit.files import user_path
 
 if TYPE_CHECKING:
     from lymphokit.config import Config
+    from lymphokit.desk.doctor import Line
     from lymphokit.leaderboard.board import Board
 
 USAGE = 2  # exit code of a command line that cannot be parsed
@@ -47,6 +48,7 @@ def _as_whole(_: Any, tokens: Sequence[Token]) -> int:
 Whole = Annotated[int | None, Parameter(converter=_as_whole)]
 Share = Annotated[float, Parameter(validator=_as_share)]
 AnyShare = Annotated[float | None, Parameter(validator=_as_share)]
+Overlays = Annotated[tuple[Path, ...], Parameter(consume_multiple=1)]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 APP = App(
@@ -128,25 +130,28 @@ def install_completion(*, shell: Literal["bash", "zsh", "fish"] | None = None) -
     return 0
 
 
-@APP.command(help_epilogue=_examples("doctor", "doctor --json"))
-def doctor(*, as_json: Json = False) -> int:
-    """Show what this machine can do, and which data a run would use.
+@APP.command(help_epilogue=_examples("doctor", "doctor --configfile config/gpu.yaml --json"))
+def doctor(*, configfile: Overlays = (), as_json: Json = False) -> int:
+    """Show whether this machine can do a run, with a remedy for what it cannot.
 
     Args:
+        configfile: Files of settings over config.yaml, as for snakemake.
         as_json: Print JSON.
     """
-    return _doctor(as_json)
+    from lymphokit.desk.doctor import doctor_table, plain_lines
 
-
-def _doctor(as_json: bool) -> int:
-    from lymphokit.desk.doctor import doctor_table, examine, plain_lines
-
-    lines = examine(Path())
+    lines = _doctor(configfile)
     if as_json:
         show_json(plain_lines(lines))
     else:
         OUT.print(doctor_table(lines))
     return int(any(line.verdict == "fail" for line in lines))
+
+
+def _doctor(configfile: Sequence[Path]) -> "list[Line]":
+    from lymphokit.desk.doctor import examine
+
+    return examine(Path(), configfile)
 
 
 @APP.command(
@@ -204,10 +209,10 @@ def fetch(
 @APP.command(help_epilogue=_examples("plan", "plan --configfile config/quick.yaml --json"))
 def plan(
     *,
-    configfile: Annotated[tuple[Path, ...], Parameter(consume_multiple=1)] = (),
+    configfile: Overlays = (),
     as_json: Json = False,
 ) -> int:
-    """Show what a run would do: its data, which models run or rest and why, and time measured here.
+    """Show what a run would do: its data, which models run or rest and why, jobs, time and room.
 
     Args:
         configfile: Files of settings over config.yaml, as for snakemake.

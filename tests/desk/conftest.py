@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kaggle.api.kaggle_api_extended import KaggleApi
-from kagglesdk import kaggle_env
 
 from lymphokit.config import merge, read_yaml
 from tests.desk import kaggle_server
@@ -30,12 +28,15 @@ SMALL = {
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
     """A server of an empty Kaggle, which the client takes for the real one; with credentials."""
+    monkeypatch.setenv("HOME", str(tmp_path))  # before the import, which makes a folder there
+    from kaggle.api.kaggle_api_extended import KaggleApi
+    from kagglesdk import kaggle_env
+
     server = kaggle_server.start()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, server.url)
     monkeypatch.setattr(KaggleApi, "config", str(tmp_path / "kaggle.json"))
-    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KAGGLE_API_TOKEN", raising=False)
     monkeypatch.setenv("KAGGLE_USERNAME", kaggle_server.USER)
     monkeypatch.setenv("KAGGLE_KEY", kaggle_server.KEY)

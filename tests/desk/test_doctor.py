@@ -107,3 +107,30 @@ def test_brackets_in_what_was_found_are_no_markup() -> None:
         console.print(doctor_table([Line("data", "fail", "[/x]", "[bold]")]))
     assert "[/x]" in printed.get()
     assert "[bold]" in printed.get()
+
+
+def test_room_is_measured_against_what_the_configured_run_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").mkdir()
+    for name in ("config.yaml", "config/demo.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 3 * 10**9}))
+    assert lines(tmp_path)["disk"].verdict == "pass"
+    over = tmp_path / "over.yaml"
+    over.write_text("simulate: {training_patients: 3000, cells: [16, 40]}\n")
+    found = {line.name: line for line in examine(tmp_path, [over])}
+    assert found["disk"].verdict == "fail"
+    assert found["disk"].remedy
+
+
+def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    for name in ("config.yaml", "config/demo.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    over = tmp_path / "over.yaml"
+    over.write_text("backbones: {vgg19: {weights: gone.safetensors}}\n")
+    found = {line.name: line for line in examine(tmp_path, [over])}
+    assert found["weights"].verdict == "note"
+    assert "vgg19 missing" in found["weights"].found
+    assert "cell_colour random" in found["weights"].found

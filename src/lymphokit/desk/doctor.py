@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,14 +14,16 @@ import psutil
 from rich.markup import escape
 from rich.table import Table
 
+from lymphokit.desk.forecast import forecast
 from lymphokit.desk.run_plan import HERE, read_plan
 from lymphokit.errors import LymphokitError
 from lymphokit.plan import Plan
+from lymphokit.provenance import machine
 
 _PACKAGES = ("snakemake", "torch", "timm", "lightgbm", "xgboost", "scikit-learn")
 _STYLES = {"pass": "green", "note": "yellow", "fail": "bold red"}
 _GB = 1e9
-_MEMORY, _DISK = 2.0, 2.0  # GB, some times what the main job on the simulated cohort takes
+_MEMORY, _DISK = 2.0, 2.0  # GB, where the run is not known
 _WEIGHTS = "docs/data.md has where optional cells and weights go"
 _VISION_AHEAD = 15  # torchvision 0.(n + 15) belongs to torch 2.n
 
@@ -35,9 +38,18 @@ class Line:
     remedy: str = ""
 
 
-def examine(root: Path) -> list[Line]:
-    """All checks, for a run in the folder `root`."""
-    return [_python(), *_packages(), _vision(), *_device(), *_room(root), *_data(root)]
+def examine(root: Path, overlays: Sequence[Path] = ()) -> list[Line]:
+    """All checks, for a run in the folder `root`; overlays: files of settings over config.yaml."""
+    basics = [_python(), *_packages(), _vision(), *_device()]
+    if not (root / "config.yaml").is_file():
+        missing = Line("data", "note", f"no config.yaml in {root.absolute()}", HERE)
+        return [*basics, *_room(root, None), missing]
+    try:
+        plan = read_plan(root, overlays)
+    except LymphokitError as error:
+        fault = Line("data", "fail", "the data or the settings cannot be used", str(error))
+        return [*basics, *_room(root, None), fault]
+    return [*basics, *_room(root, plan), *_data(plan)]
 
 
 def doctor_table(lines: list[Line]) -> Table:
@@ -100,7 +112,7 @@ def _device() -> list[Line]:
 
     if not torch.cuda.is_available():
         remedy = "config/quick.yaml and config/cpu.yaml are the presets for the CPU"
-        return [Line("GPU", "note", "none, the CPU is used", remedy)]
+        return [Line("GPU", "note", "none, the CPU is used", remedy), _cpu_bf16()]
     without = "networks are trained in single precision, which takes longer"
     bf16 = torch.cuda.is_bf16_supported()
     return [
@@ -109,25 +121,60 @@ def _device() -> list[Line]:
     ]
 
 
-def _room(root: Path) -> list[Line]:
+def _cpu_bf16() -> Line:
+    """Whether the CPU computes in bfloat16; networks are in single precision there by default."""
+    bf16 = "bf16" in machine(gpu=False)
+    remedy = "nothing to do: `precision: auto` takes float32 on a CPU"
+    return _line("bf16", bf16, "yes" if bf16 else "not on this CPU", remedy, needed=False)
+
+
+def _room(root: Path, plan: Plan | None) -> list[Line]:
+    """Free memory and disk, against what the configured run needs."""
+    coming = forecast(plan, {}) if plan else None
     memory, disk = psutil.virtual_memory().available / _GB, shutil.disk_usage(root).free / _GB
+    needed = coming.memory_gb if coming else _MEMORY
+    results = (
+        coming.disk_gb - _size_gb(root / "results" / plan.cohort) if coming and plan else _DISK
+    )
+    found = "{:.1f} GB free, {:.1f} GB needed".format
     smaller = "run with fewer --cores, and close what else runs"
+    larger = f"free {max(results, 0):.1f} GB, or move the folder to a larger disk"
     return [
         Line("cores", "pass", str(os.cpu_count())),
-        _line("memory", memory >= _MEMORY, f"{memory:.1f} GB free", smaller),
-        _line("disk", disk >= _DISK, f"{disk:.1f} GB free", f"free {_DISK:.0f} GB, or move"),
+        _line("memory", memory >= needed, found(memory, needed), smaller),
+        _line("disk", disk >= results, found(disk, max(results, 0)), larger),
     ]
 
 
-def _data(root: Path) -> list[Line]:
-    """The data that a run would use, and the models that would run on it."""
-    if not (root / "config.yaml").is_file():
-        return [Line("data", "note", f"no config.yaml in {root.absolute()}", HERE)]
-    try:
-        plan = read_plan(root)
-    except LymphokitError as error:
-        return [Line("data", "fail", "the data or the settings cannot be used", str(error))]
-    return [Line("data", "pass", plan.source.sentence()), *_models(plan)]
+def _size_gb(folder: Path) -> float:
+    """Size of the files below a folder: what an earlier run left needs no room again."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / _GB
+
+
+def _data(plan: Plan) -> list[Line]:
+    """The data that a run would use, the models that would run on it, and their weights."""
+    return [Line("data", "pass", plan.source.sentence()), *_models(plan), _weights(plan)]
+
+
+def _weights(plan: Plan) -> Line:
+    """Whether pretrained weights of the networks that the models read are in reach."""
+    missing = dict.fromkeys(
+        reason.partition(":")[0].removeprefix("backbone ")
+        for reason in plan.resting.values()
+        if reason.startswith("backbone ")
+    )
+    read = {plan.block(name).get("features") for name in plan.approaches}
+    found = {
+        name: Path(str(plan.backbone(name)["weights"])).name
+        for name in plan.settings["backbones"]
+        if name in read
+    }
+    texts = [f"{name} from {where}" for name, where in found.items() if where != "none"]
+    texts += [f"{name} random" for name, where in found.items() if where == "none"]
+    texts += [f"{name} missing" for name in missing]
+    text = ", ".join(texts) or "no model reads a pretrained network"
+    remedy = f"put a file of them in data/weights, or set `weights: none`: {_WEIGHTS}"
+    return _line("weights", not missing, text, remedy, needed=False)
 
 
 def _models(plan: Plan) -> list[Line]:

@@ -1,4 +1,4 @@
-"""What a run would do with the data and settings at hand, and how long its jobs took before."""
+"""What a run would do with the data and settings at hand, and what it would take."""
 
 import csv
 import shutil
@@ -10,12 +10,14 @@ import psutil
 
 from lymphokit import config
 from lymphokit.cohort.raw import locate
+from lymphokit.desk.forecast import forecast
 from lymphokit.errors import LymphokitError
 from lymphokit.folders import is_regular
 from lymphokit.plan import Plan, has_gpu, make_plan
 
 HERE = "run in lymphokit's folder"
 _GB = 1e9
+_SCORED = "enabled: scored, for `snakemake approaches`"
 
 
 def read_plan(root: Path, overlays: Sequence[Path] = ()) -> Plan:
@@ -35,22 +37,50 @@ def read_plan(root: Path, overlays: Sequence[Path] = ()) -> Plan:
 
 
 def describe_plan(plan: Plan, root: Path) -> dict[str, Any]:
-    """What a run would do, by name; times are those of the jobs that ran in `root` before."""
-    seconds = list(_seconds(root / "logs" / plan.cohort))
+    """What a run would do, by name, and the forecast of what it takes.
+
+    The times of jobs that ran in `root` before are used in place of the constants.
+    """
+    seconds = dict(_seconds(root / "logs" / plan.cohort))
+    coming = forecast(plan, seconds)
     return {
         "data": plan.source.sentence(),
         "cohort": plan.cohort,
+        "cells": coming.cells,
         "submission": str(plan.settings["submission"]["blend"]),
         "models": list(plan.models),
         "at_rest": dict(plan.resting),
+        "switched_off": switched_off(plan),
         "folds": len(plan.folds),
         "fits": len(plan.folds) * len(plan.models),
         "feature_banks": sorted(plan.banks),
-        "gpu": has_gpu(),
-        "memory_free_gb": round(psutil.virtual_memory().available / _GB, 1),
-        "disk_free_gb": round(shutil.disk_usage(root).free / _GB, 1),
+        "jobs": len(coming.jobs),
         "jobs_measured": len(seconds),
-        "seconds_measured": round(sum(seconds), 1),
+        "seconds_measured": round(sum(seconds.values()), 1),
+        "seconds_forecast": round(coming.seconds),
+        "seconds_of_networks": round(coming.on_gpu),
+        "longest_job": coming.longest.name,
+        "cores": coming.cores,
+        "gpu": has_gpu(),
+        "memory_needed_gb": round(coming.memory_gb, 1),
+        "memory_free_gb": round(psutil.virtual_memory().available / _GB, 1),
+        "disk_needed_gb": round(coming.disk_gb, 1),
+        "disk_free_gb": round(shutil.disk_usage(root).free / _GB, 1),
+    }
+
+
+def switched_off(plan: Plan) -> dict[str, str]:
+    """The models that neither run nor rest, and why."""
+    reasons = {
+        False: "enabled: false",
+        True: "nothing that is submitted reads it",
+        "scored": _SCORED,
+    }
+    blocks = plan.settings["models"]
+    return {
+        name: reasons[block["enabled"]]
+        for name, block in blocks.items()
+        if name not in plan.models and name not in plan.resting
     }
 
 
@@ -62,30 +92,52 @@ def plan_lines(found: dict[str, Any]) -> Iterator[str]:
     for reason in dict.fromkeys(found["at_rest"].values()):
         names = ", ".join(name for name, why in found["at_rest"].items() if why == reason)
         yield f"models at rest: {names} ({reason})"
+    for reason in dict.fromkeys(found["switched_off"].values()):
+        names = ", ".join(name for name, why in found["switched_off"].items() if why == reason)
+        yield f"models left out: {names} ({reason})"
     yield (
-        f"{found['fits']} fits ({len(found['models'])} models in {found['folds']} folds), "
-        f"features: {', '.join(found['feature_banks'])}"
+        f"{found['jobs']:,} jobs, {found['fits']} of them fits ({len(found['models'])} models in "
+        f"{found['folds']} folds), on {found['cells']:,} cells; features: "
+        f"{', '.join(found['feature_banks'])}"
     )
+    yield from _time_lines(found)
     yield (
-        f"{'a GPU' if found['gpu'] else 'no GPU'}, {found['memory_free_gb']} GB of memory and "
-        f"{found['disk_free_gb']} GB of disk free"
+        f"memory: {found['memory_needed_gb']} GB needed, {found['memory_free_gb']} GB free; disk: "
+        f"{found['disk_needed_gb']} GB needed, {found['disk_free_gb']} GB free"
     )
-    if found["jobs_measured"]:
-        minutes = found["seconds_measured"] / 60
-        yield (
-            f"time: {found['jobs_measured']} jobs that ran here took {minutes:.1f} minutes, one "
-            "after another; `snakemake --dry-run` lists those still to run"
-        )
+
+
+def _time_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"time from nothing to the CSV: about {duration(found['seconds_forecast'])} on "
+        f"{found['cores']} cores, {duration(found['seconds_of_networks'])} of it in networks; "
+        f"longest job: {found['longest_job']}"
+    )
+    if found["gpu"]:
+        yield "a GPU is used: networks take less than this, which is the time of a CPU"
     else:
-        yield "time: no job of this cohort ran here yet; README has that of the simulated cohort"
+        yield "no GPU: config/gpu.yaml is for a machine that has one"
+    if found["jobs_measured"]:
+        yield (
+            f"{found['jobs_measured']:,} jobs ran here before and took "
+            f"{duration(found['seconds_measured'])}, one after another; those of this run "
+            "count with that time; `snakemake --dry-run` lists those still to run"
+        )
 
 
-def _seconds(folder: Path) -> Iterator[float]:
-    """Durations in the benchmark tables of jobs; a table that was cut short is left out."""
+def duration(seconds: float) -> str:
+    """A duration in the unit that suits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _seconds(folder: Path) -> Iterator[tuple[str, float]]:
+    """Names and durations of the benchmark tables of jobs; one that was cut short is left out."""
     for path in sorted(folder.rglob("*.tsv")):
         if is_regular(path):
             with path.open(encoding="utf-8", errors="replace", newline="") as file:
                 for row in csv.DictReader(file, delimiter="\t"):
                     text = row.get("s") or ""
                     if text.replace(".", "", 1).isdecimal():
-                        yield float(text)
+                        yield path.relative_to(folder).with_suffix("").as_posix(), float(text)
