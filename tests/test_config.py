@@ -355,6 +355,22 @@ def test_settings_of_cells_that_do_not_fit_together_are_refused(
         config.validate(config.merge(DEFAULTS, changes))
 
 
+@pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.name)
+def test_every_preset_begins_with_when_to_use_it_and_readme_lists_it(path: Path) -> None:
+    assert path.read_text().startswith("# When: ")
+    assert f"`config/{path.name}`" in (ROOT / "README.md").read_text()
+
+
+def test_the_presets_that_a_competitor_chooses_among_are_there() -> None:
+    assert {"demo.yaml", "cpu.yaml", "gpu.yaml", "report.yaml"} <= {path.name for path in OVERLAYS}
+
+
+def test_the_gpu_preset_trains_whole_networks_on_any_machine() -> None:
+    files = [config.read_yaml(ROOT / "config" / name) for name in ("demo.yaml", "gpu.yaml")]
+    checked = config.validate(config.merge(DEFAULTS, *files))
+    assert {checked[key]["train"] for key in ("pseudo_label", "instance_network")} == {"all"}
+
+
 @pytest.mark.parametrize("preset", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
 @pytest.mark.parametrize("below", [(), ("demo.yaml",), ("cpu.yaml",)])
 def test_every_preset_is_valid_alone_and_over_others(preset: str, below: tuple[str, ...]) -> None:
