@@ -12,6 +12,7 @@ from lymphokit.studies.confounders import (
 )
 from lymphokit.studies.confounders_figure import significant_artefacts
 from lymphokit.studies.nuisance_columns import (
+    CLINICAL,
     CONFOUNDERS,
     column_differences,
     confounder_columns,
@@ -84,6 +85,13 @@ def test_a_constant_confounder_has_an_auc_of_one_half(honest: list[pd.DataFrame]
     assert not row["varies"]
     assert (row["auc"], row["low"], row["high"], row["adjusted_p"]) == (0.5, 0.5, 0.5, 1.0)
     assert np.isnan(row["added"])
+
+
+def test_nothing_is_added_to_age_and_count_where_all_patients_have_the_same() -> None:
+    scores = scores_of(honest_table().assign(**dict.fromkeys(CLINICAL, 1.0)))
+    assert not scores.loc["age and count", "varies"]
+    assert scores.loc["row order", "varies"]
+    assert scores["added"].isna().all()
 
 
 def test_a_column_constant_among_labelled_patients_may_separate_test_from_train() -> None:

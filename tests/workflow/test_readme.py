@@ -1,4 +1,4 @@
-"""Every command in README.md runs, on the tiny cohort where it is long."""
+"""Every command in README.md and docs/workflow.md runs, on the tiny cohort where it is long."""
 
 import os
 import re
@@ -24,10 +24,11 @@ OF_A_DOWNLOAD = {"clinical", "pooled", "bag_kernel_morphology"}
 
 
 def commands() -> list[str]:
-    """The commands in the shell blocks of README.md, without their comments."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    """The commands in the shell blocks of both pages, without comments and the environment's."""
+    text = "\n".join((ROOT / page).read_text() for page in ("README.md", "docs/workflow.md"))
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
     lines = [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line]
+    return [line for line in lines if line and not line.startswith("source ")]
 
 
 @pytest.fixture(scope="module")

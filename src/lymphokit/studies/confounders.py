@@ -107,8 +107,8 @@ def label_scores(table: pd.DataFrame, folds: pd.DataFrame, study: ConfounderStud
     balanced_accuracy, chance_low, chance_high` (the interval of AUCs on shuffled labels),
     `adjusted_p` (of a permutation test, after Benjamini and Hochberg's correction for the number
     of confounders), `n_patients`, and `added, added_low, added_high`: the gain of AUC over age and
-    count when the confounder joins them, NaN where it cannot. A constant confounder has AUC 0.5.
-    All intervals are from the same draws of patients.
+    count when the confounder joins them, NaN where it cannot, or where these are constant. A
+    constant confounder has AUC 0.5. All intervals are from the same draws of patients.
     """
     labelled = table[table["label"] >= 0]
     target = ProbeTarget.from_folds(labelled.set_index("patient")["label"], folds)
@@ -116,7 +116,9 @@ def label_scores(table: pd.DataFrame, folds: pd.DataFrame, study: ConfounderStud
     joined = {
         each.name: each.with_clinical()
         for each in present
-        if each.learner == "trend" and not set(each.columns) & set(CLINICAL)
+        if each.learner == "trend"
+        and not set(each.columns) & set(CLINICAL)
+        and AGE_AND_COUNT in present  # else nothing can be added to them
     }
     results = study.probe(table, target, present, shuffles=study.shuffles)
     joined_results = study.probe(table, target, list(joined.values()), shuffles=0)
