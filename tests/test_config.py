@@ -358,7 +358,7 @@ def test_settings_of_cells_that_do_not_fit_together_are_refused(
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.name)
 def test_every_preset_begins_with_when_to_use_it_and_readme_lists_it(path: Path) -> None:
     assert path.read_text().startswith("# When: ")
-    assert f"`config/{path.name}`" in (ROOT / "README.md").read_text()
+    assert f"`config/{path.name}`" in (ROOT / "docs" / "workflow.md").read_text()
 
 
 def test_the_presets_that_a_competitor_chooses_among_are_there() -> None:
