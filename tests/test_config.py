@@ -356,7 +356,7 @@ def test_settings_of_cells_that_do_not_fit_together_are_refused(
 
 
 @pytest.mark.parametrize("path", OVERLAYS, ids=lambda path: path.name)
-def test_every_preset_begins_with_when_to_use_it_and_readme_lists_it(path: Path) -> None:
+def test_every_preset_begins_with_when_to_use_it_and_is_listed(path: Path) -> None:
     assert path.read_text().startswith("# When: ")
     assert f"`config/{path.name}`" in (ROOT / "docs" / "workflow.md").read_text()
 

@@ -44,7 +44,10 @@ class Projection:
         return self
 
     def transform(self, cells: NDArray[np.floating]) -> NDArray[np.float32]:
-        """The cells (n_cells, n_features) in the fitted coordinates: (n_cells, k) float32."""
+        """The cells (n_cells, n_features) in the fitted coordinates: (n_cells, k) float32.
+
+        Raises NotFittedError before `fit`.
+        """
         if not hasattr(self, "mean_"):
             raise NotFittedError("fit the projection before transforming cells with it")
         if not self.scale and self.pca is None:

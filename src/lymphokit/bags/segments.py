@@ -31,7 +31,7 @@ def segment_mean(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDA
 
 
 def segment_std(cells: NDArray[np.floating], offsets: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Population standard deviation over each bag; 0 for a bag of one cell."""
+    """Population standard deviation over each bag, as `segment_mean`; 0 for a bag of one cell."""
     centred = cells - segment_mean(cells, offsets)[bag_of(offsets)]
     return np.asarray(np.sqrt(segment_mean(centred**2, offsets)))
 

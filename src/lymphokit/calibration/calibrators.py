@@ -90,6 +90,7 @@ def fit_calibrator(method: Method, labels: Labels, probabilities: Floats) -> Cal
 def fit_platt(labels: Labels, probabilities: Floats, *, intercept: bool = True) -> PlattScaling:
     """Slope and intercept on the log odds by maximum likelihood.
 
+    labels (n,) in {0, 1}, probabilities (n,) in [0, 1], of the patients it is fitted on.
     The slope corrects overconfidence or underconfidence, the intercept a bias, such as that of
     models fitted with balanced classes. As the slope nears 0 all patients get the share of
     tumoral ones, which is right for a model without information. It is never negative, so the
@@ -106,6 +107,7 @@ def fit_platt(labels: Labels, probabilities: Floats, *, intercept: bool = True) 
 def fit_isotonic(labels: Labels, probabilities: Floats) -> IsotonicMap:
     """Isotonic regression, bounded by `least_probability`.
 
+    labels (n,) in {0, 1}, probabilities (n,) in [0, 1], of the patients it is fitted on.
     Without the bounds the outermost steps would be at 0 and 1.
     """
     least = least_probability(len(labels))

@@ -33,7 +33,10 @@ def measures(n_bins: int) -> dict[str, Measure]:
 
 
 def brier(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
-    """Mean squared difference of probability and label."""
+    """Mean squared difference of probability and label in each resample: (resamples,).
+
+    labels (n,) in {0, 1}; probabilities (n,); draws (resamples, n): how often each patient is in.
+    """
     return np.asarray(draws @ (probabilities - labels) ** 2 / draws.sum(axis=1))
 
 
@@ -42,6 +45,7 @@ def expected_calibration_error(
 ) -> Floats:
     """Mean gap between predicted probability and tumoral share, over bins of equal size.
 
+    Arguments and result are those of `brier`.
     Never 0 on few patients: compare it with `ece_of_perfect`.
     """
     gaps = np.abs((draws * (probabilities - labels)) @ bin_membership(probabilities, n_bins))
@@ -63,6 +67,7 @@ def ece_of_perfect(probabilities: Floats, *, n_bins: int, seed: int) -> float:
 def slope(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
     """Slope of the logistic regression of labels on clipped log odds.
 
+    Arguments and result are those of `brier`.
     Below 1 the model is overconfident, above 1 underconfident. NaN where all probabilities are
     equal or a resample has one label only.
     Source: Cox 1958; Van Calster et al. 2019, Calibration: the Achilles heel of predictive
@@ -82,6 +87,7 @@ def slope(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
 def intercept(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
     """Calibration in the large: the shift of all log odds that matches the tumoral share.
 
+    Arguments and result are those of `brier`.
     Above 0 the probabilities are too low. The slope is fixed at 1; log odds are clipped.
     """
     odds = _log_odds(probabilities)

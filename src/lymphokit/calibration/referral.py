@@ -83,7 +83,10 @@ def wanted_band(
 
 
 def choose_actions(probabilities: Floats, low: Floats | float, high: Floats | float) -> Labels:
-    """REACTIVE below the band, TUMORAL from its upper edge on, REFERRED between."""
+    """REACTIVE below the band, TUMORAL from its upper edge on, REFERRED between.
+
+    probabilities (n,) -> (n,); low and high: edges for all, or one (n,) for each patient.
+    """
     called = np.where(probabilities >= high, TUMORAL, REFERRED)
     return np.where(probabilities < low, REACTIVE, called).astype(np.int64)
 
@@ -120,6 +123,7 @@ def strategies(
     referred: from `apply_band`; decisions: the long table of decisions; models: the submitted
     one first. The first strategy is the submitted model with its band. Without a band, patients
     are called at `Costs.threshold`.
+    Raises ReferralError for a model without calibrated predictions.
     """
     found: dict[str, tuple[str, pd.DataFrame]] = {}
     scored = referred[referred["part"] == "validation"]

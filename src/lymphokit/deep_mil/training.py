@@ -183,7 +183,10 @@ def draw_keep(n_bags: int, n_units: int, dropout: float) -> Tensor | None:
 
 
 def score_parts(examples: Examples, parts: Parts, logits: Floats) -> dict[str, dict[str, float]]:
-    """Weighted loss and balanced accuracy on the bags of each part that has any."""
+    """Weighted loss and balanced accuracy on the bags of each part that has any.
+
+    parts (n_bags,): learned, held_out or scored; logits (n_bags,), called tumoral above 0.
+    """
     scores = {}
     for part in ("learned", "held_out", "scored"):
         bags = np.flatnonzero(parts == part)

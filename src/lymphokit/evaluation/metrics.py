@@ -60,7 +60,11 @@ def resampled(
 
 
 def log_loss(labels: Labels, probabilities: Floats, draws: Floats) -> Floats:
-    """Mean cross-entropy of each resample; probabilities are clipped as scikit-learn does."""
+    """Mean cross-entropy of each resample: (resamples,).
+
+    labels (n,) in {0, 1}; probabilities (n,), clipped as scikit-learn does; draws (resamples, n):
+    how often each patient is in.
+    """
     of_label = np.where(labels == 1, probabilities, 1 - probabilities)
     losses = -np.log(np.clip(of_label, np.finfo(np.float64).eps, 1.0))
     return _ratio(draws @ losses, draws.sum(axis=1))

@@ -19,7 +19,7 @@ class OneClassError(LymphokitError):
 def decide(probabilities: Floats, threshold: float | Floats) -> Labels:
     """1 where the probability reaches the threshold, else 0: a tie is called tumoral.
 
-    threshold: one, or one for each column of probabilities.
+    probabilities (n,) or (n, m) -> labels of that shape; threshold: one, or (m,), one a column.
     """
     return (probabilities >= threshold).astype(np.int64)
 
@@ -93,6 +93,7 @@ def midpoint(labels: Labels, probabilities: Floats) -> float:
 def balanced_accuracy(labels: Labels, probabilities: Floats) -> float:
     """The middle of the plateau of thresholds with the best balanced accuracy.
 
+    labels (n,) in {0, 1}, probabilities (n,) in [0, 1].
     All thresholds between two neighbouring predictions decide alike. Of several best plateaus
     the widest is taken, and the lowest of those.
     """

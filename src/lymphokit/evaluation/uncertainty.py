@@ -148,7 +148,10 @@ def patient_draws(labels: Labels, *, resamples: int, seed: int) -> Floats:
 def interval(
     outcomes: Outcomes, model: str, metric: Metric, draws: Floats, level: float
 ) -> Interval:
-    """A model's score with its widened percentile interval."""
+    """A model's score with its percentile interval, widened within [0, 1].
+
+    draws (resamples, n): how often each patient is in a resample; level: such as 0.95.
+    """
     low, high = percentile_interval(outcomes.resampled(model, metric, draws), level)
     found = Interval(outcomes.score(model, metric), low, high)
     return found.widened(outcomes.widening, (0.0, 1.0))
@@ -157,7 +160,10 @@ def interval(
 def difference(
     outcomes: Outcomes, first: str, second: str, metric: Metric, draws: Floats, level: float
 ) -> Interval:
-    """Paired difference of two models' scores, first minus second, with its widened interval."""
+    """Paired difference of two models' scores, first minus second, with its widened interval.
+
+    draws (resamples, n), the same for both models; the interval stays within [-1, 1].
+    """
     first_drawn, second_drawn = (
         outcomes.resampled(model, metric, draws) for model in (first, second)
     )

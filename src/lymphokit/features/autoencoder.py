@@ -84,7 +84,10 @@ def _transposed(channels: int, to: int, stride: int) -> nn.ConvTranspose2d:
 
 
 def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
-    """Input of the network from pixels (n, 128, 128, 3) uint8: (n, 3, 128, 128) in [0, 1]."""
+    """Input of the network from pixels (n, 128, 128, 3) uint8: (n, 3, 128, 128) in [0, 1].
+
+    Raises ValueError for images of another size.
+    """
     if pixels.shape[1:] != (SIDE, SIDE, 3):
         raise ValueError(f"images are {pixels.shape[1:]}, not {(SIDE, SIDE, 3)}")
     return pixels_to_tensor(pixels, device)

@@ -100,7 +100,7 @@ def unpack_mask(packed: Pixels) -> Mask:
 
 
 def open_pixels(path: Path) -> NDArray[np.uint8]:
-    """Open a bank of images or masks as a read-only memory map.
+    """Open a bank of images (n, 128, 128, 3), or of packed masks, as a read-only memory map.
 
     Raises ArrayFileError where the file cannot be read as one.
     """

@@ -42,7 +42,7 @@ class Stain:
 
     @classmethod
     def from_images(cls, images: Iterable[Pixels]) -> Self:
-        """From images of one size, read one after the other."""
+        """From RGB images (h, w, 3) uint8 of one size, read one after the other."""
         return cls.from_moments(np.stack([moments(image) for image in images]))
 
     @classmethod
