@@ -34,6 +34,11 @@ rule submission:
         "The submission and all that belongs to it"
 
 
+onstart:
+    if OPTIONS["executor"] in (None, "local"):
+        shell.prefix(job_server.start())
+
+
 onsuccess:
     # Imported here: jobs parse this file, too. The logger prints it after its bar has gone.
     from lymphokit.desk.last_screen import last_screen

@@ -1,6 +1,7 @@
 """Context manager around the body of each rule: log, threads, errors."""
 
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +57,7 @@ def job(task: Task, *, verified: bool = True) -> Iterator[int]:
             inputs = verify(task.input) if verified else {}
             yield threads
             write_records(task.output, task.rule, inputs)
+            note(_usage())
         except Exception as error:
             note(traceback.format_exc())
             note(f"{_FAILURE}\n{explain(error, task.log[0])}")
@@ -80,6 +82,13 @@ def _log_of(task: Task) -> Iterator[TextIO]:
         for stream, before in kept.items():
             os.dup2(before, stream)
             os.close(before)
+
+
+def _usage() -> str:
+    """CPU time and memory of this process, which Snakemake's benchmark does not see in a fork."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = usage.ru_utime + usage.ru_stime
+    return f"{seconds:.1f} s of CPU time, {usage.ru_maxrss / 1024:,.0f} MB at most"
 
 
 def failure_in(log: Path) -> str:

@@ -9,6 +9,7 @@ from snakemake.cli import parse_args
 from snakemake.logging import logger
 
 from lymphokit import config as settings
+from lymphokit import job_server
 from lymphokit.cohort import raw as raw_data
 from lymphokit.cohort.archive import is_hidden
 from lymphokit.digest_cache import shared

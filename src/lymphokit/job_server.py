@@ -1,0 +1,187 @@
+"""A process that has imported the libraries, and forks for every job of a run.
+
+Most jobs of the demo work for less time than their imports take: torch, scikit-learn or LightGBM
+need one to three seconds each. A fork has them at once: see benchmarks/job_server.py for the ratio.
+A fork starts no thread and no CUDA before its job does, so results are those of a fresh process.
+"""
+
+import atexit
+import contextlib
+import gc
+import importlib
+import marshal
+import os
+import runpy
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from lymphokit import job_client
+
+# In the order in which the jobs of a run need them. What a job uses beyond these, it imports.
+_LIBRARIES = (
+    *(
+        "numpy",
+        "pandas",
+        "rich.table",
+        "rich.progress",
+        "natsort",
+        "PIL.Image",
+        "cv2",
+        "scipy.stats",
+    ),
+    *("sklearn.linear_model", "sklearn.ensemble", "sklearn.decomposition", "sklearn.cluster"),
+    *("sklearn.isotonic", "sklearn.svm", "torch", "lightgbm", "xgboost", "matplotlib.figure"),
+    *("matplotlib.backends.backend_agg", "lymphokit.features.backbone"),
+)
+_SECONDS_BETWEEN_LOOKS = 1.0  # at whether the run still exists
+
+
+def start() -> str:
+    """Start the server of this run; the text that Snakemake is to put before its commands.
+
+    The server ends with this process. The variable of `job_client.ADDRESS` names its socket.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="lymphokit-"))  # only for this user
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "jobs"))
+        listener.listen(64)
+        given = [str(listener.fileno()), str(folder), str(os.getpid())]
+        command = [sys.executable, "-m", __name__, *given]
+        # One thread until a job asks for more: a process with threads must not fork.
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        environment = {**os.environ, **threads}
+        files = [listener.fileno()]
+        server = subprocess.Popen(command, pass_fds=files, env=environment)
+    atexit.register(_stop, server, folder)
+    os.environ[job_client.ADDRESS] = str(folder / "jobs")
+    client = [sys.executable, "-I", "-S", job_client.__file__]
+    return f"set -euo pipefail; exec {shlex.join(client)} "
+
+
+def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
+    server.terminate()
+    server.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Server:
+    """Accepts jobs at a socket and reports their exit codes."""
+
+    def __init__(self, listener: socket.socket, run: int) -> None:
+        """run: the process that started the server."""
+        self._listener = listener
+        self._run = run
+        self._jobs: dict[int, socket.socket] = {}  # process number -> connection to its client
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+
+    def serve(self) -> list[str] | None:
+        """Serve until the run ends; in the fork of a job, return the command of the job."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs, which get it, too
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake)
+        libraries = _imports()
+        timeout = 0.0
+        while os.getppid() == self._run:
+            waiting: list[socket.socket | int] = [self._listener, self._woken, *self._jobs.values()]
+            ready, _, _ = select.select(waiting, [], [], timeout)
+            if not ready:
+                timeout = 0.0 if next(libraries, None) else _SECONDS_BETWEEN_LOOKS
+            if self._listener in ready and (command := self._accept()):
+                return command
+            if self._woken in ready:
+                os.read(self._woken, 4096)
+            self._end_abandoned([each for each in ready if isinstance(each, socket.socket)])
+            self._report()
+        return None
+
+    def _accept(self) -> list[str] | None:
+        """Fork for a job: its command in the fork, None in the server."""
+        connection, _ = self._listener.accept()
+        try:
+            size, files, _, _ = socket.recv_fds(connection, 8, 3)
+            content = _received(connection, int.from_bytes(size))
+            folder, command, variables = marshal.loads(content)
+        except (OSError, EOFError, ValueError):  # the client was killed while it asked
+            connection.close()
+            return None
+        process = os.fork()
+        if process:
+            self._jobs[process] = connection
+            for file in files:
+                os.close(file)
+            return None
+        self._become_job(connection, files)
+        os.environ.clear()
+        os.environ.update(variables)
+        os.chdir(folder)
+        return list(command)
+
+    def _become_job(self, connection: socket.socket, files: list[int]) -> None:
+        """In a fork: nothing of the server is left open, and the streams are the client's."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in (self._listener, connection, *self._jobs.values()):
+            each.close()
+        for stream, file in enumerate(files):
+            os.dup2(file, stream)
+            os.close(file)
+        os.close(self._woken)
+        os.close(self._wake)
+
+    def _end_abandoned(self, ready: list[socket.socket]) -> None:
+        """End the jobs whose client has gone: a client sends nothing after its request."""
+        for process, connection in self._jobs.items():
+            if connection in ready:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGTERM)
+
+    def _report(self) -> None:
+        """Send the exit codes of the jobs that have ended; 128 and the signal of a killed one."""
+        for process in list(self._jobs):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                code = os.waitstatus_to_exitcode(status)
+                with self._jobs.pop(process) as connection, contextlib.suppress(OSError):
+                    connection.sendall(bytes([code if code >= 0 else 128 - code]))
+
+
+def _imports() -> Iterator[str]:
+    """Import one library after the other, each when it is asked for."""
+    for name in _LIBRARIES:
+        # A job that needs a library that is missing or broken says so itself.
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+        yield name
+    gc.collect()
+    gc.freeze()  # the collector of a fork leaves the pages of the server alone
+
+
+def _received(connection: socket.socket, size: int) -> bytes:
+    with connection.makefile("rb") as stream:
+        return stream.read(size)
+
+
+def main() -> None:
+    """Serve; in a fork, run the script of the job as if Python had started with it."""
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        command = Server(listener, int(sys.argv[3])).serve()
+    if command is None:
+        shutil.rmtree(sys.argv[2], ignore_errors=True)
+        return
+    sys.argv = command[1:]
+    sys.path[0] = str(Path(sys.argv[0]).parent)
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
