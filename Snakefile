@@ -20,6 +20,7 @@ include: "workflow/rules/calibration.smk"
 include: "workflow/rules/submission.smk"
 include: "workflow/rules/studies.smk"
 include: "workflow/rules/robustness.smk"
+include: "workflow/rules/report.smk"
 
 
 rule submission:
@@ -28,6 +29,7 @@ rule submission:
         f"results/{COHORT}/submission.json",
         f"results/{COHORT}/audit.json",
         expand(f"results/{COHORT}/figures/{{figure}}", figure=PLAN.figure_files),
+        f"results/{COHORT}/report.html",
         rules.calibration.output,
         rules.referral.output,
     message:

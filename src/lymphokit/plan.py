@@ -261,6 +261,24 @@ class Plan:
         return [name for name in self.models if name not in {*self.blended, *product}]
 
     @property
+    def reported_tables(self) -> list[str]:
+        """Names of the tables of the main job that the report reads."""
+        tables = ["decisions", "scores", "comparisons"]
+        return [*tables, *(["stain_test"] if self.described else [])]
+
+    @property
+    def neutral_scores(self) -> dict[str, float | None]:
+        """The neutral score of each model of the main job that scores cells, where it has one."""
+        kinds = {name: self.kind(name).model for name in self.models}
+        return {n: each.neutral_score for n, each in kinds.items() if hasattr(each, "cell_scores")}
+
+    @property
+    def first_repeat(self) -> list[int]:
+        """Numbers of the folds of the first repeat."""
+        folds = self.settings["folds"]
+        return list(self.folds)[: folds["k"] if folds["scheme"] == "kfold" else 1]
+
+    @property
     def approach_figures(self) -> list[str]:
         """Names of the figures that belong to approaches outside the main job."""
         names = [f"margins_{name}" for name in self.of_kind("one_class_svm")]

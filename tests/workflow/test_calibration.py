@@ -37,9 +37,9 @@ def test_every_test_patient_gets_advice(finished: Checkout) -> None:
         assert (folder / f"figures/{figure}.png").stat().st_size > 10_000
 
 
-def test_new_costs_rerun_the_referral_alone(finished: Checkout) -> None:
+def test_new_costs_rerun_the_referral_and_its_report_alone(finished: Checkout) -> None:
     change = "referral={'costs': {'missed': 50}}"
-    assert finished.planned("--config", change) == {"referral"}
+    assert finished.planned("--config", change) == {"referral", "report"}
 
 
 def test_a_wanted_sensitivity_is_a_rule_of_decision(finished: Checkout) -> None:

@@ -16,7 +16,7 @@ from tests.workflow.conftest import ROOT, Checkout
 pytestmark = pytest.mark.xdist_group("workflow")
 
 AFTER_THE_SCORES = {"comparison", "confounders", "calibration", "referral"}
-AFTER_THE_SCORES |= {"leaks", "submit", "audit"}
+AFTER_THE_SCORES |= {"leaks", "submit", "audit", "report"}
 AFTER_A_MODEL = {"blend", "out_of_fold", "approaches", *AFTER_THE_SCORES}
 BLENDS = ["vote", "mean", "stack", "product", "images"]
 BLENDS += ["chosen_blend", "chosen_model", "chosen_pooling", "chosen_round"]
@@ -71,6 +71,23 @@ def test_a_second_run_has_nothing_to_do_and_writes_no_csv(finished: Checkout) ->
     before = finished.submissions()
     assert "Nothing to be done" in finished.run("submission")
     assert finished.submissions() == before
+
+
+def test_the_report_shows_the_studies_and_the_cells_of_every_patient(finished: Checkout) -> None:
+    page = finished.folder / "results/demo/report.html"
+    assert 500_000 < page.stat().st_size < 8_000_000
+    text = page.read_text()
+    assert "results/demo/approaches.csv" in text
+    data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
+    with (finished.folder / "results/demo/cohort/patients.csv").open() as file:
+        patients = list(csv.DictReader(file))
+    assert [card["id"] for card in data["patients"]] == [row["patient"] for row in patients]
+    orders = {(each["model"], each["by"]) for each in data["rankings"]}
+    assert {("d_mil_tuned", "attention"), ("bag_kernel", "cell score")} <= orders
+    for card in data["patients"]:
+        assert len(card["shown"]) == card["n_cells"]
+        assert all(len(each["values"]) == card["n_cells"] for each in card["rankings"])
+        assert ("fewest" in card["rankings"][0]) == (card["label"] >= 0)
 
 
 def test_changing_c_reruns_mi_svm_and_what_follows_from_it(finished: Checkout) -> None:

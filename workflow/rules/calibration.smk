@@ -11,17 +11,9 @@ rule calibration:
     output:
         calibrated=f"results/{COHORT}/calibrated.csv",
         learned=f"results/{COHORT}/calibrators.json",
-        table=report(
-            f"results/{COHORT}/calibration.csv",
-            caption="../report/reliability.rst",
-            category="Calibration",
-        ),
+        table=f"results/{COHORT}/calibration.csv",
         sensitivity=f"results/{COHORT}/sensitivity.csv",
-        figure=report(
-            f"results/{COHORT}/figures/reliability.png",
-            caption="../report/reliability.rst",
-            category="Calibration",
-        ),
+        figure=f"results/{COHORT}/figures/reliability.png",
     log:
         f"logs/{COHORT}/calibration.log",
     benchmark:
@@ -46,17 +38,9 @@ rule referral:
         calibrated=f"results/{COHORT}/calibrated.csv",
         decisions=f"results/{COHORT}/decisions.csv",
     output:
-        table=report(
-            f"results/{COHORT}/referral.csv",
-            caption="../report/referral.rst",
-            category="Calibration",
-        ),
+        table=f"results/{COHORT}/referral.csv",
         referrals=f"results/{COHORT}/referrals.csv",
-        figure=report(
-            f"results/{COHORT}/figures/referral.png",
-            caption="../report/referral.rst",
-            category="Calibration",
-        ),
+        figure=f"results/{COHORT}/figures/referral.png",
     log:
         f"logs/{COHORT}/referral.log",
     benchmark:

@@ -93,16 +93,8 @@ rule clinical_figures:
     input:
         patients="results/{cohort}/cohort/patients.csv",
     output:
-        age=report(
-            "results/{cohort}/figures/age.png",
-            caption="../report/age.rst",
-            category="Cohort",
-        ),
-        lymphocytes=report(
-            "results/{cohort}/figures/lymphocytes.png",
-            caption="../report/lymphocytes.rst",
-            category="Cohort",
-        ),
+        age="results/{cohort}/figures/age.png",
+        lymphocytes="results/{cohort}/figures/lymphocytes.png",
     log:
         "logs/{cohort}/clinical_figures.log",
     benchmark:

@@ -37,25 +37,11 @@ rule out_of_fold:
         models=predictions_of(PLAN.models),
         blends=predictions_of(["blends"]),
     output:
-        oof=report(
-            "results/{cohort}/oof.csv", caption="../report/oof.rst", category="Scores"
-        ),
+        oof="results/{cohort}/oof.csv",
         decisions="results/{cohort}/decisions.csv",
-        scores=report(
-            "results/{cohort}/scores.csv",
-            caption="../report/scores.rst",
-            category="Scores",
-        ),
-        figure=report(
-            "results/{cohort}/figures/scores.png",
-            caption="../report/scores.rst",
-            category="Scores",
-        ),
-        roc=report(
-            "results/{cohort}/figures/roc.png",
-            caption="../report/roc.rst",
-            category="Scores",
-        ),
+        scores="results/{cohort}/scores.csv",
+        figure="results/{cohort}/figures/scores.png",
+        roc="results/{cohort}/figures/roc.png",
     log:
         "logs/{cohort}/out_of_fold.log",
     benchmark:
@@ -82,16 +68,8 @@ rule comparison:
     input:
         decisions="results/{cohort}/decisions.csv",
     output:
-        table=report(
-            "results/{cohort}/comparisons.csv",
-            caption="../report/comparison.rst",
-            category="Scores",
-        ),
-        figure=report(
-            "results/{cohort}/figures/comparison.png",
-            caption="../report/comparison.rst",
-            category="Scores",
-        ),
+        table="results/{cohort}/comparisons.csv",
+        figure="results/{cohort}/figures/comparison.png",
     log:
         "logs/{cohort}/comparison.log",
     benchmark:

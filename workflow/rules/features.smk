@@ -8,11 +8,7 @@ rule autoencoder:
     output:
         weights="results/{cohort}/features/autoencoder_{variant}.safetensors",
         history="results/{cohort}/features/autoencoder_{variant}.history.json",
-        figure=report(
-            "results/{cohort}/figures/reconstruction_{variant}.png",
-            caption="../report/reconstruction.rst",
-            category="Features",
-        ),
+        figure="results/{cohort}/figures/reconstruction_{variant}.png",
     log:
         "logs/{cohort}/autoencoder_{variant}.log",
     benchmark:
@@ -153,11 +149,7 @@ rule blood_cell_network:
         weights="results/{cohort}/features/blood_cells.safetensors",
         history="results/{cohort}/blood_cells/history.csv",
         calls="results/{cohort}/blood_cells/validation.csv",
-        figure=report(
-            "results/{cohort}/figures/blood_cells.png",
-            caption="../report/blood_cells.rst",
-            category="Features",
-        ),
+        figure="results/{cohort}/figures/blood_cells.png",
     log:
         "logs/{cohort}/blood_cell_network.log",
     benchmark:

@@ -10,11 +10,7 @@ rule pixels:
         raw="results/{cohort}/imaging/raw_128.npy",
         segmented="results/{cohort}/imaging/segmented_128.npy",
         masks="results/{cohort}/imaging/masks.npy",
-        figure=report(
-            "results/{cohort}/figures/segmentation.png",
-            caption="../report/segmentation.rst",
-            category="Imaging",
-        ),
+        figure="results/{cohort}/figures/segmentation.png",
     log:
         "logs/{cohort}/pixels.log",
     benchmark:
@@ -66,11 +62,7 @@ rule cells_figure:
         patients="results/{cohort}/cohort/patients.csv",
         cells="results/{cohort}/cohort/cells.csv",
     output:
-        figure=report(
-            "results/{cohort}/figures/cells.png",
-            caption="../report/cells.rst",
-            category="Cohort",
-        ),
+        figure="results/{cohort}/figures/cells.png",
     log:
         "logs/{cohort}/cells_figure.log",
     benchmark:

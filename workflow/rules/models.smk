@@ -9,6 +9,8 @@ rule fit:
     output:
         predictions="results/{cohort}/fold{fold}/{model}/predictions.csv",
         record="results/{cohort}/fold{fold}/{model}/record.json",
+        cell_scores="results/{cohort}/fold{fold}/{model}/cell_scores.csv",
+        subsets="results/{cohort}/fold{fold}/{model}/subsets.csv",
     log:
         "logs/{cohort}/fold{fold}/{model}.log",
     benchmark:
@@ -37,11 +39,7 @@ rule margins:
         folds="results/{cohort}/folds.csv",
         bank=lambda wildcards: bank_of(wildcards, fold=1),
     output:
-        figure=report(
-            "results/{cohort}/figures/margins_{model}.png",
-            caption="../report/margins.rst",
-            category="One-class SVM",
-        ),
+        figure="results/{cohort}/figures/margins_{model}.png",
     log:
         "logs/{cohort}/margins_{model}.log",
     benchmark:
@@ -68,11 +66,7 @@ rule cell_types_figure:
         folds="results/{cohort}/folds.csv",
         bank=lambda wildcards: bank_of(wildcards, fold=1),
     output:
-        figure=report(
-            "results/{cohort}/figures/cell_types_{model}.png",
-            caption="../report/cell_types.rst",
-            category="Cell types",
-        ),
+        figure="results/{cohort}/figures/cell_types_{model}.png",
     log:
         "logs/{cohort}/cell_types_{model}.log",
     benchmark:

@@ -47,11 +47,7 @@ rule labelled_cells_figure:
         table="results/{cohort}/labelled_cells/cells.csv",
         about="results/{cohort}/labelled_cells/about.json",
     output:
-        figure=report(
-            "results/{cohort}/figures/labelled_cells.png",
-            caption="../report/labelled_cells.rst",
-            category="Pseudo-labels",
-        ),
+        figure="results/{cohort}/figures/labelled_cells.png",
     log:
         "logs/{cohort}/labelled_cells_figure.log",
     benchmark:
@@ -364,16 +360,8 @@ rule rounds:
             allow_missing=True,
         ),
     output:
-        table=report(
-            "results/{cohort}/rounds.csv",
-            caption="../report/rounds.rst",
-            category="Pseudo-labels",
-        ),
-        figure=report(
-            "results/{cohort}/figures/rounds.png",
-            caption="../report/rounds.rst",
-            category="Pseudo-labels",
-        ),
+        table="results/{cohort}/rounds.csv",
+        figure="results/{cohort}/figures/rounds.png",
     log:
         "logs/{cohort}/rounds.log",
     benchmark:
@@ -396,11 +384,7 @@ rule gallery:
         added=f"{PSEUDO}/round{PLAN.last_round}/added.csv",
         scores=f"{PSEUDO}/round{PLAN.last_round}/scores.npz",
     output:
-        figure=report(
-            "results/{cohort}/figures/added_fold{fold}.jpg",
-            caption="../report/gallery.rst",
-            category="Pseudo-labels",
-        ),
+        figure="results/{cohort}/figures/added_fold{fold}.jpg",
     log:
         "logs/{cohort}/fold{fold}/gallery.log",
     benchmark:
@@ -425,11 +409,7 @@ rule stain_figure:
         about="results/{cohort}/labelled_cells/about.json",
         stain="results/{cohort}/fold1/pseudo_label/stain.json",
     output:
-        figure=report(
-            "results/{cohort}/figures/stain.png",
-            caption="../report/stain.rst",
-            category="Pseudo-labels",
-        ),
+        figure="results/{cohort}/figures/stain.png",
     log:
         "logs/{cohort}/stain_figure.log",
     benchmark:
@@ -490,11 +470,7 @@ rule starting_networks:
             backbone=config["pseudo_label"]["compare"],
         ),
     output:
-        figure=report(
-            f"results/{COHORT}/figures/starting_networks.png",
-            caption="../report/starting_networks.rst",
-            category="Pseudo-labels",
-        ),
+        figure=f"results/{COHORT}/figures/starting_networks.png",
     log:
         f"logs/{COHORT}/starting_networks.log",
     benchmark:

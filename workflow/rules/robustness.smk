@@ -12,16 +12,8 @@ rule cell_draws:
         about=PLAN.banks_read_by(config["cell_draws"]["models"], "json"),
     output:
         scores=f"results/{COHORT}/cell_draws.csv",
-        summary=report(
-            f"results/{COHORT}/cell_draws/summary.csv",
-            caption="../report/cell_draws.rst",
-            category="Can it be believed?",
-        ),
-        figure=report(
-            f"results/{COHORT}/figures/cell_draws.png",
-            caption="../report/cell_draws.rst",
-            category="Can it be believed?",
-        ),
+        summary=f"results/{COHORT}/cell_draws/summary.csv",
+        figure=f"results/{COHORT}/figures/cell_draws.png",
     log:
         f"logs/{COHORT}/cell_draws.log",
     benchmark:
@@ -53,16 +45,8 @@ rule stain_test:
         about=PLAN.banks_read_by(PLAN.described, "json"),
         colourless=predictions_of(PLAN.colourless),
     output:
-        table=report(
-            f"results/{COHORT}/stain_test.csv",
-            caption="../report/stain_test.rst",
-            category="Can it be believed?",
-        ),
-        figure=report(
-            f"results/{COHORT}/figures/stain_test.png",
-            caption="../report/stain_test.rst",
-            category="Can it be believed?",
-        ),
+        table=f"results/{COHORT}/stain_test.csv",
+        figure=f"results/{COHORT}/figures/stain_test.png",
     log:
         f"logs/{COHORT}/stain_test.log",
     benchmark:
@@ -92,11 +76,7 @@ rule image_models:
         folds=f"results/{COHORT}/folds.csv",
         models=predictions_of([*PLAN.image_models, *PLAN.product["clinical"]]),
     output:
-        table=report(
-            f"results/{COHORT}/image_models.csv",
-            caption="../report/image_models.rst",
-            category="Can it be believed?",
-        ),
+        table=f"results/{COHORT}/image_models.csv",
     log:
         f"logs/{COHORT}/image_models.log",
     benchmark:

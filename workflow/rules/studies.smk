@@ -35,26 +35,10 @@ rule confounders:
         folds=f"results/{COHORT}/folds.csv",
         decisions=f"results/{COHORT}/decisions.csv",
     output:
-        scores=report(
-            f"results/{COHORT}/confounders.csv",
-            caption="../report/confounders.rst",
-            category="Confounders",
-        ),
-        columns=report(
-            f"results/{COHORT}/confounders/columns.csv",
-            caption="../report/confounder_columns.rst",
-            category="Confounders",
-        ),
-        bag_size=report(
-            f"results/{COHORT}/confounders/bag_size.csv",
-            caption="../report/bag_size.rst",
-            category="Confounders",
-        ),
-        figure=report(
-            f"results/{COHORT}/figures/confounders.png",
-            caption="../report/confounders.rst",
-            category="Confounders",
-        ),
+        scores=f"results/{COHORT}/confounders.csv",
+        columns=f"results/{COHORT}/confounders/columns.csv",
+        bag_size=f"results/{COHORT}/confounders/bag_size.csv",
+        figure=f"results/{COHORT}/figures/confounders.png",
     log:
         f"logs/{COHORT}/confounders.log",
     benchmark:
@@ -87,11 +71,7 @@ rule approaches:
             f"results/{COHORT}/figures/{{figure}}.png", figure=PLAN.approach_figures
         ),
     output:
-        table=report(
-            f"results/{COHORT}/approaches.csv",
-            caption="../report/approaches.rst",
-            category="Approaches",
-        ),
+        table=f"results/{COHORT}/approaches.csv",
     log:
         f"logs/{COHORT}/approaches.log",
     benchmark:
@@ -136,22 +116,10 @@ rule ablation:
         segmented=PLAN.ablation_files("segmented_features"),
     output:
         executions=f"results/{COHORT}/ablation/executions.csv",
-        table=report(
-            f"results/{COHORT}/ablation/table.csv",
-            caption="../report/ablation.rst",
-            category="Ablation",
-        ),
+        table=f"results/{COHORT}/ablation/table.csv",
         curves=f"results/{COHORT}/ablation/curves.csv",
-        balanced_accuracy=report(
-            f"results/{COHORT}/figures/curve_balanced_accuracy.png",
-            caption="../report/curves.rst",
-            category="Ablation",
-        ),
-        loss=report(
-            f"results/{COHORT}/figures/curve_loss.png",
-            caption="../report/curves.rst",
-            category="Ablation",
-        ),
+        balanced_accuracy=f"results/{COHORT}/figures/curve_balanced_accuracy.png",
+        loss=f"results/{COHORT}/figures/curve_loss.png",
     log:
         f"logs/{COHORT}/ablation.log",
     benchmark:
@@ -218,11 +186,7 @@ rule instance_comparison:
             backbone=config["instance_network"]["compare"],
         ),
     output:
-        table=report(
-            f"results/{COHORT}/instance_comparison/table.csv",
-            caption="../report/instance_comparison.rst",
-            category="Approaches",
-        ),
+        table=f"results/{COHORT}/instance_comparison/table.csv",
     log:
         f"logs/{COHORT}/instance_comparison.log",
     benchmark:
@@ -250,11 +214,7 @@ rule preprocessing:
         banks=PLAN.banks_read_by(config["preprocessing"].values(), "npy"),
         about=PLAN.banks_read_by(config["preprocessing"].values(), "json"),
     output:
-        table=report(
-            f"results/{COHORT}/preprocessing/table.csv",
-            caption="../report/preprocessing.rst",
-            category="Ablation",
-        ),
+        table=f"results/{COHORT}/preprocessing/table.csv",
     log:
         f"logs/{COHORT}/preprocessing.log",
     benchmark:
@@ -320,16 +280,8 @@ rule permutation:
             job=range(1, config["permutation"]["jobs"] + 1),
         ),
     output:
-        table=report(
-            f"results/{COHORT}/permutation/table.csv",
-            caption="../report/permutation.rst",
-            category="Can it be believed?",
-        ),
-        figure=report(
-            f"results/{COHORT}/figures/permutation.png",
-            caption="../report/permutation.rst",
-            category="Can it be believed?",
-        ),
+        table=f"results/{COHORT}/permutation/table.csv",
+        figure=f"results/{COHORT}/figures/permutation.png",
     log:
         f"logs/{COHORT}/permutation.log",
     benchmark:
@@ -356,16 +308,8 @@ rule spread:
         about=PLAN.banks_read_by(config["spread"]["models"], "json"),
     output:
         splits=f"results/{COHORT}/spread/splits.csv",
-        table=report(
-            f"results/{COHORT}/spread/table.csv",
-            caption="../report/spread.rst",
-            category="Can it be believed?",
-        ),
-        figure=report(
-            f"results/{COHORT}/figures/spread.png",
-            caption="../report/spread.rst",
-            category="Can it be believed?",
-        ),
+        table=f"results/{COHORT}/spread/table.csv",
+        figure=f"results/{COHORT}/figures/spread.png",
     log:
         f"logs/{COHORT}/spread.log",
     benchmark:

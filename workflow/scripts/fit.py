@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lymphokit.bags.contract import AnyModel
 from lymphokit.bags.packed import bags_of, clinical_of, labels_of
 from lymphokit.cohort.tables import read_fold, read_patients, write_table
+from lymphokit.evaluation.evidence import fold_evidence
 from lymphokit.evaluation.out_of_fold import Fit, cross_predict
 from lymphokit.features.bank import open_bank
 from lymphokit.files import write_json
@@ -19,18 +21,25 @@ with job(snakemake):
     fold = read_fold(snakemake.input.folds, snakemake.wildcards.fold)
     has_bank, n_cells = "features" in settings, patients["n_cells"].sum()
     bank = open_bank(Path(snakemake.input.bank[0]), n_cells) if has_bank else None
+    bags, clinical = bags_of(patients, bank.features if bank else None), clinical_of(patients)
+    test = np.flatnonzero(patients["part"] == "test")
     fits: list[Fit] = []
+    models: list[AnyModel] = []
     predictions = cross_predict(
         lambda seed: create(settings, seed=seed),
-        bags_of(patients, bank.features if bank else None),
+        bags,
         labels_of(patients),
-        clinical_of(patients),
+        clinical,
         fold,
-        np.flatnonzero(patients["part"] == "test"),
+        test,
         snakemake.params.seed,
         fits=fits,
+        models=models,
     )
     write_table(predictions, snakemake.output.predictions)
+    evidence = fold_evidence(models[0], bags, clinical, fold, test, snakemake.params.seed)
+    write_table(evidence[0], snakemake.output.cell_scores)
+    write_table(evidence[1], snakemake.output.subsets)
     record = {
         "model": snakemake.wildcards.model,
         "settings": settings,

@@ -6,7 +6,7 @@ are predicted with it.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ SettingsT = TypeVar("SettingsT", bound=ModelSettings)
 
 class BagModel(ABC, Generic[SettingsT]):
     """Predicts the probability of a malignancy from a bag of cells and clinical attributes."""
+
+    neutral_score: ClassVar[float | None] = 0.0
+    """Where `cell_scores` are defined: the score that speaks for neither label; None where it
+    depends on what was learned."""
 
     def __init__(self, settings: SettingsT, *, seed: int) -> None:
         self.settings = settings
@@ -62,6 +66,15 @@ class ScoresCells(Protocol):
 
     def cell_scores(self, bags: Bags) -> NDArray[np.float64]:
         """A score for each cell, higher is more tumoral: (n_cells,)."""
+        ...
+
+
+@runtime_checkable
+class AttendsToCells(ScoresCells, Protocol):
+    """A model whose ensemble members weigh the cells of a bag."""
+
+    def member_shares(self, bags: Bags) -> NDArray[np.float64]:
+        """The share of each cell in its bag by each member, 1 in all: (members, n_cells)."""
         ...
 
 

@@ -111,13 +111,15 @@ def cross_predict(
     seed: int,
     *,
     fits: list[Fit] | None = None,
+    models: list[AnyModel] | None = None,
 ) -> pd.DataFrame:
     """Predict all patients of one fold.
 
     make_model takes a seed. bags, labels (n,) and clinical hold all patients, label -1 for a test
     patient; fold holds the rows of folds.csv of one fold; test the positions of the test patients.
     fits, where given, receives one Fit per model, so that the audit can check who was fitted on
-    without trusting the fold table.
+    without trusting the fold table. models, where given, receives the model that predicted the
+    validation and test patients.
     Returns the rows of predictions.csv: `patient, part, inner, label, probability`.
     Raises LeakError where a patient would be predicted by a model fitted on them, PredictionsError
     where the fold does not belong to these patients.
@@ -138,6 +140,8 @@ def cross_predict(
     model = make_model(derive_seed(seed, number))
     tables, record = patients.fit_and_predict(model, training, scored, -1)
     records.append(record)
+    if models is not None:
+        models.append(model)
     return pd.concat([*rows, *tables], ignore_index=True)
 
 

@@ -4,7 +4,7 @@ The cells' single feature is P(1) by a network that was trained with every cell 
 patient (`instance_network`), or by any other network that predicts single cells.
 """
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class BagAverage(BagModel[BagAverageSettings]):
     Departs: no cell is predicted by a network trained on the label of its patient. The report does
     not give the labels that its network learns from.
     """
+
+    neutral_score: ClassVar[float | None] = 0.5
 
     classes_: NDArray[np.int64]
 
@@ -89,6 +91,8 @@ class BagAverageXgboost(BagModel[BagAverageXgboostSettings]):
     Source: report, appendix, which notes that it overfits the clinical data.
     Departs: XGBoost has the settings of report 5.1.2; the appendix gives none.
     """
+
+    neutral_score: ClassVar[float | None] = 0.5
 
     trees_: Any
 

@@ -6,7 +6,7 @@ a patient's images, which predicts the label in this competition without being m
 shares instead of counts the model cannot see that number; the score table shows both.
 """
 
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,8 @@ SettingsT = TypeVar("SettingsT", CellCountsXgboostSettings, CellCountsLightgbmSe
 
 class _CellCounts(BagModel[SettingsT]):
     """Base of both models; `trees_` is fitted on the training patients."""
+
+    neutral_score: ClassVar[float | None] = 0.5
 
     trees_: Any
 

@@ -1,6 +1,6 @@
 """D-MIL: attention over a patient's cells and clinical attributes, an ensemble of networks."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ class DMil(BagModel[DMilSettings]):
     patients, where the report chooses by balanced accuracy and loss on its validation set; an
     ensemble. The report gives no value of weight decay and no batch size.
     """
+
+    neutral_score: ClassVar[float | None] = None  # the shares of the labels move the log odds
 
     preparation_: "Preparation"
     networks_: "list[AttentionMil]"
@@ -103,6 +105,13 @@ class DMil(BagModel[DMilSettings]):
     def shares(self, bags: Bags) -> NDArray[np.float64]:
         """Share of each cell in its bag, the mean over the members: (n_cells,).
 
+        Raises NotFittedError before `fit`.
+        """
+        return np.asarray(self.member_shares(bags).mean(axis=0))
+
+    def member_shares(self, bags: Bags) -> NDArray[np.float64]:
+        """Share of each cell in its bag, by each member: (members, n_cells).
+
         Attention's weights; for `max` the share of the features in which the cell is the largest
         of its bag; for `mean_std` the same for all cells of a bag. Each bag's sum to 1.
         Raises NotFittedError before `fit`.
@@ -111,8 +120,7 @@ class DMil(BagModel[DMilSettings]):
 
         require_fitted(self, "networks_")
         inputs = self.preparation_.transform(bags, clinical=None)
-        shares = np.stack([predict_shares(network, inputs) for network in self.networks_])
-        return np.asarray(shares.mean(axis=0))
+        return np.stack([predict_shares(network, inputs) for network in self.networks_])
 
     def _logits(self, inputs: "Prepared") -> NDArray[np.float64]:
         """The members' logits: (members, n_bags)."""
