@@ -24,7 +24,8 @@ RULES = {
 }
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 SETTINGS = yaml.safe_load((ROOT / "config.yaml").read_text())
-PACKAGES = [module.name for module in pkgutil.iter_modules(lymphokit.__path__) if module.ispkg]
+PARTS = list(pkgutil.iter_modules(lymphokit.__path__))
+PACKAGES = [part.name for part in PARTS if part.ispkg]
 pages = pytest.mark.parametrize("page", PAGES, ids=name)
 
 
@@ -109,3 +110,9 @@ def test_a_command_for_nothing_is_found(command: str) -> None:
 def test_every_package_has_a_page(package: str) -> None:
     assert f"::: lymphokit.{package}" in (ROOT / "docs" / "api" / f"{package}.md").read_text()
     assert f"api/{package}.md" in (ROOT / "mkdocs.yml").read_text()
+
+
+def test_every_module_beside_the_packages_has_a_place() -> None:
+    page = (ROOT / "docs" / "api" / "core.md").read_text()
+    modules = {part.name for part in PARTS if not part.ispkg} - {"cli"}
+    assert set(re.findall(r"^::: lymphokit\.(\w+)$", page, re.M)) == modules
