@@ -46,6 +46,7 @@ from lymphokit.settings import (
     Parts,
     Pixels,
     Positive,
+    Region,
     Repetitions,
     Seed,
     Settings,
@@ -135,8 +136,9 @@ class FoldSettings(Settings):
 
 
 class SegmentationSettings(Settings):
-    """The morphology after the two-class threshold on the saturation (report 3.3)."""
+    """What is cut out: the whole cell, or the nucleus as in report 3.3, with its morphology."""
 
+    region: Region
     closing_px: Annotated[int, Field(strict=True, ge=1, le=4096), Digits]
     dilation_px: Annotated[int, Field(strict=True, ge=0, le=4096), Digits]
 
@@ -455,7 +457,8 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
         """Parts of an image are not larger than the image."""
-        parts = {f"segmentation.{key}": side for key, side in self.segmentation}
+        segmentation = self.segmentation.model_dump(exclude={"region"})
+        parts = {f"segmentation.{key}": side for key, side in segmentation.items()}
         parts |= {f"backbones.{name}.crop": each.crop for name, each in self.backbones.items()}
         parts["cell_mask.reach_px"] = self.cell_mask.reach_px
         if self.pseudo_label.train == "head":  # cells of patients are shown as they are

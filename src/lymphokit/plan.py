@@ -250,6 +250,12 @@ class Plan:
         return names
 
     @property
+    def rim_px(self) -> int:
+        """How far masks reach beyond the cell: as far as the report's of the nucleus is dilated."""
+        segmentation = self.settings["segmentation"]
+        return int(segmentation["dilation_px"]) if segmentation["region"] == "nucleus" else 0
+
+    @property
     def figure_files(self) -> list[str]:
         """Names of the files of `figures`: a gallery of many photographs is a JPEG."""
         return [f"{name}.{'jpg' if name == GALLERY else 'png'}" for name in self.figures]

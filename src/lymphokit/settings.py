@@ -64,6 +64,7 @@ Latent = Annotated[_Int, Field(ge=64, le=65_536, multiple_of=64), Digits]
 Layers = Annotated[list[Annotated[_Int, Field(ge=1, le=16_384), Digits]], Field(max_length=16)]
 
 Stratum = Literal["label", "gender", "age", "count"]  # what strata of folds are made of
+Region = Literal["cell", "nucleus"]  # what segmentation cuts out of an image
 Normalise = Literal["none", "red_cells", "cell_only", "grey"]  # of images, by their smear's colours
 
 EachOnce = AfterValidator(_each_once)

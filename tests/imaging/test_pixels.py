@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from lymphokit.imaging import pixels
 from lymphokit.imaging.segment import keep_cell, segment
 from tests.imaging.drawn import SIZE, disc, smear
 
-SEGMENTATION = {"closing_px": 7, "dilation_px": 5}
+SEGMENTER = partial(segment, closing_px=7, dilation_px=5)
 BANKS = ("raw", "segmented", "masks")
 
 
 def write(folder: Path, images: Iterator[Any], n_cells: int) -> int:
     paths = {bank: folder / f"{bank}.npy" for bank in BANKS}
     return pixels.write_pixel_banks(
-        images, n_cells, **paths, image_size=SIZE, threads=3, **SEGMENTATION
+        images, n_cells, **paths, image_size=SIZE, threads=3, segmenter=SEGMENTER
     )
 
 
@@ -36,7 +37,7 @@ def test_every_row_is_the_image_of_its_cell(tmp_path: Path) -> None:
     assert write(tmp_path, iter(images), len(images)) == 1  # the blank one
     raw, segmented, masks = (pixels.open_pixels(tmp_path / f"{bank}.npy") for bank in BANKS)
     for row, image in enumerate(images):
-        mask = segment(image, **SEGMENTATION)
+        mask = SEGMENTER(image)
         np.testing.assert_array_equal(pixels.unpack_mask(masks[row]), mask)
         np.testing.assert_array_equal(raw[row], pixels.shrink(image))
         np.testing.assert_array_equal(segmented[row], pixels.shrink(keep_cell(image, mask)))

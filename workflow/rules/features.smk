@@ -74,7 +74,7 @@ rule morphology:
         "../../environment.yml"
     params:
         image_size=config["cohort"]["image_size"],
-        rim_px=config["segmentation"]["dilation_px"],
+        rim_px=PLAN.rim_px,
         contents=RAW_CONTENTS,
         code=code_of("morphology.py"),
     message:

@@ -162,6 +162,7 @@ rule labelled_morphology:
             for key in ["labelled_px", "stain", "stain_per"]
         },
         segmentation=config["segmentation"],
+        rim_px=PLAN.rim_px,
         code=code_of("labelled_morphology.py"),
     message:
         "Measure labelled cells, fold {wildcards.fold}"

@@ -1,6 +1,5 @@
 """Measure the labelled cells in the same way as the cohort's cells."""
 
-from functools import partial
 from pathlib import Path
 
 from lymphokit.cohort.tables import read_table
@@ -8,12 +7,12 @@ from lymphokit.features.bank import write_bank
 from lymphokit.features.morphology import NAMES, measure_cells
 from lymphokit.files import read_json
 from lymphokit.imaging.image_files import ImageFiles
-from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import source_and_target
 from lymphokit.job import job
+from lymphokit.whole_cells.whole_cell import segmenter_of
 
 with job(snakemake):
-    settings, segmentation = snakemake.params.settings, snakemake.params.segmentation
+    settings = snakemake.params.settings
     files = read_table(snakemake.input.table)["file"].tolist()
     home = read_json(Path(snakemake.input.about), "home")["home"]
     stains = read_json(Path(snakemake.input.stain))
@@ -26,10 +25,10 @@ with job(snakemake):
             "labelled_cells", settings["stain"], stains, per=settings["stain_per"]
         ),
     )
-    masks = map(partial(segment, **segmentation), images)
+    masks = map(segmenter_of(**snakemake.params.segmentation), images)
     write_bank(
         Path(snakemake.output.bank),
-        measure_cells(images, masks, rim_px=segmentation["dilation_px"]),
+        measure_cells(images, masks, rim_px=snakemake.params.rim_px),
         n_cells=len(files),
         n_features=len(NAMES),
         fitted_on="training patients of the fold",

@@ -10,6 +10,7 @@ from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.pixels import open_pixels, unpack_mask, write_pixel_banks
 from lymphokit.job import job
 from lymphokit.progress import say, track
+from lymphokit.whole_cells.whole_cell import segmenter_of
 
 with job(snakemake) as threads:
     cells = read_cells(snakemake.input.cells)
@@ -22,8 +23,8 @@ with job(snakemake) as threads:
         segmented=Path(snakemake.output.segmented),
         masks=Path(snakemake.output.masks),
         image_size=size,
+        segmenter=segmenter_of(**snakemake.params.segmentation),
         threads=threads,
-        **snakemake.params.segmentation,
     )
     say(f"no cell found at the centre of {not_found} of {len(cells):,} images: kept whole")
     shown = np.linspace(0, len(cells) - 1, 6).astype(int)
@@ -33,4 +34,5 @@ with job(snakemake) as threads:
         [unpack_mask(masks[cell]) for cell in shown],
         n_cells=len(cells),
         n_not_found=not_found,
+        region=snakemake.params.segmentation["region"],
     ).savefig(snakemake.output.figure, dpi=100)

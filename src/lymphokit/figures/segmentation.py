@@ -8,17 +8,25 @@ from matplotlib.image import AxesImage
 
 from lymphokit.figures.style import CAPTION
 from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found, saturation
+from lymphokit.settings import Region
 
+_MASKS = {"cell": "the whole cell", "nucleus": "the nucleus, dilated"}
 _COLUMNS = ("RGB", "saturation", "mask", "segmented")
 
 
 def segmentation_figure(
-    images: Sequence[Pixels], masks: Sequence[Mask], *, n_cells: int, n_not_found: int
+    images: Sequence[Pixels],
+    masks: Sequence[Mask],
+    *,
+    n_cells: int,
+    n_not_found: int,
+    region: Region = "nucleus",
 ) -> Figure:
     """Draw image, saturation, mask and segmented image of a few cells, one row per cell.
 
     images (h, w, 3) RGB uint8 and their masks (h, w); n_cells: number of images of the cohort;
-    n_not_found: number of those without a cell at the centre, which are kept whole.
+    n_not_found: number of those without a cell at the centre, which are kept whole; region: what
+    the masks are of.
     """
     shown = len(images)
     figure = Figure(figsize=(7.2, 1.7 * shown + 1.0), layout="constrained")
@@ -31,7 +39,7 @@ def segmentation_figure(
     height, width = images[0].shape[:2]
     figure.supxlabel(
         f"{shown} of n = {n_cells:,} images of {width} x {height} pixels. No cell was found at "
-        f"the centre\nof {n_not_found:,} images, which are kept whole.",
+        f"the centre\nof {n_not_found:,} images, which are kept whole. Mask: {_MASKS[region]}.",
         **CAPTION,
     )
     return figure

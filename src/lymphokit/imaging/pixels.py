@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from lymphokit.arrays import open_array
 from lymphokit.imaging.rows import RowWriter
-from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found, segment
+from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+Segmenter = Callable[[Pixels], Mask]  # (h, w, 3) RGB uint8 -> (h, w) bool; all where no cell is
 SIDE = 128  # the autoencoder's input: four 2x2 poolings down to 8 x 8 (report 3.4.1)
 IMAGES_PER_THREAD = 4  # submitted and not yet written; bounds the memory
 
@@ -44,13 +45,13 @@ def write_pixel_banks(
     segmented: Path,
     masks: Path,
     image_size: int,
-    closing_px: int,
-    dilation_px: int,
+    segmenter: Segmenter,
     threads: int,
 ) -> int:
     """Segment all images and write three banks, one row per cell.
 
     images: (image_size, image_size, 3) RGB uint8, read one by one and in order.
+    segmenter: makes the mask of an image.
     raw, segmented: files of (n_cells, 128, 128, 3) uint8, shrunk by averaging areas; segmented is
     black outside the cell.
     masks: file of (n_cells, image_size, ceil(image_size / 8)) uint8, for `unpack_mask`.
@@ -58,7 +59,7 @@ def write_pixel_banks(
     grow with n_cells.
     Raises BankError unless there are `n_cells` images.
     """
-    work = partial(small_cell, closing_px=closing_px, dilation_px=dilation_px)
+    work = partial(small_cell, segmenter=segmenter)
     small = (n_cells, SIDE, SIDE, 3)
     packed = (n_cells, image_size, -(-image_size // 8))
     n_not_found = 0
@@ -76,9 +77,9 @@ def write_pixel_banks(
     return n_not_found
 
 
-def small_cell(image: Pixels, *, closing_px: int, dilation_px: int) -> SmallCell:
+def small_cell(image: Pixels, *, segmenter: Segmenter) -> SmallCell:
     """Segment one image and shrink it: (h, w, 3) RGB uint8."""
-    mask = segment(image, closing_px=closing_px, dilation_px=dilation_px)
+    mask = segmenter(image)
     return SmallCell(
         shrink(image), shrink(keep_cell(image, mask)), pack_mask(mask), not no_cell_found(mask)
     )

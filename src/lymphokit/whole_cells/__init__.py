@@ -1,0 +1,1 @@
+"""The nucleus and the whole cell at the centre of an image, whatever its stain and its size."""
