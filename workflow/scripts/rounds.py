@@ -25,6 +25,7 @@ with job(snakemake):
     )
     write_table(table, snakemake.output.table)
     parts = read_table(given.labelled)["part"].tolist() if given.get("labelled") else []
-    figure = rounds_figure(table, labelled=parts.count("validation"))
+    n_patients = folds.loc[folds["part"] == "validation", "patient"].nunique()
+    figure = rounds_figure(table, labelled=parts.count("validation"), n_patients=n_patients)
     figure.savefig(snakemake.output.figure, dpi=130)
     say(summary(table))

@@ -14,6 +14,12 @@ from lymphokit.figures.terminal_tables import number_columns, percentage
 
 STYLES = {"before": (ORANGE, "o", "--"), "after": (BLUE, "s", "-")}
 COLUMNS = 2
+METHODS = {
+    "platt": "Platt scaling",
+    "temperature": "temperature scaling",
+    "isotonic": "isotonic regression",
+    "none": "the identity",
+}
 
 
 def reliability_figure(
@@ -45,8 +51,9 @@ def reliability_figure(
     figure.supxlabel(
         "Mean predicted probability of the patients in a bin\n"
         "Bins of equal size; fractions: tumoral / all patients of each bin after calibration, from "
-        f"left to right.\nBars: {level:.0%} Wilson intervals. Calibrated by {method}, fitted on "
-        "the inner predictions of each training part.\nDashed diagonal: perfect calibration.",
+        f"left to right.\nBars: {level:.0%} Wilson intervals. Calibrated by "
+        f"{METHODS.get(method, method)}, fitted on the inner predictions of each training "
+        "part.\nDashed diagonal: perfect calibration.",
         **CAPTION,
     )
     return figure
@@ -63,8 +70,8 @@ def calibration_terminal_table(
         Column("model", no_wrap=True),
         *number_columns("slope", "log loss", "Brier", "ECE (perfect)"),
         "finding: before > after",
-        title=f"Calibration by {method}, out of fold, n = {table['n_patients'].max()} patients: "
-        "before > after",
+        title=f"Calibration by {METHODS.get(method, method)}, out of fold, "
+        f"n = {table['n_patients'].max()} patients: before > after",
         caption="slope: below 1 overconfident, above 1 underconfident. ECE: expected calibration "
         "error; in brackets that of a perfectly calibrated model on as few patients. finding: "
         f"from the {level:.0%} intervals of slope and intercept. bold: {submitted}, submitted",

@@ -29,7 +29,7 @@ EXPECTED_SHARE = 0.9  # of truly abnormal cells, on a simulated cohort
 _LAYOUTS = {2: ((8.0, 4.2), (1, 2)), 3: ((11.5, 4.2), (1, 3)), 4: ((9.0, 7.2), (2, 2))}
 
 
-def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
+def rounds_figure(rounds: pd.DataFrame, *, labelled: int, n_patients: int | None = None) -> Figure:
     """Plot confidence, accuracy on labelled cells, validation AUC and, if known, truth per round.
 
     rounds: a row a fold and round (0: only labelled cells) with confidence and least_confidence
@@ -38,11 +38,12 @@ def rounds_figure(rounds: pd.DataFrame, *, labelled: int) -> Figure:
     without), auc (of validation patients) and truly_abnormal (share of all cells added as abnormal
     so far; all NaN, and then no panel, where the truth is unknown), each in [0, 1]. The mean leaves
     out folds without a value.
+    n_patients: over whose validation parts the AUCs are, for its title.
     Raises ValueError where a fold has a round twice.
     """
     drawn: list[Callable[[Axes, pd.DataFrame], None]] = [_draw_confidence]
     drawn += [partial(_draw_labelled_accuracy, labelled=labelled)] if labelled else []
-    drawn += [_draw_auc]
+    drawn += [partial(_draw_auc, n_patients=n_patients)]
     drawn += [_draw_truth] if rounds["truly_abnormal"].notna().any() else []
     size, shape = _LAYOUTS[len(drawn)]
     figure = Figure(figsize=size, layout="constrained")
@@ -130,12 +131,13 @@ def _draw_labelled_accuracy(axes: Axes, rounds: pd.DataFrame, labelled: int) -> 
     axes.set_ylabel("Accuracy, share of cells")
 
 
-def _draw_auc(axes: Axes, rounds: pd.DataFrame) -> None:
+def _draw_auc(axes: Axes, rounds: pd.DataFrame, n_patients: int | None) -> None:
     """Draw the AUC of the share of cells called abnormal, over validation patients."""
     _draw_folds(axes, rounds, "auc")
     _mark(axes, 0.5, "chance")
     axes.set_ylim(_limits(rounds["auc"], 0.45))
-    axes.set_title("Validation patients")
+    n = "" if n_patients is None else f", n = {n_patients} in all folds"
+    axes.set_title(f"Validation patients{n}")
     axes.set_ylabel("AUC of the share of cells\ncalled abnormal")
 
 
