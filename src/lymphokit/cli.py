@@ -202,7 +202,7 @@ def fetch(
     if found.faults:
         show(found.faults, ERR)
         return 1
-    show("next: lymphokit plan")
+    show(f"next: {found.next_step}")
     return 0
 
 

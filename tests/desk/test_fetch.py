@@ -110,6 +110,35 @@ def test_a_member_that_leads_out_of_the_folder_is_refused(kit: Path, board: Boar
     assert not list(kit.rglob("evil.csv"))
 
 
+def test_another_competition_has_a_place_of_its_name(
+    kit: Path, board: Board, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = kit / "config.yaml"
+    config.write_text(
+        config.read_text().replace(f"competition: {COMPETITION}", "competition: gone")
+    )
+    assert main(["fetch", "competition"]) == 1  # a name that Kaggle does not know
+    config.write_text(config.read_text().replace("competition: gone", "competition: next-edition"))
+    board.files["next-edition"] = cohort(kit)
+    capsys.readouterr()
+    assert main(["fetch", "competition"]) == 0
+    place = DOWNLOAD.with_name("next-edition")
+    assert f"raw: {place}" in capsys.readouterr().out
+    assert locate(str(place), kit).cohort == "next-edition"
+
+
+def test_a_corrected_name_is_fetched_beside_what_was_left(kit: Path, board: Board) -> None:
+    config = kit / "config.yaml"
+    board.files["someone/cats"] = images("cats/1.png")
+    before = config.read_text()
+    config.write_text(before.replace(LABELLED, "someone/cats"))
+    assert main(["fetch", "labelled-cells"]) == 1
+    config.write_text(before)
+    board.files[LABELLED] = images(*(f"Im{n:03d}_{n % 2}.png" for n in range(4)))
+    assert main(["fetch", "labelled-cells"]) == 0
+    assert [path.name for path in (kit / "data" / "raw").iterdir()] == [ALL_IDB2.name]
+
+
 def test_another_download_than_the_competitions_is_not_placed(
     kit: Path, board: Board, capsys: pytest.CaptureFixture[str]
 ) -> None:

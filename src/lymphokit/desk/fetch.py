@@ -34,6 +34,12 @@ class Fetched:
     lines: tuple[str, ...]
     faults: str
 
+    @property
+    def next_step(self) -> str:
+        """What to type, or to set for the data of another competition, once it is in place."""
+        is_found = self.folder.stem in (DOWNLOAD.name, labelled_cells.ALL_IDB2, blood_cells.PBC)
+        return "lymphokit plan" if is_found else f"set `raw: {self.folder}` in config.yaml"
+
 
 def fetch(what: What, config: Config, root: Path) -> Fetched:
     """Download, check and place one set of data below root/data/raw; a killed fetch goes on.
@@ -75,7 +81,7 @@ def _place_download(what: What, name: str, target: Path) -> None:
     draft = target.with_name(f".{target.name}.fetching")
     unpacked = draft / "unpacked"
     try:
-        zipped = _download(what, name, draft / "download")
+        zipped = _download(what, name, draft / name.replace("/", "-"))
         say(f"unpacking {zipped.name}, {zipped.stat().st_size / 1e6:,.0f} MB")
         _unpack(what, zipped, unpacked)
         _found(what, unpacked, name).rename(target)  # refused by a folder that has content

@@ -33,7 +33,7 @@ from lymphokit.settings import needs_masks
 _ALWAYS = (
     *("check", "folds", "clinical_figures", "pixels", "cells_figure", "artefacts", "confounders"),
     *("duplicates", "out_of_fold", "comparison", "calibration", "referral", "leaks", "submit"),
-    "audit",
+    *("audit", "report"),
 )
 _PX = 224  # side at which NETWORKS were measured
 _MB = 1e6
@@ -115,7 +115,7 @@ def jobs_of(plan: Plan, cells: int) -> Iterator[Job]:
     yield from (_job(name, cells) for name in (*made, *_ALWAYS))
     yield from _feature_jobs(plan, cells)
     for fold in plan.folds:
-        for model in plan.models:
+        for model in fitted_models(plan):
             yield _fit(plan, model, fold, cells)
         yield _job("blend", cells, f"fold{fold}/blend")
     for series in plan.series:
@@ -125,6 +125,11 @@ def jobs_of(plan: Plan, cells: int) -> Iterator[Job]:
     for model in plan.of_kind("cell_types"):
         if model in plan.models:
             yield _job("cell_types_figure", cells, f"cell_types_{model}")
+
+
+def fitted_models(plan: Plan) -> list[str]:
+    """The models that the main job fits: of blends, and scored beside the stain test."""
+    return [name for name in plan.approaches if name in {*plan.models, *plan.colourless}]
 
 
 def _job(kind: str, cells: int, name: str = "", *, scale: float = 1.0, gpu: bool = False) -> Job:
@@ -173,7 +178,8 @@ def _read(plan: Plan) -> set[str]:
         "instance_network": "instance_network" in plan.banks,
     }
     blocks = [plan.settings[name] for name, is_read in heads.items() if is_read]
-    return plan.banks | {block["network"] for block in blocks if block["train"] == "head"}
+    banks = {str(plan.block(name).get("features")) for name in fitted_models(plan)}
+    return banks | {block["network"] for block in blocks if block["train"] == "head"}
 
 
 def _network_job(
@@ -229,27 +235,26 @@ def _round_jobs(plan: Plan, series: str, cells: int) -> Iterator[Job]:
     """The rounds of a series in every fold, with what starts and ends them."""
     is_first, from_cells = series == "pseudo_label", plan.drawn(series) is None
     once = ["labelled_cells", "labelled_cells_figure", "moments", "stain_figure"] * from_cells
-    yield from (_job(name, cells) for name in [*once, *["rounds"] * is_first])
+    once += ["rounds", "gallery"] if is_first else []
+    yield from (_job(name, cells) for name in once)
     for fold in plan.folds:
         place = f"fold{fold}/{series}"
         for number in range(plan.last_round + 1):
             yield _round(plan, f"{place}/round{number}", number, cells)
         for name in ("lineage", "last_phase", "bank"):
             yield _job(name, cells, f"{place}/{name}")
+        if "round_zero" in plan.banks:
+            yield _job("bank", cells, f"fold{fold}/round_zero_bank")
         if from_cells:
             yield from _labelled_jobs(plan, fold, cells)
-        if is_first:
-            yield _job("gallery", cells, f"fold{fold}/gallery")
 
 
 def _labelled_jobs(plan: Plan, fold: int, cells: int) -> Iterator[Job]:
-    """What a fold does with the labelled cells, and the calls of the network before any round."""
+    """What a fold does with the labelled cells before any round."""
     yield _job("stain", cells, f"fold{fold}/stain")
     if not plan.trains_whole_network:
         network = plan.settings["pseudo_label"]["network"]
         yield _job("labelled_morphology", cells, f"fold{fold}/labelled_{network}")
-    if "round_zero" in plan.banks:
-        yield _job("bank", cells, f"fold{fold}/round_zero_bank")
 
 
 def _round(plan: Plan, name: str, number: int, cells: int) -> Job:

@@ -10,7 +10,7 @@ import psutil
 
 from lymphokit import config
 from lymphokit.cohort.raw import locate
-from lymphokit.desk.forecast import forecast
+from lymphokit.desk.forecast import fitted_models, forecast
 from lymphokit.errors import LymphokitError
 from lymphokit.folders import is_regular
 from lymphokit.plan import Plan, has_gpu, make_plan
@@ -52,7 +52,7 @@ def describe_plan(plan: Plan, root: Path) -> dict[str, Any]:
         "at_rest": dict(plan.resting),
         "switched_off": switched_off(plan),
         "folds": len(plan.folds),
-        "fits": len(plan.folds) * len(plan.models),
+        "fits": len(plan.folds) * len(fitted_models(plan)),
         "feature_banks": sorted(plan.banks),
         "jobs": len(coming.jobs),
         "jobs_measured": len(seconds),
@@ -96,7 +96,7 @@ def plan_lines(found: dict[str, Any]) -> Iterator[str]:
         names = ", ".join(name for name, why in found["switched_off"].items() if why == reason)
         yield f"models left out: {names} ({reason})"
     yield (
-        f"{found['jobs']:,} jobs, {found['fits']} of them fits ({len(found['models'])} models in "
+        f"{found['jobs']:,} jobs, {found['fits']} of them fits (a model in one of "
         f"{found['folds']} folds), on {found['cells']:,} cells; features: "
         f"{', '.join(found['feature_banks'])}"
     )
