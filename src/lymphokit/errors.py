@@ -3,7 +3,8 @@
 import tempfile
 import traceback
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -82,6 +83,15 @@ def explain(error: BaseException, log: str = "") -> str:
         return str(error)
     finding = f"unexpected {type(error).__name__}, which lymphokit should have prevented"
     return f"{finding}; please report it with the log, {log or _log_of(error)}"
+
+
+@contextmanager
+def explained_as(kind: type[Exception]) -> Iterator[None]:
+    """Inside, any error becomes one of this kind, with the message that a user is shown."""
+    try:
+        yield
+    except Exception as error:
+        raise kind(explain(error)) from error
 
 
 def _log_of(error: BaseException) -> str:

@@ -52,7 +52,7 @@ def is_there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110
 
 
-def listed(folder: Path) -> list[Path]:
+def paths_in(folder: Path) -> list[Path]:
     """What is in a folder, sorted by name; nothing where it is none or may not be read."""
     try:
         return sorted(folder.iterdir())

@@ -13,7 +13,7 @@ from lymphokit import job_server
 from lymphokit.cohort import raw as raw_data
 from lymphokit.cohort.archive import is_hidden
 from lymphokit.digest_cache import shared
-from lymphokit.errors import explain
+from lymphokit.errors import explained_as
 from lymphokit.plan import has_gpu, make_plan, require_checkout
 from lymphokit.progress import say
 from lymphokit.provenance import code_digest, folder_digest
@@ -28,10 +28,8 @@ if workflow.is_main_process:
     with redirect_stderr(StringIO()):
         OPTIONS = vars(parse_args(None)[1])
     if needs_lock(OPTIONS):
-        try:
+        with explained_as(WorkflowError):
             take_over(Path.cwd(), OPTIONS["executor"] or "local")
-        except Exception as error:
-            raise WorkflowError(explain(error))
 
 DIGESTS = shared()
 
@@ -51,33 +49,29 @@ if workflow.deployment_settings.deployment_method:
         "`make env` or `conda env create -f environment.yml` makes"
     )
 
-try:
+with explained_as(WorkflowError):
     require_checkout(ROOT)
     for file in workflow.configfiles:
         # Refuses a key given twice, which Snakemake accepts.
         settings.read_yaml(Path(file))
     SOURCE = raw_data.locate(str(config.get("raw", "auto")), Path())
-except Exception as error:
-    raise WorkflowError(explain(error))
 
 if SOURCE.source is None:
 
     configfile: "config/demo.yaml"
 
 
-try:
+with explained_as(WorkflowError):
     ORDER = settings.read_yaml(ROOT / "config.yaml").get("models") or ()
     PLAN = make_plan(config, SOURCE, ORDER, Path())
     raw_data.claim(SOURCE, Path("results"))
-except Exception as error:
-    raise WorkflowError(explain(error))
 
 # From here on `config` holds the checked settings, with `auto` replaced.
 config = PLAN.settings
 COHORT = PLAN.cohort
 FOLDS = PLAN.folds
 
-# Every job parses this file again; only the main process prints the plan.
+# A job on a cluster parses this file again; only the main process prints the plan.
 if workflow.is_main_process:
     if NOTHING := PLAN.nothing_to_rerun(OPTIONS["forcerun"], OPTIONS["targets"]):
         say(NOTHING)

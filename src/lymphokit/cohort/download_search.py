@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from lymphokit.cohort.archive import is_hidden
-from lymphokit.folders import is_folder, is_regular, is_there, listed
+from lymphokit.folders import is_folder, is_regular, is_there, paths_in
 
 TABLE = "clinical_annotation.csv"
 SET_TABLES = ("trainset/trainset_true.csv", "testset/testset_data.csv")
@@ -109,7 +109,7 @@ def _inner_holds_download(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
 
 def _entries(folder: Path) -> list[Path]:
     """What is in a folder, by name and without hidden files; nothing where it cannot be read."""
-    return [path for path in listed(folder) if not is_hidden(path.name)]
+    return [path for path in paths_in(folder) if not is_hidden(path.name)]
 
 
 def is_simulated(source: Path) -> bool:

@@ -20,7 +20,7 @@ from lymphokit.cohort.download_search import SET_TABLES, TABLE, is_named_as_tabl
 from lymphokit.cohort.raw import find_home, tables_in
 from lymphokit.errors import Fault
 from lymphokit.files import read_regular
-from lymphokit.folders import broken_entries, is_folder, is_regular, listed
+from lymphokit.folders import broken_entries, is_folder, is_regular, paths_in
 
 Part = Literal["train", "test"]
 SETS: dict[Part, str] = {"train": "trainset", "test": "testset"}
@@ -113,7 +113,7 @@ def _loose_images(root: Path, home: Path) -> list[Fault]:
     return [
         Fault(folder.name, f"holds {path.name}, which is in no patient's folder", remedy)
         for folder in dict.fromkeys((root.absolute(), home.absolute()))
-        for path in listed(folder)
+        for path in paths_in(folder)
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not is_hidden(path.name)
         and not is_folder(path)
@@ -127,7 +127,7 @@ def _second_tables(home: Path) -> list[Fault]:
     others = [
         path
         for folder in (home, *(home / name for name in SETS.values()))
-        for path in listed(folder)
+        for path in paths_in(folder)
         if path.suffix.lower() == ".csv" and is_regular(path) and not is_hidden(path.name)
     ]
     remedy = "keep the table that is right under its name in the download, and remove the other"
@@ -152,7 +152,7 @@ def _start_of(path: Path) -> bytes:
 def _folders_of(home: Path, part: Part) -> tuple[list[PatientFolder], list[Fault]]:
     """The patients' folders of one set, and a fault for each other file."""
     folder = home / SETS[part]
-    entries = [entry for entry in listed(folder) if not is_hidden(entry.name)]
+    entries = [entry for entry in paths_in(folder) if not is_hidden(entry.name)]
     files = [entry for entry in entries if not is_folder(entry)]
     strays = [file.name for file in files if file.suffix.lower() != ".csv"]
     remedy = "move each file into the folder of its patient, or remove it"

@@ -21,7 +21,7 @@ from lymphokit.cohort.download_search import (
 )
 from lymphokit.errors import CohortError, ConfigError, LymphokitError
 from lymphokit.files import input_path, read_json, read_regular, write_json
-from lymphokit.folders import is_folder, is_regular, is_there, listed
+from lymphokit.folders import is_folder, is_regular, is_there, paths_in
 
 COMPETITION = "dlmi-lymphocytosis-classification"
 DOWNLOAD = Path("data") / "raw" / COMPETITION
@@ -130,7 +130,7 @@ def _require_download(source: Path) -> None:
         home = find_home(source)
         if any(is_there(home / name) for name in LANDMARKS):
             return
-        inside = ", ".join([entry.name for entry in listed(source)[:5]]) or "nothing"
+        inside = ", ".join([entry.name for entry in paths_in(source)[:5]]) or "nothing"
     elif _is_download_or_damaged(source):
         return
     else:
@@ -303,7 +303,7 @@ def find_home(root: Path) -> Path:
         return root
     inside = [
         folder
-        for folder in listed(root)
+        for folder in paths_in(root)
         if is_folder(folder) and any(is_there(folder / name) for name in LANDMARKS)
     ]
     return inside[0] if len(inside) == 1 else root

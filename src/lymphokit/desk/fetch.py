@@ -12,7 +12,7 @@ from lymphokit.cohort.raw import COMPETITION, DOWNLOAD, find_home, is_download
 from lymphokit.config import Config
 from lymphokit.desk.download_check import check_download
 from lymphokit.errors import CohortError, LymphokitError
-from lymphokit.folders import is_folder, is_regular, is_there, listed
+from lymphokit.folders import is_folder, is_regular, is_there, paths_in
 from lymphokit.imaging.cell_set_checks import check_blood_cells, check_labelled_cells
 from lymphokit.leaderboard.kaggle_client import Kaggle
 from lymphokit.progress import say
@@ -73,7 +73,7 @@ def _is_taken(target: Path) -> bool:
     is_zip = target.suffix == ".zip"
     if is_there(target) and not (is_folder(target) or is_zip):
         raise FetchError(f"{target} is a file, and the data's folder belongs there: move it away")
-    return is_zip or bool(listed(target))  # an empty folder is no data
+    return is_zip or bool(paths_in(target))  # an empty folder is no data
 
 
 def _place_download(what: What, name: str, target: Path) -> None:
@@ -125,7 +125,7 @@ def _found(what: What, unpacked: Path, name: str) -> Path:
 
 
 def _unexpected(name: str, unpacked: Path, finding: str) -> FetchError:
-    inside = ", ".join(each.name for each in listed(unpacked)[:5]) or "no table or image"
+    inside = ", ".join(each.name for each in paths_in(unpacked)[:5]) or "no table or image"
     return FetchError(
         f"the zip of {name} has {finding}; it holds {inside}. Correct its name under `kaggle` in "
         f"config.yaml, or move a folder of {unpacked.absolute()} into place"
@@ -137,7 +137,7 @@ def _usable(folder: Path, list_cells: Callable[[Path], Any]) -> Iterator[Path]:
     try:
         list_cells(folder)
     except CohortError:
-        for inside in filter(is_folder, listed(folder)):
+        for inside in filter(is_folder, paths_in(folder)):
             yield from _usable(inside, list_cells)
     else:
         yield folder

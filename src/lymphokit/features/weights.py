@@ -14,7 +14,7 @@ from lymphokit.digest_cache import shared
 from lymphokit.errors import ConfigError
 from lymphokit.features.hub_names import endpoint_fault
 from lymphokit.files import user_path
-from lymphokit.folders import listed
+from lymphokit.folders import paths_in
 
 AUTO, HUB, NONE = "auto", "hub", "none"
 # A server that accepts connections and says nothing is no hub: the plan waits so long, once.
@@ -71,7 +71,9 @@ def _file_of(name: str, folders: Sequence[Path]) -> Path | None:
     architecture = re.escape(model.partition(".")[0])
     pattern = re.compile(rf"{architecture}([.-].*)?({'|'.join(map(re.escape, _SUFFIXES))})")
     for folder in folders:
-        found = [file for file in listed(folder) if pattern.fullmatch(file.name) and file.is_file()]
+        found = [
+            file for file in paths_in(folder) if pattern.fullmatch(file.name) and file.is_file()
+        ]
         exact = [file for file in found if file.stem == model]
         if len(exact or found) > 1:
             names = ", ".join(file.name for file in exact or found)

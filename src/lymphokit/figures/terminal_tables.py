@@ -74,6 +74,6 @@ def share_with_interval(share: float, n: int) -> str:
     return f"{share:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Join names for a sentence: `a, b and c`."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

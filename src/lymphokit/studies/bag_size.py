@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lymphokit.evaluation.uncertainty import Outcomes, difference, patient_draws
-from lymphokit.figures.terminal_tables import listed, with_interval
+from lymphokit.figures.terminal_tables import join_names, with_interval
 from lymphokit.models.registry import kind_of
 
 Models = Mapping[str, Mapping[str, Any]]
@@ -64,7 +64,7 @@ def bag_size_sentences(sizes: pd.DataFrame, *, n_models: int) -> list[str]:
     if not users:
         return [f"None of {n_models} models uses the number of a patient's images."]
     sentences = [
-        f"The number of a patient's images is used by {listed(users)}, and by none of the "
+        f"The number of a patient's images is used by {join_names(users)}, and by none of the "
         f"{n_models - len(users)} other models."
     ]
     for row in sizes[sizes["metric"] != "balanced_accuracy"].to_dict("records"):

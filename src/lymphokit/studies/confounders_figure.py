@@ -21,7 +21,7 @@ from lymphokit.figures.style import (
     clean_axes,
     draw_interval,
 )
-from lymphokit.figures.terminal_tables import listed, number_columns, with_interval
+from lymphokit.figures.terminal_tables import join_names, number_columns, with_interval
 
 COLOURS = {"medicine": BLUE, "mixed": PURPLE, "artefact": VERMILION}
 STYLES = {"medicine": "cyan", "mixed": "magenta", "artefact": None}  # on a terminal
@@ -150,7 +150,7 @@ def _counted(labels: pd.DataFrame, family: str, level: float) -> str:
 
 def _adding(adding: pd.DataFrame) -> str:
     """The end of a headline: the columns that add to age and count."""
-    names = listed(adding["confounder"].tolist()) or "none"
+    names = join_names(adding["confounder"].tolist()) or "none"
     return f"; {names} add{'' if len(adding) > 1 else 's'} to age and count"
 
 
@@ -178,7 +178,7 @@ def label_sentence(labels: pd.DataFrame, level: float) -> str:
         return f"No nuisance column predicts the label better than chance. {known}"
     adding = significant.loc[adds(significant), "confounder"].tolist()
     more = (
-        f"Joined to these, {listed(adding)} would raise it: check whether a model uses that."
+        f"Joined to these, {join_names(adding)} would raise it: check whether a model uses that."
         if adding
         else "No nuisance column is shown to add to them."
     )
@@ -195,7 +195,7 @@ def shift_sentence(train_or_test: pd.DataFrame, columns: pd.DataFrame, level: fl
         if significant.empty
         else f"Test patients differ from training patients by {_with_auc(significant)}"
     )
-    second = f"Columns that differ, of {len(columns)}: {listed(differing) or 'none'}."
+    second = f"Columns that differ, of {len(columns)}: {join_names(differing) or 'none'}."
     return f"{first}; {joined['confounder']} together: AUC {_auc(joined)}. {second}"
 
 
@@ -223,7 +223,9 @@ def _finding(label: Row, shift: Row) -> str:
 
 def _with_auc(scores: pd.DataFrame) -> str:
     """The names of confounders with their AUCs."""
-    return listed([f"{row['confounder']} ({row['auc']:.2f})" for row in scores.to_dict("records")])
+    return join_names(
+        [f"{row['confounder']} ({row['auc']:.2f})" for row in scores.to_dict("records")]
+    )
 
 
 def _auc(row: Row) -> str:
