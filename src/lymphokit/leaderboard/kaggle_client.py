@@ -53,7 +53,7 @@ class Kaggle:
 
     def __init__(self) -> None:
         api = _client()
-        with _explained("credentials"):
+        with _explained("the check of the credentials"):
             try:
                 api.authenticate()
             except SystemExit as error:  # after its help on credentials
