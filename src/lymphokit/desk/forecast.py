@@ -235,8 +235,9 @@ def _round_jobs(plan: Plan, series: str, cells: int) -> Iterator[Job]:
     """The rounds of a series in every fold, with what starts and ends them."""
     is_first, from_cells = series == "pseudo_label", plan.drawn(series) is None
     once = ["labelled_cells", "labelled_cells_figure", "moments", "stain_figure"] * from_cells
-    once += ["rounds", "gallery"] if is_first else []
-    yield from (_job(name, cells) for name in once)
+    yield from (_job(name, cells) for name in [*once, *["rounds"] * is_first])
+    if is_first:
+        yield _job("gallery", cells, f"fold{plan.folds[0]}/gallery")
     for fold in plan.folds:
         place = f"fold{fold}/{series}"
         for number in range(plan.last_round + 1):

@@ -97,8 +97,8 @@ def board_summary(board: Board) -> str:
     scored, name = board.scored, f"{board.cohort}, {board.name} board"
     if scored.empty:
         return (
-            f"{name}: no score yet. `lymphokit submit`, or `lymphokit score FILE 0.857`, enters one in "
-            f"the ledger's column board_{board.name}; the table shows what to expect."
+            f"{name}: no score yet. `lymphokit submit`, or `lymphokit score FILE 0.857`, enters "
+            f"one in the ledger's column board_{board.name}; the table shows what to expect."
         )
     n_outside = int(scored["outside"].sum())
     difference = float((scored["score"] - scored["oof"]).mean())
