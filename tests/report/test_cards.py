@@ -55,6 +55,12 @@ def test_the_first_repeat_counts_and_a_test_patient_has_the_mean_over_the_folds(
     assert found["T1"]["call"] == 0
 
 
+def test_patients_whom_no_fold_holds_out_have_no_card() -> None:
+    table = decisions()
+    found = cards(table[~table["patient"].isin(["007", "P2"])])
+    assert list(found) == [name for name in IDS if name not in ("007", "P2")]
+
+
 def test_members_that_agree_share_their_top_and_correlate() -> None:
     attention = np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.1, 0.3, 0.6]])
     np.testing.assert_allclose(share_in_top(attention), [2 / 3, 0, 1 / 3])

@@ -6,7 +6,7 @@ import pytest
 
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.evaluation.evidence import ATTENTION, SUBSET_COLUMNS, fold_evidence
-from lymphokit.report.faithfulness import patient_faithfulness, summary
+from lymphokit.report.faithfulness import VERDICTS, patient_faithfulness, summary
 from tests.evaluation.test_evidence import MeanOfCells, PooledSettings
 
 
@@ -109,7 +109,7 @@ def drawn(rng: np.random.Generator, *, informed: bool) -> tuple[pd.DataFrame, pd
 def test_the_cells_that_a_model_reads_are_faithful() -> None:
     patients = patient_faithfulness(*drawn(np.random.default_rng(1), informed=True), "cell score")
     result = summary(patients, level=0.95, seed=0)
-    assert result["verdict"] == "faithful"
+    assert result["verdict"] == VERDICTS[2]
     assert result["share"] == pytest.approx(1 / 12)
     assert result["shorter"] == pytest.approx(result["random_share"] - result["share"])
     assert result["shorter_low"] > 0
@@ -126,4 +126,4 @@ def test_random_scores_are_no_better_than_random_orders() -> None:
         assert abs(np.mean([each[name] for each in results])) < 0.02
         covered = [each[f"{name}_low"] <= 0 <= each[f"{name}_high"] for each in results]
         assert sum(covered) >= 8
-    assert "faithful" not in {each["verdict"] for each in results}
+    assert VERDICTS[2] not in {each["verdict"] for each in results}

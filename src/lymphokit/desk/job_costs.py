@@ -57,7 +57,7 @@ COSTS = {
     "leaks": Cost(1.5, 0.3),
     "submit": Cost(1.2, 0.1),
     "audit": Cost(0.6),
-    "report": Cost(8.0, 14.0, 0.6),  # timed beside other work, and halved
+    "report": Cost(4.0, 1.5, 0.4),
     "cell_types_figure": Cost(2.8, 0.1, 0.3),
     "bag_average": Cost(1.7),
     "bag_average_xgboost": Cost(3.1, 0.5),

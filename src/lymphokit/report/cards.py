@@ -69,7 +69,7 @@ def collect_evidence(
 def _middle(cells: pd.DataFrame, label_of: "pd.Series[int]") -> float:
     """The score half way between the cells of reactive and of tumoral patients, on average."""
     means = cells.groupby(cells["patient"].map(label_of))["score"].mean()
-    return _significant(float(means.reindex([0, 1]).mean()))
+    return round(float(means.reindex([0, 1]).mean()), 3)
 
 
 def card_data(
@@ -82,15 +82,17 @@ def card_data(
     """The content of every card as plain values, training patients first, each in natural order.
 
     decisions: the long table; columns: models and blends on a card, the submitted one first, by
-    which errors count; models: those without the blends. A probability is the out-of-fold one of
-    the first repeat, for a test patient the mean over the folds. `disagreement` is the standard
-    deviation of the probabilities of the models; `rankings` belong to `evidence`, None where a
-    model has no scores of the patient.
+    which errors count; models: those without the blends. Patients without a prediction, as most
+    are with the folds of a single split, have no card. A probability is the out-of-fold one of the
+    first repeat in which a patient is held out, for a test patient the mean over the folds.
+    `disagreement` is the standard deviation of the probabilities of the models; `rankings` belong
+    to `evidence`, None where a model has no scores of the patient.
     """
     calls = _calls(decisions, columns)
+    predicted = set(calls.index.get_level_values("patient"))
     by_patient = [dict(iter(each.cells.groupby("patient", sort=False))) for each in evidence]
     content = []
-    for row in patients.to_dict("records"):
+    for row in patients.loc[patients["patient"].isin(predicted)].to_dict("records"):
         patient = str(row["patient"])
         rankings = [
             _ranking(each, patient, cells[patient]) if patient in cells else None
@@ -129,11 +131,11 @@ def _calls(decisions: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
 
     A test patient's decision compares the means over the folds, as the submission does.
     """
-    rows = decisions.loc[decisions["model"].isin(models)]
-    validation = (rows["part"] == "validation") & (rows["repeat"] == 1)
-    columns = ["probability", "threshold", "decision"]
-    first = rows.loc[validation].set_index(["patient", "model"])[columns]
-    means = rows.loc[rows["part"] == "test"].groupby(["patient", "model"])[columns].mean()
+    rows = decisions.loc[decisions["model"].isin(models)].sort_values("repeat", kind="stable")
+    keys, columns = ["patient", "model"], ["probability", "threshold", "decision"]
+    validation = rows.loc[rows["part"] == "validation"].drop_duplicates(keys)
+    first = validation.set_index(keys)[columns]
+    means = rows.loc[rows["part"] == "test"].groupby(keys)[columns].mean()
     margin = (means["probability"] - means["threshold"]).round(12)
     return pd.concat([first, means.assign(decision=(margin >= 0).astype(int))])
 
@@ -196,7 +198,11 @@ def shown_cells(card: Mapping[str, Any], most: int) -> list[int]:
 
 def _in_turns(rankings: Sequence[Mapping[str, Any] | None], n_cells: int) -> Iterator[int]:
     """Cells as every ranking in turn names its first and its last, with repetitions."""
-    orders = [np.argsort(-np.array(each["values"])).tolist() for each in rankings if each]
+    orders = [
+        np.argsort(-np.array(each["values"], dtype=np.float64)).tolist()
+        for each in rankings
+        if each
+    ]
     for step in range(n_cells):
         for order in orders:
             yield order[step]
@@ -214,5 +220,5 @@ def _rounded(value: Any, decimals: int = 3) -> float | None:
     return None if pd.isna(value) else round(float(value), decimals)
 
 
-def _significant(value: float) -> float:
-    return float(f"{value:.3g}")
+def _significant(value: float) -> float | None:
+    return float(f"{value:.3g}") if np.isfinite(value) else None

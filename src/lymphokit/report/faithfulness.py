@@ -16,6 +16,12 @@ from lymphokit.evaluation.intervals import Interval, percentile_interval
 
 Ranking = Literal["cell score", "attention"]
 _DRAWS = 2000
+# On its cells a call rests, by the number of measures in which they do more than random cells:
+VERDICTS = (
+    "no more than on random ones",
+    "in part more than on random ones",
+    "more than on random ones",
+)
 _NOTHING_LEFT = dict.fromkeys(("random_keep", "left", "random_left", "lost", "random_lost"), np.nan)
 Floats = NDArray[np.float64]
 
@@ -83,8 +89,8 @@ def summary(patients: pd.DataFrame, *, level: float, seed: int) -> dict[str, Any
     random order; shorter: the latter minus the former, paired; fall: of the probability of the
     call without the fewest cells; random_fall: without as many random ones; deeper: the former
     minus the latter; lost: share of patients whose call is lost, random_lost: without as many
-    random cells; n_left: patients of whom cells are left. verdict: `faithful` where both paired
-    differences lie above 0, `in part` where one does, else `not shown`.
+    random cells; n_left: patients of whom cells are left. verdict: whether both paired
+    differences lie above 0, one, or none.
     """
     share = patients["fewest"] / patients["n_cells"]
     random_share = patients["random_fewest"] / patients["n_cells"]
@@ -101,7 +107,7 @@ def summary(patients: pd.DataFrame, *, level: float, seed: int) -> dict[str, Any
         mean = float(_means(column.to_numpy(np.float64)[None])[0])
         result |= Interval(mean, low, high).columns(name)
     shown = [result["shorter_low"] > 0, result["deeper_low"] > 0]
-    result["verdict"] = "faithful" if all(shown) else "in part" if any(shown) else "not shown"
+    result["verdict"] = VERDICTS[sum(shown)]
     return result
 
 

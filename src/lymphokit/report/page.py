@@ -106,8 +106,8 @@ def _summaries(
 
 
 def _faithfulness_table(summaries: Sequence[Mapping[str, Any]]) -> ShownTable:
-    table = pd.DataFrame(summaries)
-    columns = {"model, order": table["name"], "verdict": table["verdict"], "n": table["n_patients"]}
+    table = pd.DataFrame(summaries).round(3)
+    columns = {"model, order": table["name"], "calls rest on these cells": table["verdict"]}
     for name, (text, has_interval) in _FAITHFULNESS.items():
         columns[text] = table[name]
         if has_interval:

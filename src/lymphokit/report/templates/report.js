@@ -19,7 +19,7 @@
     return element;
   };
   const shown = (value, digits = 2) => (value === null || value === undefined ? "unknown" : value.toFixed(digits));
-  const scored = (value) => (Math.abs(value) < 0.001 && value !== 0 ? "≈ 0" : Math.abs(value) < 0.1 ? value.toFixed(3) : value.toFixed(2));
+  const scored = (value) => (value === null ? "no score" : Math.abs(value) < 0.001 && value !== 0 ? "≈ 0" : Math.abs(value) < 0.1 ? value.toFixed(3) : value.toFixed(2));
   const patientOf = (row) => data.patients[Number(row.dataset.place)];
   const labelled = (label) => make("span", { class: LABELS[label] }, LABELS[label]);
 
@@ -71,7 +71,7 @@
     if (values && values.agreeing) {
       const share = values.agreeing[place];
       item.append(make("br"), `top 10%: ${Math.round(100 * share)}%`);
-      if (share > 0 && share < 0.5) {
+      if (share > 0 && share <= 0.5) {
         item.classList.add("unstable");
         item.append(make("br"), make("strong", {}, "unstable"));
       }
@@ -110,11 +110,11 @@
     const ranks = [];
     order.forEach((place, rank) => { ranks[place] = rank + 1; });
     const present = order.filter((place) => patient.shown.includes(place));
-    if (about.verdict) section.append(make("p", { class: "soft" }, `Over all patients, that calls rest on these cells is: ${about.verdict}.`));
+    if (about.verdict) section.append(make("p", { class: "soft" }, `Over all patients, calls of this model rest on these cells ${about.verdict}.`));
     const text = faithful(values);
     if (text) section.append(make("p", {}, text));
     if (about.by === "attention") {
-      if (values.correlation !== null) section.append(make("p", {}, `Rank correlation of the attention of the members: ${shown(values.correlation)}. Unstable: some members, but fewer than half, place the cell in their top 10%.`));
+      if (values.correlation !== null) section.append(make("p", {}, `Rank correlation of the attention of the members: ${shown(values.correlation)}. Unstable: some members, but no more than half, place the cell in their top 10%.`));
       section.append(make("h4", {}, "By attention, the highest first"), cellList(patient, present, values, "", ranks));
       return section;
     }
