@@ -16,12 +16,7 @@ from lymphokit.evaluation.intervals import Interval, percentile_interval
 
 Ranking = Literal["cell score", "attention"]
 _DRAWS = 2000
-# On its cells a call rests, by the number of measures in which they do more than random cells:
-VERDICTS = (
-    "no more than on random ones",
-    "in part more than on random ones",
-    "more than on random ones",
-)
+VERDICTS = ("not shown", "in part", "faithful")  # by the number of measures above random cells
 _NOTHING_LEFT = dict.fromkeys(("random_keep", "left", "random_left", "lost", "random_lost"), np.nan)
 Floats = NDArray[np.float64]
 

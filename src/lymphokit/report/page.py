@@ -107,7 +107,7 @@ def _summaries(
 
 def _faithfulness_table(summaries: Sequence[Mapping[str, Any]]) -> ShownTable:
     table = pd.DataFrame(summaries).round(3)
-    columns = {"model, order": table["name"], "calls rest on these cells": table["verdict"]}
+    columns = {"model, order": table["name"], "verdict": table["verdict"]}
     for name, (text, has_interval) in _FAITHFULNESS.items():
         columns[text] = table[name]
         if has_interval:

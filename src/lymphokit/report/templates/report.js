@@ -110,7 +110,7 @@
     const ranks = [];
     order.forEach((place, rank) => { ranks[place] = rank + 1; });
     const present = order.filter((place) => patient.shown.includes(place));
-    if (about.verdict) section.append(make("p", { class: "soft" }, `Over all patients, calls of this model rest on these cells ${about.verdict}.`));
+    if (about.verdict) section.append(make("p", { class: "soft" }, `Evidence of this order over all patients: ${about.verdict}.`));
     const text = faithful(values);
     if (text) section.append(make("p", {}, text));
     if (about.by === "attention") {
