@@ -142,6 +142,12 @@ def test_numbers_of_kept_cells_rise_from_one_and_stay_below_all() -> None:
     assert all(1 < after / before <= 2 for before, after in itertools.pairwise(numbers))
 
 
+def test_a_few_parts_at_a_time_give_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, together = evidence(MeanOfCells)
+    monkeypatch.setattr("lymphokit.evaluation.evidence._MOST_BYTES", 1)
+    pd.testing.assert_frame_equal(evidence(MeanOfCells)[1], together)
+
+
 def test_equal_scores_keep_the_order_of_the_cells() -> None:
     orders = cell_orders(np.zeros(3), np.empty((3, 0)), np.random.default_rng(0))
     assert orders[HIGHEST].tolist() == orders[LOWEST].tolist() == [0, 1, 2]

@@ -23,6 +23,7 @@ SUBSET_COLUMNS = ["patient", "order", "n_cells", "alone", "without"]
 ALL = "all"
 HIGHEST, LOWEST, ATTENTION, RANDOM = "highest", "lowest", "attention", "random"
 N_RANDOM = 5
+_MOST_BYTES = 128 * 1024**2  # of copied cells at a time
 Order = NDArray[np.int64]
 
 
@@ -120,10 +121,7 @@ def _of_patient(
     parts = [np.arange(n_cells)]
     parts += [orders[name][:number] for name, number in steps]
     parts += [orders[name][number:] for name, number in steps]
-    # In the order of the bag: sums of the same cells in another order are rounded otherwise.
-    subsets = Bags.pack([bag.instances[np.sort(part)] for part in parts], bag.ids * len(parts))
-    everyone = clinical.take(np.zeros(len(parts), dtype=np.int64))
-    probabilities = model.predict_proba(subsets, everyone)
+    probabilities = _predicted(model, bag, clinical, parts)
     columns = {
         "patient": bag.ids[0],
         "order": [ALL, *(name for name, _ in steps)],
@@ -132,3 +130,19 @@ def _of_patient(
         "without": [np.nan, *probabilities[1 + len(steps) :]],
     }
     return pd.DataFrame(columns, columns=SUBSET_COLUMNS)
+
+
+def _predicted(
+    model: AnyModel, bag: Bags, clinical: Clinical, parts: list[Order]
+) -> NDArray[np.float64]:
+    """The probability of each part of a bag, (n_parts,), a few at a time: they are copies."""
+    most = max(1, _MOST_BYTES // bag.instances[0].nbytes)
+    chunks = np.cumsum([len(part) for part in parts]) // most
+    probabilities = []
+    for chunk in np.unique(chunks):
+        # In the order of the bag: sums of the same cells in another order are rounded otherwise.
+        kept = [bag.instances[np.sort(parts[place])] for place in np.flatnonzero(chunks == chunk)]
+        everyone = clinical.take(np.zeros(len(kept), dtype=np.int64))
+        subsets = Bags.pack(kept, bag.ids * len(kept))
+        probabilities.append(model.predict_proba(subsets, everyone))
+    return np.concatenate(probabilities)
