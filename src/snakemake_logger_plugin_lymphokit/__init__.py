@@ -45,7 +45,7 @@ class LogHandler(LogHandlerBase):
     def _show(self, record: logging.LogRecord) -> None:
         event: dict[str, Any] = vars(record)
         match event.get("event"):
-            case _ if self.as_text:
+            case _ if self.as_text and record.levelno < logging.ERROR:
                 self.screen.say(self.format(record))
             case LogEvent.RUN_INFO:
                 self.screen.start(event["stats"].get("total", 0))

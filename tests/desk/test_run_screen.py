@@ -96,3 +96,16 @@ def test_chatter_of_snakemake_is_left_out(capsys: pytest.CaptureFixture[str], te
     screen.remark(text, failed=False)
     screen.remark("a finding", failed=True)
     assert capsys.readouterr().err.splitlines() == ["a finding"]
+
+
+def test_an_error_of_the_configuration_is_shown_without_places_in_our_files(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = """WorkflowError in file "/home/me/kit/workflow/rules/common.smk", line 64:
+config.yaml:
+  folds.coutn: unknown, did you mean count?
+  File "/home/me/kit/workflow/rules/common.smk", line 64, in <module>
+  File "/usr/lib/python3.11/contextlib.py", line 158, in __exit__"""
+    RunScreen().remark(text, failed=True)
+    expected = ["config.yaml:", "  folds.coutn: unknown, did you mean count?"]
+    assert capsys.readouterr().err.splitlines() == expected

@@ -115,4 +115,4 @@ def _next(receipt: dict[str, Any], submissions: Path) -> str:
         return "lymphokit compare"
     if receipt["cohort"] == "demo":
         return "put Kaggle's download into data/raw/ and run this again (docs/data.md)"
-    return f"send the CSV to Kaggle, then: lymphokit score {receipt['file']} SCORE"
+    return "lymphokit submit; or by hand, then: lymphokit score CSV SCORE"

@@ -1,5 +1,6 @@
 """What a run of the workflow shows: running jobs and a total bar, or a few lines in a pipe."""
 
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,10 @@ from lymphokit.job import failure_in
 _LINES_IN_A_PIPE = 50  # at most one for every fiftieth of the jobs
 _SECONDS_BETWEEN_LINES = 30.0  # in a pipe, where jobs are long
 _NO_MESSAGE = "it ended without a message: killed, out of memory, or its script does not start"
+# Where in our files an error of a user's was raised: of no use to them, and in Snakemake's log.
+_PLACES = re.compile(
+    r'^(WorkflowError in file ".*", line \d+:|\s*File ".*", line \d+, in .*)\n?', re.MULTILINE
+)
 _TAIL = 4096  # bytes of a log in which its last line is sought
 
 # Lines of Snakemake that say nothing about this run, by their beginning. They are in its log.
@@ -126,8 +131,9 @@ class RunScreen:
 
     def remark(self, text: str, *, failed: bool) -> None:
         """Print a message of Snakemake, unless it is one of those that are for its log only."""
+        text = _PLACES.sub("", text)
         if text.strip() and not text.lstrip().startswith(_CHATTER):
-            self.say(text, failed=failed)
+            self.say(text.rstrip("\n"), failed=failed)
 
     def close(self) -> None:
         """Take the bar away; nothing else is lost."""
