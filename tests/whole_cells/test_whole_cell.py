@@ -134,13 +134,13 @@ def test_the_nucleus_mask_of_the_report_is_an_option() -> None:
 
 
 def test_lobes_are_one_nucleus_and_a_neighbour_is_another() -> None:
-    lobes: Mask = disc(96, 84, 14, SIDE) | disc(96, 114, 13, SIDE)
+    lobes: Mask = disc(64, 56, 9, SIDE) | disc(64, 76, 9, SIDE)
     image = np.full((SIDE, SIDE, 3), (245, 235, 225), dtype=np.uint8)
-    image[disc(96, 98, 38, SIDE)] = (215, 195, 215)
-    for part in (lobes, disc(30, 160, 22, SIDE)):
+    image[disc(64, 65, 25, SIDE)] = (215, 195, 215)
+    for part in (lobes, disc(20, 107, 15, SIDE)):
         image[part] = (80, 40, 130)
     found = find_nuclei(image)
     assert found is not None
     assert overlap(found.central, lobes) > 0.8
-    assert found.others[30, 160]
-    assert not found.central[30, 160]
+    assert found.others[20, 107]
+    assert not found.central[20, 107]

@@ -26,7 +26,7 @@ COSTS = {
     "check": Cost(0.4, 0.7),
     "folds": Cost(1.3, 0.1),
     "clinical_figures": Cost(1.0, 0.1),
-    "pixels": Cost(1.1, 32.0, 0.5),
+    "pixels": Cost(1.1, 16.0, 0.5),
     "cell_masks": Cost(2.6, 1.1),
     "cells_figure": Cost(1.2, 0.1),
     "morphology": Cost(2.4, 1.6),

@@ -9,7 +9,7 @@ from lymphokit.imaging.segment import Mask, Pixels
 from lymphokit.imaging.smear_colours import three_class_thresholds
 
 Levels = NDArray[np.float32]
-BINS = 32  # of each axis of L*a*b*
+BINS = 24  # of each axis of L*a*b*
 RARE = 2e-5  # share of pixels below which a colour says nothing
 MOST = 3.0  # limit of the log odds of one pixel
 LEAST_GLASS = 0.01  # share of the image that must be bare for its colour to be known

@@ -10,11 +10,11 @@ from lymphokit.imaging.segment import Mask, Pixels, morphology
 from lymphokit.imaging.smear_colours import three_class_thresholds
 
 Levels = NDArray[np.float32]
-SIDE = 192  # pixels of the shorter side at which a nucleus is sought
+SIDE = 128  # pixels of the shorter side at which a nucleus is sought
 SMALLEST, USUAL = 0.006, 0.04  # share of the image's area: of any nucleus, of one that is as likely
 CENTRE = 0.25  # standard deviation of the weight of the centre, in sides
 THRESHOLDS = np.linspace(0.30, 0.85, 12)  # tried, as shares of the darkest density
-OPENING_PX, BLUR_PX = 5, 1.5
+OPENING_PX, BLUR_PX = 3, 1.0
 # A lobe of the same nucleus: least and mean distance in radii of the main lobe, least and most area
 # in areas of it.
 LOBE_NEAR, LOBE_AWAY, LOBE_LEAST, LOBE_MOST = 0.6, 1.8, 0.04, 1.2

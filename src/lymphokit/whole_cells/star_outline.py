@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from lymphokit.imaging.segment import Mask
 
 Levels = NDArray[np.float32]
-DIRECTIONS = 96
+DIRECTIONS = 64
 STEEPEST = 4  # pixels that the radius may change from one direction to the next
-ROUGHNESS = 8.0  # what a pixel of such a change costs, in log odds
+ROUGHNESS = 6.0  # what a pixel of such a change costs, in log odds
 INWARDS_PX = 0.8  # blur carries an outline outwards by about as much
 _ANGLES = np.arange(DIRECTIONS) * 2 * np.pi / DIRECTIONS
 

@@ -20,10 +20,10 @@ from lymphokit.whole_cells.colour_odds import Levels, bareness, colour_bins, log
 from lymphokit.whole_cells.nucleus import SIDE, Nuclei, find_nuclei
 from lymphokit.whole_cells.star_outline import radii_of, star_outline
 
-RADIUS_PX = 32  # of the nucleus, at which its cell is outlined
+RADIUS_PX = 24  # of the nucleus, at which its cell is outlined
 WINDOW = 4.0  # half a side of what is looked at, in radii of the nucleus
 REACH = 3.5  # of the cell from the centre of its nucleus
-ROUNDS = 3  # in which colours are learnt again from the outline
+ROUNDS = 2  # in which colours are learnt again from the outline
 NEAR, FAR = 0.35, 0.9  # from the nucleus: what is likely cytoplasm, and what is not
 # Log odds of being in the cell: at the rim of the nucleus, what each radius takes away, least; of
 # bare slide; what is taken away nearer to another nucleus.
