@@ -26,7 +26,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     numbers = {"low": 0.1, "high": 0.9, "auc": 0.5, "auc_low": 0.4, "auc_high": 0.6}
     scores = [{"model": f"m{n}", "balanced_accuracy": n / 10, **numbers} for n in range(9)]
     pd.DataFrame(scores).assign(n_patients=40).to_csv(results / "scores.csv", index=False)
-    against = {"model": "m3", "balanced_accuracy": -0.02, **numbers}
+    against = {"model": "m3", "reference": "m0", "balanced_accuracy": -0.02, **numbers}
     pd.DataFrame([against]).to_csv(results / "comparisons.csv", index=False)
     checks = [{"check": name, "passed": True} for name in ("folds", "images")]
     write_json(results / "audit.json", {"checks": checks})
@@ -47,6 +47,7 @@ def test_the_best_five_are_shown_in_order_of_their_score(finished: Path) -> None
 
 def test_csv_score_difference_and_audit_are_shown(finished: Path) -> None:
     text = "\n".join(screen(finished))
+    assert "m0: -0.02" in text
     for part in (f"{CSV}: 3 patients, 2 called", "0.30 [0.30, 0.30]", "-0.02 [+0.10, +0.90]"):
         assert part in text
     assert "all 2 checks" in text

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lymphokit.cohort.tables import read_table
 from lymphokit.errors import LymphokitError
-from lymphokit.figures.terminal_tables import with_interval
+from lymphokit.figures.terminal_tables import in_words, with_interval
 from lymphokit.files import read_json
 from lymphokit.robustness.stain_verdict import headline, verdict
 from lymphokit.submission.csv_files import read_submission
@@ -74,7 +74,7 @@ def _against(comparisons: pd.DataFrame, blend: str) -> str:
     if not rows:
         return ""
     accuracy, auc = (_estimate(rows[0], metric, "+") for metric in ("balanced_accuracy", "auc"))
-    return f"age and count alone: {accuracy}, AUC {auc}, on the same patients"
+    return f"{in_words(rows[0]['reference'])}: {accuracy}, AUC {auc}, on the same patients"
 
 
 def _estimate(row: dict[Any, Any], metric: str, sign: str = "") -> str:

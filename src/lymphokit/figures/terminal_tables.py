@@ -74,6 +74,11 @@ def share_with_interval(share: float, n: int) -> str:
     return f"{share:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
+def in_words(model: str) -> str:
+    """The model that others are compared with: what `clinical` reads, or its name."""
+    return "age and count alone" if model == "clinical" else model
+
+
 def join_names(names: Sequence[str]) -> str:
     """Join names for a sentence: `a, b and c`."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

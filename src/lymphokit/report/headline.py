@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from lymphokit.figures.terminal_tables import with_interval
+from lymphokit.figures.terminal_tables import in_words, with_interval
 from lymphokit.robustness.stain_verdict import stain_sentences, verdict
 
 
@@ -70,7 +70,7 @@ def _against(comparisons: pd.DataFrame, blend: str) -> list[Fact]:
     more, fewer = row["only_model_right"], row["only_reference_right"]
     return [
         Fact(
-            f"Against {row['reference']}",
+            f"Against {in_words(row['reference'])}",
             with_interval(row["balanced_accuracy"], row["low"], row["high"], sign="+"),
             f"paired difference of balanced accuracy on the same patients; {more:.0f} are right "
             f"here alone, {fewer:.0f} there alone; McNemar p = {row['mcnemar_p']:.2g}",
