@@ -62,8 +62,10 @@ def job(task: Task, *, verified: bool = True) -> Iterator[int]:
             note(traceback.format_exc())
             note(f"{_FAILURE}\n{explain(error, task.log[0])}")
             raise SystemExit(1 if isinstance(error, LymphokitError) else os.EX_SOFTWARE) from error
-        except BaseException:
+        except BaseException as error:
             note(traceback.format_exc())
+            if isinstance(error, KeyboardInterrupt):
+                note(f"{_FAILURE}\ninterrupted; the same command goes on")
             raise
 
 

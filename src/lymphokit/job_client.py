@@ -33,4 +33,7 @@ def run_in_server(connection: socket.socket, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # Ctrl-C ends the job, too
+        sys.exit(130)

@@ -180,7 +180,10 @@ def main() -> None:
         return
     sys.argv = command[1:]
     sys.path[0] = str(Path(sys.argv[0]).parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except KeyboardInterrupt:  # its log has the traceback
+        sys.exit(130)
 
 
 if __name__ == "__main__":
