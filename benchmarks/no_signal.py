@@ -50,7 +50,6 @@ from lymphokit.evaluation.uncertainty import score_table, widening
 from lymphokit.features.morphology import measure_cells
 from lymphokit.imaging.check import Cohort, check_cohort
 from lymphokit.imaging.image_files import ImageFiles
-from lymphokit.imaging.segment import segment
 from lymphokit.imaging.stain import Stain, moments
 from lymphokit.models.registry import create
 from lymphokit.plan import make_plan
@@ -62,6 +61,7 @@ from lymphokit.pseudo_labels.rounds import SelfTraining, training_subsets
 from lymphokit.pseudo_labels.selection import RoundSizes, SelectionSettings, probability
 from lymphokit.pseudo_labels.state import State, inner_folds_of, out_of_fold_log_odds
 from lymphokit.simulation.cohort import simulate
+from lymphokit.whole_cells.whole_cell import segmenter_of
 
 ROOT = Path(__file__).parents[1]
 CHANCE = 0.5
@@ -140,7 +140,7 @@ def draw(settings: Mapping[str, Any], folder: Path, seed: int) -> DrawnCohort:
 def measured_cells(images: Any, segmentation: Mapping[str, Any]) -> Floats:
     """The measurements of these images' cells: (n, d)."""
     images = list(images)
-    masks = (segment(image, **segmentation) for image in images)
+    masks = map(segmenter_of(**segmentation), images)
     return np.concatenate(list(measure_cells(images, masks, rim_px=segmentation["dilation_px"])))
 
 

@@ -14,7 +14,8 @@ import pytest
 from lymphokit import job_client
 
 START = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of a test run ignore it
 from lymphokit import job_client, job_server
 print(job_server.start(), os.environ[job_client.ADDRESS], sep="\\n", flush=True)
 time.sleep(600)

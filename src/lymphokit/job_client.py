@@ -4,7 +4,6 @@ Snakemake puts this file before the command of every job (`shell.prefix`). It im
 that a job starts in a hundredth of a second. Without a server the command runs as it is.
 """
 
-import marshal
 import os
 import socket
 import sys
@@ -25,7 +24,9 @@ def main(command: list[str]) -> int:
 def run_in_server(connection: socket.socket, command: list[str]) -> int:
     """Run a command in the server at the other end; its exit code."""
     folder = os.getcwd()  # noqa: PTH109 - pathlib would double the time of the imports
-    content = marshal.dumps((folder, command, dict(os.environ)))
+    variables = [name + b"=" + value for name, value in os.environb.items()]
+    # None of these texts can hold a zero byte.
+    content = b"\0".join([*map(os.fsencode, (folder, str(len(command)), *command)), *variables])
     socket.send_fds(connection, [len(content).to_bytes(8)], [0, 1, 2])
     connection.sendall(content)
     code = connection.recv(1)  # empty where the server has ended

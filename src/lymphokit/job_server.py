@@ -9,7 +9,6 @@ import atexit
 import contextlib
 import gc
 import importlib
-import marshal
 import os
 import runpy
 import select
@@ -20,7 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lymphokit import job_client
@@ -85,7 +84,8 @@ class Server:
 
     def serve(self) -> list[str] | None:
         """Serve until the run ends; in the fork of a job, return the command of the job."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the jobs, which get it, too
+        # Ctrl-C is for the jobs, which get it, too.
+        self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake)
         libraries = _imports()
@@ -109,34 +109,37 @@ class Server:
         try:
             size, files, _, _ = socket.recv_fds(connection, 8, 3)
             content = _received(connection, int.from_bytes(size))
-            folder, command, variables = marshal.loads(content)
-        except (OSError, EOFError, ValueError):  # the client was killed while it asked
+        except OSError:
+            files, content = [], b""
+        if not content:  # the client was killed while it asked
+            _close(files)
             connection.close()
             return None
+        folder, n_words, *texts = map(os.fsdecode, content.split(b"\0"))
+        command, variables = texts[: int(n_words)], texts[int(n_words) :]
         process = os.fork()
         if process:
             self._jobs[process] = connection
-            for file in files:
-                os.close(file)
+            _close(files)
             return None
         self._become_job(connection, files)
         os.environ.clear()
-        os.environ.update(variables)
+        for text in variables:
+            name, _, value = text.partition("=")
+            os.environ[name] = value
         os.chdir(folder)
-        return list(command)
+        return command
 
     def _become_job(self, connection: socket.socket, files: list[int]) -> None:
         """In a fork: nothing of the server is left open, and the streams are the client's."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, self._on_interrupt)
         for each in (self._listener, connection, *self._jobs.values()):
             each.close()
         for stream, file in enumerate(files):
             os.dup2(file, stream)
-            os.close(file)
-        os.close(self._woken)
-        os.close(self._wake)
+        _close([*files, self._woken, self._wake])
 
     def _end_abandoned(self, ready: list[socket.socket]) -> None:
         """End the jobs whose client has gone: a client sends nothing after its request."""
@@ -167,8 +170,15 @@ def _imports() -> Iterator[str]:
 
 
 def _received(connection: socket.socket, size: int) -> bytes:
+    """The next bytes of a connection, as many as announced; nothing where it ends before."""
     with connection.makefile("rb") as stream:
-        return stream.read(size)
+        content = stream.read(size)
+    return content if len(content) == size else b""
+
+
+def _close(files: Iterable[int]) -> None:
+    for file in files:
+        os.close(file)
 
 
 def main() -> None:
