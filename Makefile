@@ -15,7 +15,7 @@ env: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("lymphokit needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
+	$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	touch $(STAMP)
 
 test: env
@@ -23,7 +23,7 @@ test: env
 
 # The main job on a SLURM cluster of this machine: `apt install slurm-wlm munge`, and the extra `slurm`.
 test-cluster: env
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[slurm]'
+	$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable '.[slurm]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster
 
 # Tests that train a network, with the rounding of four other CPUs.

@@ -80,6 +80,7 @@ def test_scripts_are_forks_of_a_process_that_has_the_libraries(run: Run) -> None
     [
         ("", 0),
         ("raise SystemExit(3)", 3),
+        ("raise SystemExit", 0),
         ("1 / 0", 1),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + signal.SIGKILL),
     ],
@@ -164,3 +165,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_job_ends_as_a_script_does(run: Run, tmp_path: Path) -> None:
+    code = """
+import atexit, pathlib, sys
+atexit.register(pathlib.Path("farewell").touch)
+sys.stdout.write("no end of line")
+sys.exit("a reason")
+"""
+    printed, warned = run(code).communicate()
+    assert (printed, warned) == ("no end of line", "a reason\n")
+    assert (tmp_path / "farewell").exists()

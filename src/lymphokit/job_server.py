@@ -19,7 +19,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lymphokit import job_client
@@ -181,6 +182,24 @@ def _close(files: Iterable[int]) -> None:
         os.close(file)
 
 
+def run_script(command: Sequence[str]) -> int:
+    """Run `python SCRIPT ARGUMENTS` in this process; its exit code."""
+    sys.argv = list(command[1:])
+    sys.path[0] = str(Path(sys.argv[0]).parent)
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except KeyboardInterrupt:  # its log has the traceback
+        return 130
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 - as Python ends a script
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 def main() -> None:
     """Serve; in a fork, run the script of the job as if Python had started with it."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
@@ -188,12 +207,13 @@ def main() -> None:
     if command is None:
         shutil.rmtree(sys.argv[2], ignore_errors=True)
         return
-    sys.argv = command[1:]
-    sys.path[0] = str(Path(sys.argv[0]).parent)
-    try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
-    except KeyboardInterrupt:  # its log has the traceback
-        sys.exit(130)
+    code = run_script(command)
+    # To take down an interpreter with all libraries would take a third of a second for every job.
+    # What matters of it is done: files of the job are closed, and these are its last acts.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
