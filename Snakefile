@@ -37,7 +37,8 @@ rule submission:
 
 
 onstart:
-    if OPTIONS["executor"] in (None, "local"):
+    n_jobs = len(list(workflow.dag.needrun_jobs()))
+    if OPTIONS["executor"] in (None, "local") and n_jobs >= job_server.WORTH_JOBS:
         shell.prefix(job_server.start())
 
 

@@ -41,6 +41,7 @@ _LIBRARIES = (
     *("sklearn.isotonic", "sklearn.svm", "torch", "lightgbm", "xgboost", "matplotlib.figure"),
     *("matplotlib.backends.backend_agg", "lymphokit.features.backbone"),
 )
+WORTH_JOBS = 10  # of a run: fewer take less than the imports of the server
 _SECONDS_BETWEEN_LOOKS = 1.0  # at whether the run still exists
 
 
@@ -95,7 +96,8 @@ class Server:
             waiting: list[socket.socket | int] = [self._listener, self._woken, *self._jobs.values()]
             ready, _, _ = select.select(waiting, [], [], timeout)
             if not ready:
-                timeout = 0.0 if next(libraries, None) else _SECONDS_BETWEEN_LOOKS
+                timeout = 0.0 if next(libraries, None) else WORTH_JOBS = 10  # of a run: fewer take less than the imports of the server
+_SECONDS_BETWEEN_LOOKS
             if self._listener in ready and (command := self._accept()):
                 return command
             if self._woken in ready:
