@@ -96,8 +96,7 @@ class Server:
             waiting: list[socket.socket | int] = [self._listener, self._woken, *self._jobs.values()]
             ready, _, _ = select.select(waiting, [], [], timeout)
             if not ready:
-                timeout = 0.0 if next(libraries, None) else WORTH_JOBS = 10  # of a run: fewer take less than the imports of the server
-_SECONDS_BETWEEN_LOOKS
+                timeout = 0.0 if next(libraries, None) else _SECONDS_BETWEEN_LOOKS
             if self._listener in ready and (command := self._accept()):
                 return command
             if self._woken in ready:
