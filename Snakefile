@@ -38,7 +38,7 @@ rule submission:
 
 onstart:
     n_jobs = len(list(workflow.dag.needrun_jobs()))
-    if OPTIONS["executor"] in (None, "local") and n_jobs >= job_server.WORTH_JOBS:
+    if EXECUTOR == "local" and n_jobs >= job_server.WORTH_JOBS:
         shell.prefix(job_server.start())
 
 

@@ -112,10 +112,7 @@ class Plan:
         without = self.labelled_cells is None and self.start_of("pseudo_label") != "bags"
         lines += [labelled_cells.NONE_HERE] if without else []
         lines += [blood_cells.NONE_HERE] if self.blood_cells is None else []
-        for reason in dict.fromkeys(self.resting.values()):
-            names = ", ".join(name for name in self.resting if self.resting[name] == reason)
-            lines.append(f"models at rest: {names} ({reason})")
-        return lines
+        return [*lines, *lines_by_reason("models at rest", self.resting)]
 
     @property
     def folds(self) -> range:
@@ -590,6 +587,20 @@ class Plan:
 
     def _pseudo_label(self, keys: Sequence[str]) -> dict[str, Any]:
         return {key: self.settings["pseudo_label"][key] for key in keys}
+
+
+def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """The names that share a reason, by reason, in the order of the names."""
+    grouped: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        grouped.setdefault(reason, []).append(name)
+    return grouped
+
+
+def lines_by_reason(head: str, reasons: Mapping[str, str]) -> list[str]:
+    """A line a reason: `models at rest: a, b (no labelled cells)`."""
+    groups = by_reason(reasons).items()
+    return [f"{head}: {', '.join(names)} ({reason})" for reason, names in groups]
 
 
 def make_plan(

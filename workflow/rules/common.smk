@@ -27,9 +27,10 @@ ROOT = Path(workflow.basedir)
 if workflow.is_main_process:
     with redirect_stderr(StringIO()):
         OPTIONS = vars(parse_args(None)[1])
+    EXECUTOR = OPTIONS["executor"] or "local"
     if needs_lock(OPTIONS):
         with explained_as(WorkflowError):
-            take_over(Path.cwd(), OPTIONS["executor"] or "local")
+            take_over(Path.cwd(), EXECUTOR)
 
 DIGESTS = shared()
 

@@ -73,6 +73,11 @@ def passed_checks(file: Path) -> list[dict[str, Any]]:
     return checks
 
 
+def failed_checks(checks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of the checks that did not pass; checks: of the JSON file."""
+    return [str(check["check"]) for check in checks if not check["passed"]]
+
+
 def _has_passed(check: Any) -> bool:
     if not isinstance(check, dict) or not isinstance(check.get("check"), str):
         return False

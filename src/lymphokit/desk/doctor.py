@@ -17,7 +17,7 @@ from rich.table import Table
 from lymphokit.desk.forecast import forecast
 from lymphokit.desk.run_plan import HERE, read_plan
 from lymphokit.errors import LymphokitError
-from lymphokit.plan import Plan
+from lymphokit.plan import Plan, by_reason
 from lymphokit.provenance import machine
 
 _PACKAGES = ("snakemake", "torch", "timm", "lightgbm", "xgboost", "scikit-learn")
@@ -74,32 +74,31 @@ def _python() -> Line:
 
 
 def _packages() -> list[Line]:
-    found: list[Line] = []
-    for package in _PACKAGES:
-        try:
-            version = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            version = ""
-        found.append(
-            _line(package, bool(version), version or "is missing", "`make env` installs it")
-        )
-    return found
+    versions = {package: _version(package) for package in _PACKAGES}
+    remedy = "`make env` installs it"
+    return [
+        _line(package, bool(version), version or "is missing", remedy)
+        for package, version in versions.items()
+    ]
 
 
 def _vision() -> Line:
     """Whether torchvision was built for this torch; others fail at the first network."""
     torch, vision = _minor("torch"), _minor("torchvision")
-    found = f"torchvision {_version('torchvision')} with torch {_version('torch')}"
+    found = " with ".join(
+        f"{name} {_version(name) or 'missing'}" for name in ("torchvision", "torch")
+    )
     expected = None if torch is None else torch + _VISION_AHEAD
     remedy = f"`make env` installs those of constraints.txt (torchvision 0.{expected})"
     return _line("torchvision", vision is not None and vision == expected, found, remedy)
 
 
 def _version(package: str) -> str:
+    """The version of an installed package, empty where it is missing."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        return "missing"
+        return ""
 
 
 def _minor(package: str) -> int | None:
@@ -179,12 +178,9 @@ def _weights(plan: Plan) -> Line:
 
 def _models(plan: Plan) -> list[Line]:
     """Models of the main job, and those that rest without their data or weights, by reason."""
-    reasons: dict[str, list[str]] = {}
-    for name, reason in plan.resting.items():
-        reasons.setdefault(reason, []).append(name)
     resting = [
         Line("at rest", "note", ", ".join(names), f"{reason}: {_WEIGHTS}")
-        for reason, names in reasons.items()
+        for reason, names in by_reason(plan.resting).items()
     ]
     return [Line("models", "pass", ", ".join(plan.models)), *resting]
 

@@ -135,8 +135,17 @@ def _cell_set_checks(source: Path, config: Config) -> dict[str, Callable[[], Any
     choice = RawChoice("", source, source.is_file(), "")
     labelled = labelled_cells.locate(config.labelled_cells, choice, Path())
     blood = blood_cells.locate(config.blood_cells.folder, choice, Path())
-    parts, share = config.pseudo_label.model_dump(), config.blood_cells.validation
     return {
-        "labelled_cells": lambda: labelled and check_labelled_cells(labelled, parts),
-        "blood_cells": lambda: blood and check_blood_cells(blood, share),
+        "labelled_cells": lambda: labelled and check_cell_set(labelled, config, labelled=True),
+        "blood_cells": lambda: blood and check_cell_set(blood, config, labelled=False),
     }
+
+
+def check_cell_set(folder: Path, config: Config, *, labelled: bool) -> int:
+    """The number of labelled cells in a folder, or of blood cells.
+
+    Raises CohortError where the set has faults.
+    """
+    if labelled:
+        return check_labelled_cells(folder, config.pseudo_label.model_dump())
+    return check_blood_cells(folder, config.blood_cells.validation)

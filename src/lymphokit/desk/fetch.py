@@ -10,10 +10,9 @@ from lymphokit.cohort import archive, blood_cells, labelled_cells
 from lymphokit.cohort.download_search import LANDMARKS
 from lymphokit.cohort.raw import COMPETITION, DOWNLOAD, find_home, is_download
 from lymphokit.config import Config
-from lymphokit.desk.download_check import check_download
+from lymphokit.desk.download_check import check_cell_set, check_download
 from lymphokit.errors import CohortError, LymphokitError
 from lymphokit.folders import is_folder, is_regular, is_there, paths_in
-from lymphokit.imaging.cell_set_checks import check_blood_cells, check_labelled_cells
 from lymphokit.leaderboard.kaggle_client import Kaggle
 from lymphokit.progress import say
 
@@ -153,12 +152,8 @@ def _check(what: What, folder: Path, config: Config) -> tuple[tuple[str, ...], s
     if what == "competition":
         checked = check_download(str(folder), config)
         return tuple(checked.lines()), checked.fault_text()
-    parts, share = config.pseudo_label.model_dump(), config.blood_cells.validation
     try:
-        if what == "labelled-cells":
-            n = check_labelled_cells(folder, parts)
-        else:
-            n = check_blood_cells(folder, share)
+        n = check_cell_set(folder, config, labelled=what == "labelled-cells")
     except CohortError as error:
         return (), str(error)
     return (f"{n:,} {what.replace('-', ' ')}: no fault found",), ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from lymphokit.audit.findings import failed_checks
 from lymphokit.cohort.tables import read_table
 from lymphokit.errors import LymphokitError
 from lymphokit.figures.terminal_tables import in_words, with_interval
@@ -93,8 +94,7 @@ def _trust(stain_test: Path) -> str:
 
 def _audit(audit: dict[str, Any]) -> str:
     checks = audit["checks"]
-    failed = [check["check"] for check in checks if not check["passed"]]
-    if failed:
+    if failed := failed_checks(checks):
         return f"FAILED: {', '.join(failed)}"
     return f"all {len(checks)} checks passed"
 

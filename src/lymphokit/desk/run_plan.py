@@ -13,7 +13,7 @@ from lymphokit.cohort.raw import locate
 from lymphokit.desk.forecast import fitted_models, forecast
 from lymphokit.errors import LymphokitError
 from lymphokit.folders import is_regular
-from lymphokit.plan import Plan, has_gpu, make_plan
+from lymphokit.plan import Plan, has_gpu, lines_by_reason, make_plan
 
 HERE = "run in lymphokit's folder"
 _GB = 1e9
@@ -89,12 +89,8 @@ def plan_lines(found: dict[str, Any]) -> Iterator[str]:
     yield found["data"]
     yield f"submitted: {found['submission']}, results in results/{found['cohort']}"
     yield f"models that run: {', '.join(found['models'])}"
-    for reason in dict.fromkeys(found["at_rest"].values()):
-        names = ", ".join(name for name, why in found["at_rest"].items() if why == reason)
-        yield f"models at rest: {names} ({reason})"
-    for reason in dict.fromkeys(found["switched_off"].values()):
-        names = ", ".join(name for name, why in found["switched_off"].items() if why == reason)
-        yield f"models left out: {names} ({reason})"
+    yield from lines_by_reason("models at rest", found["at_rest"])
+    yield from lines_by_reason("models left out", found["switched_off"])
     yield (
         f"{found['jobs']:,} jobs, {found['fits']} of them fits (a model in one of "
         f"{found['folds']} folds), on {found['cells']:,} cells; features: "

@@ -117,7 +117,8 @@ def _of_patient(
 ) -> pd.DataFrame:
     """The rows of one patient, the whole bag first."""
     n_cells = len(bag.instances)
-    steps = [(name, number) for name in orders for number in kept_numbers(n_cells)]
+    numbers = kept_numbers(n_cells)
+    steps = [(name, number) for name in orders for number in numbers]
     parts = [np.arange(n_cells)]
     parts += [orders[name][:number] for name, number in steps]
     parts += [orders[name][number:] for name, number in steps]

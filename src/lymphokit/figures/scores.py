@@ -19,6 +19,7 @@ from lymphokit.figures.style import (
     clean_axes,
     draw_interval,
 )
+from lymphokit.figures.terminal_tables import two_decimals
 
 # Columns of the estimate, of the low and of the high end of its interval; name of the score.
 PANELS = (
@@ -121,7 +122,7 @@ def draw_forests(
             estimate, low, high = (row[column] for column in columns)
             colour, marker = (VERMILION, "D") if row["model"] == submitted else (BLUE, "o")
             colour = FADED if row["model"] in faded else colour
-            text = f"{round(estimate, 2) + 0.0:{sign}.2f}"  # adding 0.0 turns -0.0 into 0.0
+            text = two_decimals(estimate, sign=sign)
             draw_interval(panel, place, (estimate, low, high), text, colour, marker=marker)
         clean_axes(panel, grid="x", categories=True)
     axes[0].set_yticks(range(len(table)), table["model"])

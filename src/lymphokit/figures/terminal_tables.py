@@ -52,9 +52,13 @@ def with_interval(estimate: float, low: float, high: float, *, sign: str = "") -
 
     Fit for a table: rich takes a bracket for markup only where a letter follows.
     """
-    # Adding 0.0 turns -0.0 into 0.0, so that no number is shown as -0.00.
-    texts = [f"{round(float(value), 2) + 0.0:{sign}.2f}" for value in (estimate, low, high)]
+    texts = [two_decimals(value, sign=sign) for value in (estimate, low, high)]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def two_decimals(value: float, *, sign: str = "") -> str:
+    """Format a number: `0.81`; sign: `+` for differences. None is shown as -0.00."""
+    return f"{round(float(value), 2) + 0.0:{sign}.2f}"  # adding 0.0 turns -0.0 into 0.0
 
 
 def percentage(row: Mapping[Any, Any], column: str) -> str:

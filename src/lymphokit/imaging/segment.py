@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 SMALLEST_SHARE = 0.01  # of the image's area; smaller objects are platelets or grains of stain
 
 Pixels = NDArray[np.uint8]
+Levels = NDArray[np.float32]  # (h, w), such as weights or odds of each pixel
 Mask = NDArray[np.bool_]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from lymphokit.audit.findings import failed_checks
 from lymphokit.figures.terminal_tables import in_words, with_interval
 from lymphokit.robustness.stain_verdict import stain_sentences, verdict
 
@@ -81,7 +82,7 @@ def _against(comparisons: pd.DataFrame, blend: str) -> list[Fact]:
 
 def _audited(audit: Mapping[str, Any]) -> Fact:
     checks = audit["checks"]
-    failed = [str(check["check"]) for check in checks if not check["passed"]]
+    failed = failed_checks(checks)
     note = "leaks, folds, thresholds, lineages, files" if not failed else ", ".join(failed)
     return Fact(
         "Audit",

@@ -5,10 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from lymphokit.imaging.segment import Mask, Pixels
+from lymphokit.imaging.segment import Levels, Mask, Pixels
 from lymphokit.imaging.smear_colours import three_class_thresholds
 
-Levels = NDArray[np.float32]
 BINS = 24  # of each axis of L*a*b*
 RARE = 2e-5  # share of pixels below which a colour says nothing
 MOST = 3.0  # limit of the log odds of one pixel

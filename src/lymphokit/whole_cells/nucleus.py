@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.imaging.segment import Mask, Pixels, morphology
+from lymphokit.imaging.segment import Levels, Mask, Pixels, morphology
 from lymphokit.imaging.smear_colours import three_class_thresholds
 
-Levels = NDArray[np.float32]
 SIDE = 128  # pixels of the shorter side at which a nucleus is sought
 SMALLEST, USUAL = 0.006, 0.04  # share of the image's area: of any nucleus, of one that is as likely
 CENTRE = 0.25  # standard deviation of the weight of the centre, in sides

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.imaging.segment import Mask
+from lymphokit.imaging.segment import Levels, Mask
 
-Levels = NDArray[np.float32]
 DIRECTIONS = 64
 STEEPEST = 4  # pixels that the radius may change from one direction to the next
 ROUGHNESS = 6.0  # what a pixel of such a change costs, in log odds

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.imaging.segment import Mask, Pixels, segment
+from lymphokit.imaging.segment import Levels, Mask, Pixels, segment
 from lymphokit.settings import Region
-from lymphokit.whole_cells.colour_odds import Levels, bareness, colour_bins, log_odds
+from lymphokit.whole_cells.colour_odds import bareness, colour_bins, log_odds
 from lymphokit.whole_cells.nucleus import SIDE, Nuclei, find_nuclei
 from lymphokit.whole_cells.star_outline import radii_of, star_outline
 
@@ -98,23 +98,29 @@ def _outlined(image: Pixels, nuclei: Nuclei) -> Mask:
     elsewhere = np.maximum(_elsewhere(away), nuclei.others) * shown
     prior = np.clip(AT_NUCLEUS - PER_RADIUS * away, LEAST, AT_NUCLEUS)
     prior += NEIGHBOUR * (_distance(nuclei.others) < _distance(hull))
+    outlined = _star(nucleus, hull)
     inside, outside = near, elsewhere
     for _ in range(ROUNDS):
         odds = log_odds(bins, _floor(inside), _floor(outside))
-        cell = _star((odds + prior) * shown + BARE * bare, nucleus, hull)
+        cell = outlined((odds + prior) * shown + BARE * bare)
         likely = np.clip(1.2 - away / 2, 0.2, 1) / (1 + np.exp(-2 * odds))
         inside = (cell & ~nucleus) * likely + 0.02 * near
         outside = np.maximum(~(cell | nucleus) * shown, 0.5 * elsewhere)
     return cell
 
 
-def _star(odds: Levels, nucleus: Mask, hull: Mask) -> Mask:
-    """The best outline around the nucleus, with the nucleus."""
+def _star(nucleus: Mask, hull: Mask) -> Callable[[Levels], Mask]:
+    """What makes the best outline around the nucleus from log odds, with the nucleus."""
     rows, columns = np.nonzero(hull)
     centre = float(rows.mean()), float(columns.mean())
-    certain = np.where(nucleus, NUCLEUS, odds).astype(np.float32)
     reach = round(min(max(hull.shape), REACH * _radius(hull)))
-    return star_outline(certain, centre, radii_of(nucleus, centre), reach) | nucleus
+    least = radii_of(nucleus, centre)
+
+    def outlined(odds: Levels) -> Mask:
+        certain = np.where(nucleus, NUCLEUS, odds).astype(np.float32)
+        return star_outline(certain, centre, least, reach) | nucleus
+
+    return outlined
 
 
 def _elsewhere(away: Levels) -> Levels:
