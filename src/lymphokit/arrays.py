@@ -1,12 +1,17 @@
 """Arrays of numbers in .npy and .npz files; a file with Python objects is refused, unread."""
 
+import math
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from lymphokit.errors import LymphokitError
@@ -33,6 +38,60 @@ def open_array(path: Path) -> NDArray[Any]:
         return np.asanyarray(np.lib.format.open_memmap(path, mode="r"))
     except _DAMAGED as error:
         raise _error(path) from error
+
+
+class RowReader:
+    """Reads single rows of the array in a .npy file, in memory that does not grow with it.
+
+    The pages of a memory map that were read count as the process's memory. A file that ends too
+    early, as a killed process leaves it, has the rows that are complete. A context manager.
+    Raises ArrayFileError where the file is no array of numbers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise _error(path)
+        self._file = path.open("rb")
+        try:
+            npy.read_magic(self._file)
+            shape, is_fortran, self.dtype = npy.read_array_header_1_0(self._file)
+            self.header, self.row_shape = shape[0], shape[1:]  # rows that the header promises
+            self.start = self._file.tell()
+            self.row_bytes = math.prod(self.row_shape) * self.dtype.itemsize
+            held = (os.fstat(self._file.fileno()).st_size - self.start) // self.row_bytes
+            if is_fortran or self.dtype.hasobject:
+                raise ValueError("its rows are no bytes of numbers one after another")
+        except (*_DAMAGED, IndexError, ZeroDivisionError) as error:
+            self._file.close()
+            raise _error(path) from error
+        self._n = min(held, self.header)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._n
+
+    def bytes_of(self, row: int) -> bytes:
+        """The bytes of a row."""
+        return os.pread(self._file.fileno(), self.row_bytes, self.start + row * self.row_bytes)
+
+    def all_bytes(self) -> Iterator[bytes]:
+        """The bytes of all rows, one after another."""
+        return map(self.bytes_of, range(len(self)))
+
+    def rows(self, positions: Iterable[int]) -> Iterator[NDArray[Any]]:
+        """The rows at these positions, read-only, one after another."""
+        for row in positions:
+            yield np.frombuffer(self.bytes_of(int(row)), self.dtype).reshape(self.row_shape)
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lymphokit.imaging.cell_views import CellViews, labelled_views
+from lymphokit.arrays import RowReader
+from lymphokit.imaging.cell_views import CellViews, CohortCells, labelled_views
 from lymphokit.imaging.image_files import ImageFiles
 from lymphokit.imaging.normalise import normalise
+from lymphokit.imaging.pixels import pack_mask
+from lymphokit.imaging.segment import keep_cell
 from lymphokit.imaging.smear_colours import SmearColours
 from lymphokit.simulation.cell_sets import write_image
 from tests.imaging.drawn import disc, smear
@@ -40,6 +43,28 @@ def test_images_are_normalised_before_they_are_cut() -> None:
     ((shown, _),) = CellViews([image], settings, [CELL], [colours])
     whole = normalise(image, CELL, colours, "red_cells")
     assert np.array_equal(shown, whole[56:168, 56:168])
+
+
+def test_cells_of_the_cohort_are_shown_with_their_masks_and_colours(tmp_path: Path) -> None:
+    drawn = [smear(disc(112, 100 + 5 * i, 30), seed=i) for i in range(4)]
+    discs = np.stack([disc(112, 112, 20 + i) for i in range(4)])
+    colours = [SmearColours.from_images([image]) for image in drawn]
+    for number, image in enumerate(drawn):
+        write_image(tmp_path / f"{number}.tif", image)
+    np.save(tmp_path / "masks.npy", np.stack([pack_mask(each) for each in discs]))
+    files = ImageFiles(tmp_path, [f"{number}.tif" for number in range(4)], 224)
+    settings = {"normalise": "red_cells", "crop": 112, "px": None}
+    with RowReader(tmp_path / "masks.npy") as masks:
+        segmented = CohortCells(files, PLAIN, masks=masks)
+        whole = CohortCells(files, settings, cell_masks=masks, colours=colours)
+        for at, (image, _) in zip((3, 1), segmented.views(np.array([3, 1])), strict=True):
+            assert np.array_equal(image, keep_cell(drawn[at], discs[at]))
+        for at, shown in zip((3, 1), whole.views(np.array([3, 1])), strict=True):
+            ((image, mask),) = CellViews([drawn[at]], settings, [discs[at]], [colours[at]])
+            assert np.array_equal(shown[0], image)
+            assert np.array_equal(shown[1], mask)
+        assert [len({*each}) for each in whole.beside()] == [4, 4]
+        assert CohortCells(files, PLAIN).beside() == []
 
 
 @pytest.fixture

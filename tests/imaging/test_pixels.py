@@ -1,8 +1,8 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +13,23 @@ from numpy.typing import NDArray
 
 from lymphokit.errors import BankError
 from lymphokit.imaging import pixels
-from lymphokit.imaging.segment import keep_cell, segment
+from lymphokit.imaging.segment import Pixels, keep_cell, segment
 from tests.imaging.drawn import SIZE, disc, smear
 
 SEGMENTER = partial(segment, closing_px=7, dilation_px=5)
 BANKS = ("raw", "segmented", "masks")
 
 
-def write(folder: Path, images: Iterator[Any], n_cells: int) -> int:
+def write(folder: Path, images: Sequence[Pixels], given: int | None = None) -> int:
+    """Write the banks of these images, of which so many are given; the number segmented."""
     paths = {bank: folder / f"{bank}.npy" for bank in BANKS}
     return pixels.write_pixel_banks(
-        images, n_cells, **paths, image_size=SIZE, threads=3, segmenter=SEGMENTER
+        lambda positions: [images[at] for at in positions[:given]],
+        np.array([sha256(image.tobytes()).digest() for image in images]),
+        **paths,
+        image_size=SIZE,
+        threads=3,
+        segmenter=SEGMENTER,
     )
 
 
@@ -34,7 +40,8 @@ def cells() -> list[NDArray[np.uint8]]:
 
 def test_every_row_is_the_image_of_its_cell(tmp_path: Path) -> None:
     images = cells()
-    assert write(tmp_path, iter(images), len(images)) == 1  # the blank one
+    assert write(tmp_path, images) == len(images)
+    assert pixels.count_not_found(tmp_path / "masks.npy") == 1  # the blank one
     raw, segmented, masks = (pixels.open_pixels(tmp_path / f"{bank}.npy") for bank in BANKS)
     for row, image in enumerate(images):
         mask = SEGMENTER(image)
@@ -44,18 +51,25 @@ def test_every_row_is_the_image_of_its_cell(tmp_path: Path) -> None:
 
 
 def test_an_opened_bank_is_read_only(tmp_path: Path) -> None:
-    write(tmp_path, iter(cells()), 6)
+    write(tmp_path, cells())
     with pytest.raises(ValueError, match="read-only"):
         pixels.open_pixels(tmp_path / "raw.npy")[0] = 0
 
 
-@pytest.mark.parametrize("n_cells", [5, 7])
-def test_another_number_of_images_than_cells_is_an_error_and_leaves_no_file(
-    tmp_path: Path, n_cells: int
-) -> None:
+def test_fewer_images_than_cells_are_an_error_and_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(BankError):
-        write(tmp_path, iter(cells()), n_cells)
-    assert list(tmp_path.iterdir()) == []
+        write(tmp_path, cells(), given=5)
+    assert list(tmp_path.glob("*.npy")) == []
+
+
+def test_an_added_image_alone_is_segmented(tmp_path: Path) -> None:
+    images = cells()
+    write(tmp_path / "grown", images[1:])
+    assert write(tmp_path / "grown", images) == 1
+    write(tmp_path / "whole", images)
+    for bank in BANKS:
+        grown, whole = (tmp_path / name / f"{bank}.npy" for name in ("grown", "whole"))
+        assert grown.read_bytes() == whole.read_bytes()
 
 
 def test_only_a_few_images_are_in_memory_at_a_time() -> None:
@@ -68,7 +82,7 @@ def test_only_a_few_images_are_in_memory_at_a_time() -> None:
             yield np.zeros((16, 16, 3), dtype=np.uint8)
 
     def work(image: NDArray[np.uint8]) -> pixels.SmallCell:
-        return pixels.SmallCell(image, image, image, found=True)
+        return pixels.SmallCell(image, image, image)
 
     with ThreadPoolExecutor(2) as pool:
         for given_back, _ in enumerate(pixels.ordered_results(pool, work, blanks(), limit=4)):

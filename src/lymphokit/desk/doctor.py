@@ -147,7 +147,8 @@ def _room(root: Path, plan: Plan | None) -> list[Line]:
 
 def _size_gb(folder: Path) -> float:
     """Size of the files below a folder: what an earlier run left needs no room again."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / _GB
+    found = (path.lstat() for path in folder.rglob("*") if path.is_file())
+    return sum({each.st_ino: each.st_size for each in found}.values()) / _GB  # links count once
 
 
 def _data(plan: Plan) -> list[Line]:

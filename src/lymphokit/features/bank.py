@@ -1,6 +1,6 @@
 """Feature banks: features of all cells on disk, one row per cell, read through a memory map."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from lymphokit.arrays import open_array
 from lymphokit.errors import BankError
 from lymphokit.files import read_json, write_json
 from lymphokit.imaging.rows import RowWriter
+from lymphokit.keyed_rows import Keys, Positions, RowFile, write_rows
 
 # What the features were fitted on. A model may read features that were fitted without labels, or
 # on training patients of its fold; the audit checks the latter.
@@ -52,18 +53,52 @@ def write_bank(
     """
     with RowWriter(path, (n_cells, n_features), np.float32) as rows:
         for batch in batches:
-            unusable = np.flatnonzero(~np.isfinite(batch).all(axis=1))
-            if len(unusable):
-                cell = rows.written + int(unusable[0])
-                raise BankError(f"{path}: the features of cell {cell} are not finite numbers")
+            cells = np.arange(rows.written, rows.written + len(batch))
+            _require_finite(path, batch, cells)
             rows.append(batch)
-    content = {
-        **metadata,
-        "fitted_on": fitted_on,
-        "n_cells": n_cells,
-        "n_features": n_features,
-    }
-    write_json(metadata_path(path), content)
+    _write_metadata(path, metadata, fitted_on, n_cells, n_features)
+
+
+def write_keyed_bank(
+    path: Path,
+    keys: Keys,
+    compute: Callable[[Positions], Iterable[NDArray[np.floating]]],
+    *,
+    n_features: int,
+    metadata: Mapping[str, Any],
+) -> int:
+    """Write a bank whose rows each depend on one image alone; compute those that are not known.
+
+    keys: of all cells, see `keyed_rows`. compute: features of the cells at given positions, in
+    batches (n, n_features). Returns the number of cells computed.
+    Raises BankError as `write_bank` does.
+    """
+
+    def finite(positions: Positions) -> Iterator[tuple[NDArray[np.floating]]]:
+        done = 0
+        for batch in compute(positions):
+            _require_finite(path, batch, positions[done : done + len(batch)])
+            done += len(batch)
+            yield (batch,)
+
+    n_computed = write_rows([RowFile(path, (n_features,), np.float32)], keys, finite)
+    _write_metadata(path, metadata, NOTHING, len(keys), n_features)
+    return n_computed
+
+
+def _require_finite(path: Path, batch: NDArray[np.floating], cells: NDArray[np.int64]) -> None:
+    """Raise BankError where a feature of these cells is not finite."""
+    unusable = np.flatnonzero(~np.isfinite(batch).all(axis=1))
+    if len(unusable):
+        cell = cells[unusable[0]]
+        raise BankError(f"{path}: the features of cell {cell} are not finite numbers")
+
+
+def _write_metadata(
+    path: Path, metadata: Mapping[str, Any], fitted_on: FittedOn, n_cells: int, n_features: int
+) -> None:
+    about = {"fitted_on": fitted_on, "n_cells": n_cells, "n_features": n_features}
+    write_json(metadata_path(path), {**metadata, **about})
 
 
 def write_cell_probabilities(

@@ -1,5 +1,6 @@
 """What running a network needs: device, threads, seeds, precision, tensors of pixels, weights."""
 
+import hashlib
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -84,6 +85,16 @@ def read_saved(file: Path, content: BytesIO | None = None) -> Any:
             return torch.load(content or file, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes end in exceptions of many kinds
         raise WeightsError(f"{file} cannot be read as weights: {NOT_WEIGHTS}") from error
+
+
+def weights_digest(network: nn.Module) -> str:
+    """SHA-256 of all weights by name, in hexadecimal: of the same source, none else has it."""
+    digest = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        values = tensor.detach().cpu().reshape(-1).view(torch.uint8)
+        digest.update(values.numpy())
+    return digest.hexdigest()
 
 
 def save_weights(network: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -1,16 +1,19 @@
 """Cells as a network sees them: normalised, cropped and resized, each with its mask."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from lymphokit.arrays import RowReader
 from lymphokit.imaging.cell_mask import cell_mask
 from lymphokit.imaging.image_files import ImageFiles, crop_centre, resize
 from lymphokit.imaging.normalise import normalise
-from lymphokit.imaging.segment import Mask, Pixels
+from lymphokit.imaging.pixels import unpack_mask
+from lymphokit.imaging.segment import Mask, Pixels, keep_cell
 from lymphokit.imaging.smear_colours import REFERENCE, SmearColours, evenly_spaced
+from lymphokit.keyed_rows import Positions
 from lymphokit.settings import needs_masks
 
 _LABELLED_IMAGES = 64  # of single cells of another laboratory, from several smears
@@ -44,6 +47,37 @@ class CellViews:
         shown = normalise(image, mask, colours, self.settings["normalise"])
         inside = resize(crop_centre(mask.view(np.uint8) * np.uint8(255), crop), px)
         return resize(crop_centre(shown, crop), px), inside > 127
+
+
+@dataclass(frozen=True)
+class CohortCells:
+    """The cohort's cells as a backbone of these settings sees them, any of them by position.
+
+    masks: of the nuclei, where `image` is segmented; cell_masks and colours: of every cell and of
+    its smear, where the settings need them (`needs_masks`).
+    """
+
+    images: ImageFiles
+    settings: Mapping[str, Any]
+    masks: RowReader | None = None
+    cell_masks: RowReader | None = None
+    colours: Sequence[SmearColours] | None = None
+
+    def views(self, positions: Positions) -> CellViews:
+        """The cells at these positions."""
+        images: Iterable[Pixels] = self.images.subset(positions)
+        if self.masks is not None:
+            images = map(keep_cell, images, map(unpack_mask, self.masks.rows(positions)))
+        if self.cell_masks is None or self.colours is None:
+            return CellViews(images, self.settings)
+        masks = map(unpack_mask, self.cell_masks.rows(positions))
+        return CellViews(images, self.settings, masks, [self.colours[at] for at in positions])
+
+    def beside(self) -> list[Iterable[bytes]]:
+        """What the view of each cell depends on beside its image and the settings, as bytes."""
+        masks = [each.all_bytes() for each in (self.masks, self.cell_masks) if each is not None]
+        colours = (repr(each.row()).encode() for each in self.colours or ())
+        return [*masks, *([colours] if self.colours is not None else [])]
 
 
 def labelled_views(

@@ -1,10 +1,11 @@
 """Image files as a sequence: each image is read, cropped, resized and normalised on access."""
 
 import filecmp
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -47,6 +48,15 @@ class ImageFiles:
     def __getitem__(self, positions: NDArray[np.int64]) -> Pixels:
         """The images at these positions: (n, h, w, 3) RGB."""
         return np.stack([self.image(position) for position in positions.tolist()])
+
+    def subset(self, positions: Iterable[int]) -> Self:
+        """The images at these positions, as such a sequence."""
+        return replace(self, paths=[self.paths[position] for position in positions])
+
+    @property
+    def files(self) -> list[Path]:
+        """The path of each file."""
+        return [self.root / path for path in self.paths]
 
     def __iter__(self) -> Iterator[Pixels]:
         return (self.image(position) for position in range(len(self)))

@@ -1,7 +1,7 @@
 """Image banks: all images of a cohort at 128 pixels a side, raw and segmented, and their masks."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.arrays import open_array
-from lymphokit.imaging.rows import RowWriter
-from lymphokit.imaging.segment import Mask, Pixels, keep_cell, no_cell_found
+from lymphokit.arrays import RowReader, open_array
+from lymphokit.imaging.segment import Mask, Pixels, keep_cell
+from lymphokit.keyed_rows import Keys, Positions, RowFile, write_rows
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -28,18 +28,17 @@ class SmallCell:
     """A cell as a row of the image banks.
 
     raw, segmented: (128, 128, 3) RGB uint8; mask: (h, ceil(w / 8)) uint8, the bits of the mask at
-    full size; found: whether segmentation found a cell.
+    full size.
     """
 
     raw: Pixels
     segmented: Pixels
     mask: Pixels
-    found: bool
 
 
 def write_pixel_banks(
-    images: Iterable[Pixels],
-    n_cells: int,
+    images: Callable[[Positions], Iterable[Pixels]],
+    keys: Keys,
     *,
     raw: Path,
     segmented: Path,
@@ -48,41 +47,34 @@ def write_pixel_banks(
     segmenter: Segmenter,
     threads: int,
 ) -> int:
-    """Segment all images and write three banks, one row per cell.
+    """Segment the images that no earlier run has, and write three banks, one row per cell.
 
-    images: (image_size, image_size, 3) RGB uint8, read one by one and in order.
+    images: those at given positions, (image_size, image_size, 3) RGB uint8, one by one and in
+    order. keys: of all images, see `keyed_rows`.
     segmenter: makes the mask of an image.
     raw, segmented: files of (n_cells, 128, 128, 3) uint8, shrunk by averaging areas; segmented is
     black outside the cell.
     masks: file of (n_cells, image_size, ceil(image_size / 8)) uint8, for `unpack_mask`.
-    Returns the number of images in which no cell was found. Nothing is fitted. Memory does not
-    grow with n_cells.
-    Raises BankError unless there are `n_cells` images.
+    Returns the number of images segmented. Nothing is fitted.
+    Raises BankError where there are fewer or more images than asked for.
     """
     work = partial(small_cell, segmenter=segmenter)
-    small = (n_cells, SIDE, SIDE, 3)
-    packed = (n_cells, image_size, -(-image_size // 8))
-    n_not_found = 0
-    with (
-        RowWriter(raw, small, np.uint8) as raw_rows,
-        RowWriter(segmented, small, np.uint8) as segmented_rows,
-        RowWriter(masks, packed, np.uint8) as mask_rows,
-        ThreadPoolExecutor(threads) as pool,
-    ):
-        for cell in ordered_results(pool, work, images, limit=threads * IMAGES_PER_THREAD):
-            raw_rows.append(cell.raw[None])
-            segmented_rows.append(cell.segmented[None])
-            mask_rows.append(cell.mask[None])
-            n_not_found += not cell.found
-    return n_not_found
+    limit = threads * IMAGES_PER_THREAD
+
+    def segmented_cells(positions: Positions) -> Iterator[Sequence[Pixels]]:
+        for cell in ordered_results(pool, work, images(positions), limit=limit):
+            yield cell.raw[None], cell.segmented[None], cell.mask[None]
+
+    small, packed = (SIDE, SIDE, 3), (image_size, -(-image_size // 8))
+    files = [RowFile(raw, small, np.uint8), RowFile(segmented, small, np.uint8)]
+    with ThreadPoolExecutor(threads) as pool:
+        return write_rows([*files, RowFile(masks, packed, np.uint8)], keys, segmented_cells)
 
 
 def small_cell(image: Pixels, *, segmenter: Segmenter) -> SmallCell:
     """Segment one image and shrink it: (h, w, 3) RGB uint8."""
     mask = segmenter(image)
-    return SmallCell(
-        shrink(image), shrink(keep_cell(image, mask)), pack_mask(mask), not no_cell_found(mask)
-    )
+    return SmallCell(shrink(image), shrink(keep_cell(image, mask)), pack_mask(mask))
 
 
 def shrink(image: Pixels) -> Pixels:
@@ -98,6 +90,14 @@ def pack_mask(mask: Mask) -> Pixels:
 def unpack_mask(packed: Pixels) -> Mask:
     """Inverse of `pack_mask` for a square image: (size, ceil(size / 8)) -> (size, size) bool."""
     return np.unpackbits(packed, axis=1, count=len(packed)).view(np.bool_)
+
+
+def count_not_found(masks: Path) -> int:
+    """The number of masks of a bank that are the whole image, as where no cell was found."""
+    with RowReader(masks) as reader:
+        size = reader.row_shape[0]
+        whole = pack_mask(np.ones((size, size), dtype=np.bool_)).tobytes()
+        return sum(reader.bytes_of(row) == whole for row in range(len(reader)))
 
 
 def open_pixels(path: Path) -> NDArray[np.uint8]:
