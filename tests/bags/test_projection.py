@@ -1,10 +1,14 @@
 """Projection against scikit-learn, and its corners."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from lymphokit.arrays import open_array
+from lymphokit.bags import projection
 from lymphokit.bags.projection import Projection
 from lymphokit.errors import NotFittedError
 
@@ -73,3 +77,33 @@ def test_whitened_components_equal_those_of_scikit_learn(n_cells: int, n_feature
     theirs = PCA(3, svd_solver="full", whiten=True).fit_transform(scaled)
     theirs *= np.sqrt(n_cells / (n_cells - 1))  # scikit-learn divides by n - 1
     np.testing.assert_allclose(ours, theirs, atol=2e-2)
+
+
+@pytest.mark.parametrize(("n_cells", "n_features"), [(40, 90), (200, 60)])
+@pytest.mark.parametrize("pca", [None, 3, 12, 39])
+def test_cells_on_disk_passed_over_in_parts_give_what_cells_in_memory_give(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_cells: int,
+    n_features: int,
+    pca: int | None,
+) -> None:
+    cells = correlated(n_cells, n_features)
+    np.save(tmp_path / "cells.npy", cells)
+    whole = Projection(scale=True, pca=pca, seed=0, whiten=True).fit(cells).transform(cells)
+    monkeypatch.setattr("lymphokit.arrays._PART_BYTES", 7 * 4 * n_features)
+    monkeypatch.setattr(projection, "_KEPT_BYTES", 0)
+    on_disk = open_array(tmp_path / "cells.npy")
+    in_parts = Projection(scale=True, pca=pca, seed=0, whiten=True).fit(on_disk).transform(on_disk)
+    np.testing.assert_allclose(in_parts, whole, atol=2e-3)
+
+
+def test_many_components_are_those_of_a_full_decomposition() -> None:
+    rng = np.random.default_rng(3)
+    scales = np.geomspace(10, 1, 30)
+    for shape in ((25, 30), (300, 30)):  # by the cells, and by the covariance
+        cells = (rng.normal(size=shape) * scales).astype(np.float32)
+        ours = Projection(scale=False, pca=8, seed=0).fit(cells)
+        theirs = PCA(8, svd_solver="full").fit(cells)
+        assert ours.components_ is not None
+        np.testing.assert_allclose(ours.components_, theirs.components_, atol=1e-4)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lymphokit.arrays import rows_of
 from lymphokit.bags import segments
 from lymphokit.errors import EmptyBagError
 
@@ -93,11 +94,11 @@ class Bags:
         return np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1] if len(ends) else 0)
 
     def take(self, bags: ArrayLike) -> Self:
-        """The bags at these positions, in this order; their cells are copied."""
+        """The bags at these positions, in this order; their cells are copied, or stay on disk."""
         chosen = np.asarray(bags)
         offsets = np.concatenate([[0], np.cumsum(self.sizes[chosen])]).astype(np.int64)
         ids = tuple(self.ids[bag] for bag in chosen)
-        return type(self)(self.instances[self.cells_of(chosen)], offsets, ids)
+        return type(self)(rows_of(self.instances, self.cells_of(chosen)), offsets, ids)
 
     def with_instances(self, instances: NDArray[np.floating]) -> Self:
         """The same bags with other features of the same cells (scaled, projected, scored)."""

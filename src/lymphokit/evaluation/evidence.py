@@ -137,12 +137,13 @@ def _predicted(
     model: AnyModel, bag: Bags, clinical: Clinical, parts: list[Order]
 ) -> NDArray[np.float64]:
     """The probability of each part of a bag, (n_parts,), a few at a time: they are copies."""
-    most = max(1, _MOST_BYTES // bag.instances[0].nbytes)
+    cells = np.asarray(bag.instances)  # read once, where they are on disk
+    most = max(1, _MOST_BYTES // cells[0].nbytes)
     chunks = np.cumsum([len(part) for part in parts]) // most
     probabilities = []
     for chunk in np.unique(chunks):
         # In the order of the bag: sums of the same cells in another order are rounded otherwise.
-        kept = [bag.instances[np.sort(parts[place])] for place in np.flatnonzero(chunks == chunk)]
+        kept = [cells[np.sort(parts[place])] for place in np.flatnonzero(chunks == chunk)]
         everyone = clinical.take(np.zeros(len(kept), dtype=np.int64))
         subsets = Bags.pack(kept, bag.ids * len(kept))
         probabilities.append(model.predict_proba(subsets, everyone))

@@ -1,14 +1,14 @@
-"""Feature banks: features of all cells on disk, one row per cell, read through a memory map."""
+"""Feature banks: features of all cells on disk, one row per cell, read when used."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.arrays import open_array
+from lymphokit.arrays import ArrayOnDisk, RowReader
 from lymphokit.errors import BankError
 from lymphokit.files import read_json, write_json
 from lymphokit.imaging.rows import RowWriter
@@ -21,14 +21,14 @@ FittedOn = Literal[
 ]
 NOTHING: FittedOn = "nothing of this cohort"
 _IMAGE_AXES = 4  # cells, rows, columns, colours
-_CHUNK = 1024  # cells looked at in one go, so that a memory map is never read whole
+_CHUNK = 1024  # cells looked at in one go, so that a bank is never read whole
 
 
 @dataclass(frozen=True)
 class Bank:
     """An opened bank.
 
-    features (n_cells, n_features) float32, or uint8 for images; a read-only memory map.
+    features (n_cells, n_features) float32, or uint8 for images; on disk until they are used.
     metadata: `source` and `fitted_on`, as text, and whatever else was written with it.
     """
 
@@ -126,23 +126,25 @@ def open_bank(path: Path, n_cells: int) -> Bank:
     """
     if not path.exists():
         raise BankError(f"no feature bank at {path}: run the rule that makes it")
-    features = open_array(path)
-    has_images = features.ndim == _IMAGE_AXES
+    reader = RowReader(path)
+    has_images = len(reader.row_shape) == _IMAGE_AXES - 1
     if not has_images and not metadata_path(path).exists():
         raise BankError(f"no metadata of {path}: run the rule that makes the bank")
-    if finding := _finding(features, n_cells):
+    features = ArrayOnDisk(reader, flat=has_images)
+    if finding := _finding(reader, features, n_cells):
         raise BankError(f"{path} {finding}: delete the bank, and the next run makes it again")
     if has_images:
         metadata = {"source": f"the images of {path.name}", "fitted_on": NOTHING}
-        return Bank(features.reshape(n_cells, -1), metadata)
-    return Bank(features, _read_metadata(metadata_path(path)))
+        return Bank(cast("NDArray[Any]", features), metadata)
+    return Bank(cast("NDArray[Any]", features), _read_metadata(metadata_path(path)))
 
 
-def _finding(features: NDArray[Any], n_cells: int) -> str:
+def _finding(reader: RowReader, features: ArrayOnDisk, n_cells: int) -> str:
     """What is wrong with the array of a bank; empty where nothing is."""
-    kind = np.uint8 if features.ndim == _IMAGE_AXES else np.float32
-    if features.ndim not in (2, _IMAGE_AXES) or features.dtype != kind or 0 in features.shape[1:]:
-        return f"holds {features.dtype} of shape {features.shape}, no features or images of cells"
+    axes, shape = 1 + len(reader.row_shape), (reader.header, *reader.row_shape)
+    kind = np.uint8 if axes == _IMAGE_AXES else np.float32
+    if axes not in (2, _IMAGE_AXES) or reader.dtype != kind or 0 in reader.row_shape:
+        return f"holds {reader.dtype} of shape {shape}, no features or images of cells"
     if len(features) != n_cells:
         return f"holds {len(features):,} cells, the cohort has {n_cells:,}"
     parts = (features[start : start + _CHUNK] for start in range(0, n_cells, _CHUNK))

@@ -101,7 +101,7 @@ def count_not_found(masks: Path) -> int:
 
 
 def open_pixels(path: Path) -> NDArray[np.uint8]:
-    """Open a bank of images (n, 128, 128, 3), or of packed masks, as a read-only memory map.
+    """Open a bank of images (n, 128, 128, 3), or of packed masks, which stay on disk until used.
 
     Raises ArrayFileError where the file cannot be read as one.
     """

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lymphokit.arrays import parts_of
 from lymphokit.cohort.tables import read_table
 from lymphokit.errors import BankError
 from lymphokit.features.bank import open_bank
@@ -67,7 +68,9 @@ class HeadLearner:
             labels = np.concatenate([self.split.labels[is_training], labels])
         head = fit_head(rows, labels, self.ridge)
         validation = head.log_odds(self.labelled[~self.split.is_training])
-        return CellScores(head.log_odds(self.features), self.split.accuracy(validation))
+        # Part by part: the bank is on disk, and the product would double its precision.
+        scores = [head.log_odds(part) for part in parts_of(self.features)]
+        return CellScores(np.concatenate(scores), self.split.accuracy(validation))
 
 
 @dataclass(frozen=True)
