@@ -38,7 +38,7 @@ rule submission:
 
 onstart:
     n_jobs = len(list(workflow.dag.needrun_jobs()))
-    if EXECUTOR == "local" and n_jobs >= job_server.WORTH_JOBS:
+    if EXECUTOR == "local" and job_server.is_worth(n_jobs):
         shell.prefix(job_server.start())
 
 

@@ -169,11 +169,13 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def test_a_job_ends_as_a_script_does(run: Run, tmp_path: Path) -> None:
     code = """
-import atexit, pathlib, sys
+import atexit, pathlib, sys, threading, time
 atexit.register(pathlib.Path("farewell").touch)
+threading.Thread(target=lambda: time.sleep(0.2) or pathlib.Path("thread").touch()).start()
 sys.stdout.write("no end of line")
 sys.exit("a reason")
 """
     printed, warned = run(code).communicate()
     assert (printed, warned) == ("no end of line", "a reason\n")
     assert (tmp_path / "farewell").exists()
+    assert (tmp_path / "thread").exists()

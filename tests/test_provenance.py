@@ -1,12 +1,15 @@
 """Digests change with the meaning of the code and with nothing else."""
 
+import ast
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lymphokit import provenance
+from lymphokit.digest_cache import DigestCache
 
 
 @pytest.fixture
@@ -25,10 +28,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def digest(package: Path, *modules: str) -> str:
+def digest(package: Path, *modules: str, **options: Any) -> str:
     provenance._parsed.cache_clear()
     provenance.code_digest.cache_clear()
-    return provenance.code_digest(package.parent / "script.py", *modules)
+    return provenance.code_digest(package.parent / "script.py", *modules, **options)
 
 
 def test_an_edit_two_imports_away_changes_the_digest(package: Path) -> None:
@@ -48,6 +51,22 @@ def test_a_module_that_is_not_imported_counts_only_if_named(package: Path) -> No
     (package / "other.py").write_text("VALUE = 2\n")
     assert digest(package) == before
     assert digest(package, "lymphokit.other") != named
+
+
+def test_remembered_code_has_the_digest_of_parsed_code(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, cache = package / "two.py", DigestCache(package.parent / "digests.json")
+    versions = ("def second():\n    return 2\n", "import lymphokit.other\n")
+    parsed = []
+    for code in versions:
+        file.write_text(code)
+        parsed.append(digest(package))
+        assert digest(package, remember=cache.remember) == parsed[-1]
+    monkeypatch.setattr(ast, "parse", None)
+    for code, expected in zip(versions, parsed, strict=True):
+        file.write_text(code)
+        assert digest(package, remember=cache.remember) == expected
 
 
 def test_a_missing_module_is_an_error(package: Path) -> None:

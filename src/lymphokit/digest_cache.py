@@ -1,4 +1,4 @@
-"""SHA-256 of input files, computed once: a cache beside Snakemake's records.
+"""SHA-256 of input files, and what else is known by a digest: a cache beside Snakemake's records.
 
 A file is known by device, inode, size, time of modification and time of change. A program can set
 the time of modification, and copies keep it, but the file system alone sets the time of change. A
@@ -9,6 +9,7 @@ the same digest.
 import atexit
 import json
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +41,13 @@ class DigestCache:
             self._known[key] = digest
             self._changed = True
         return digest
+
+    def remember(self, key: str, compute: Callable[[], str]) -> str:
+        """What `compute` returns, once for a key that names all that it depends on."""
+        if key not in self._known:
+            self._known[key] = compute()
+            self._changed = True
+        return self._known[key]
 
     def save(self) -> None:
         """Write new digests; a folder that cannot be written only costs time at the next start."""

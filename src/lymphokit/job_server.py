@@ -19,14 +19,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lymphokit import job_client
 
 # In the order in which the jobs of a run need them. What a job uses beyond these, it imports.
-_LIBRARIES = (
+LIBRARIES = (
     *(
         "numpy",
         "pandas",
@@ -45,26 +46,38 @@ WORTH_JOBS = 10  # of a run: fewer take less than the imports of the server
 _SECONDS_BETWEEN_LOOKS = 1.0  # at whether the run still exists
 
 
-def start() -> str:
+def is_worth(n_jobs: int) -> bool:
+    """Check whether a run of this many jobs is faster with a server, or there is one already."""
+    return n_jobs >= WORTH_JOBS or bool(os.environ.get(job_client.ADDRESS))
+
+
+def start(program: Sequence[str] = ("-m", __name__)) -> str:
     """Start the server of this run; the text that Snakemake is to put before its commands.
 
-    The server ends with this process. The variable of `job_client.ADDRESS` names its socket.
+    program: what Python runs as the server. The server ends with this process. The variable of
+    `job_client.ADDRESS` names its socket; where it names one already, its jobs are forks of that.
     """
+    if not os.environ.get(job_client.ADDRESS):
+        os.environ[job_client.ADDRESS] = _launch(program)
+    client = [sys.executable, "-I", "-S", job_client.__file__]
+    return f"set -euo pipefail; exec {shlex.join(client)} "
+
+
+def _launch(program: Sequence[str]) -> str:
+    """Start a server that ends with this process; its socket."""
     folder = Path(tempfile.mkdtemp(prefix="lymphokit-"))  # only for this user
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "jobs"))
         listener.listen(64)
         given = [str(listener.fileno()), str(folder), str(os.getpid())]
-        command = [sys.executable, "-m", __name__, *given]
+        command = [sys.executable, *program, *given]
         # One thread until a job asks for more: a process with threads must not fork.
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment = {**os.environ, **threads}
         files = [listener.fileno()]
         server = subprocess.Popen(command, pass_fds=files, env=environment)
     atexit.register(_stop, server, folder)
-    os.environ[job_client.ADDRESS] = str(folder / "jobs")
-    client = [sys.executable, "-I", "-S", job_client.__file__]
-    return f"set -euo pipefail; exec {shlex.join(client)} "
+    return str(folder / "jobs")
 
 
 def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
@@ -76,9 +89,10 @@ def _stop(server: subprocess.Popen[bytes], folder: Path) -> None:
 class Server:
     """Accepts jobs at a socket and reports their exit codes."""
 
-    def __init__(self, listener: socket.socket, run: int) -> None:
-        """run: the process that started the server."""
+    def __init__(self, listener: socket.socket, run: int, libraries: Sequence[str]) -> None:
+        """run: the process that started the server; libraries: what forks have imported."""
         self._listener = listener
+        self._libraries = libraries
         self._run = run
         self._jobs: dict[int, socket.socket] = {}  # process number -> connection to its client
         self._woken, self._wake = os.pipe()
@@ -90,7 +104,7 @@ class Server:
         self._on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wake)
-        libraries = _imports()
+        libraries = _imports(self._libraries)
         timeout = 0.0
         while os.getppid() == self._run:
             waiting: list[socket.socket | int] = [self._listener, self._woken, *self._jobs.values()]
@@ -160,9 +174,9 @@ class Server:
                     connection.sendall(bytes([code if code >= 0 else 128 - code]))
 
 
-def _imports() -> Iterator[str]:
+def _imports(libraries: Sequence[str]) -> Iterator[str]:
     """Import one library after the other, each when it is asked for."""
-    for name in _LIBRARIES:
+    for name in libraries:
         # A job that needs a library that is missing or broken says so itself.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
@@ -201,14 +215,19 @@ def run_script(command: Sequence[str]) -> int:
     return 0
 
 
-def main() -> None:
-    """Serve; in a fork, run the script of the job as if Python had started with it."""
+def main(libraries: Sequence[str] = LIBRARIES, prepare: Callable[[], None] = lambda: None) -> None:
+    """Serve; in a fork, run the script of the job as if Python had started with it.
+
+    prepare: what a fork does before its script.
+    """
     with socket.socket(fileno=int(sys.argv[1])) as listener:
-        command = Server(listener, int(sys.argv[3])).serve()
+        command = Server(listener, int(sys.argv[3]), libraries).serve()
     if command is None:
         shutil.rmtree(sys.argv[2], ignore_errors=True)
         return
+    prepare()
     code = run_script(command)
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads of the script
     # To take down an interpreter with all libraries would take a third of a second for every job.
     # What matters of it is done: files of the job are closed, and these are its last acts.
     atexit._run_exitfuncs()

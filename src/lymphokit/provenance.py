@@ -24,6 +24,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 _UNITS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")  # the widest first
 _LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
 _SHORT = 12  # hexadecimal digits of a short digest
+Remember = Callable[[str, Callable[[], str]], str]  # (key, compute) -> what compute returns
 
 
 def file_sha256(path: Path) -> str:
@@ -95,20 +96,26 @@ def machine(gpu: bool) -> str:
     return " ".join(filter(None, (processor, unit, "GPU" if gpu else "no GPU", *limits)))
 
 
+def _recomputed(_: str, compute: Callable[[], str]) -> str:
+    return compute()
+
+
 @cache  # a workflow asks for the same digest in every fold
-def code_digest(script: Path, *modules: str | Path) -> str:
+def code_digest(script: Path, *modules: str | Path, remember: Remember = _recomputed) -> str:
     """Digest of a script, of these modules, and of all modules of the package that they import.
 
     script: path of a Python file; modules: dotted names or files that the script loads by name, as
     the registry loads its models. Comments, docstrings and layout do not count, so editing them
     reruns nothing. Imports are followed recursively, including those inside functions.
+    remember: keeps what was read from a file by its content, such as `DigestCache.remember`: to
+    parse the package takes a third of a start.
     Raises FileNotFoundError for a missing module.
     """
     digest = hashlib.sha256()
     entries = [script.resolve(), *(_file_named(module) for module in modules)]
-    for path in sorted(_reached_from(entries)):
+    for path in sorted(_reached_from(entries, remember)):
         digest.update(path.name.encode())
-        digest.update(_parsed(path)[1].encode())
+        digest.update(_parsed(path, remember)[1].encode())
     return digest.hexdigest()[:_SHORT]
 
 
@@ -119,14 +126,14 @@ def _file_named(module: str | Path) -> Path:
     return path.resolve()
 
 
-def _reached_from(entries: list[Path]) -> set[Path]:
+def _reached_from(entries: list[Path], remember: Remember) -> set[Path]:
     reached: set[Path] = set()
     waiting = list(entries)
     while waiting:
         path = waiting.pop()
         if path not in reached:
             reached.add(path)
-            waiting.extend(_parsed(path)[0])
+            waiting.extend(_parsed(path, remember)[0])
     return reached
 
 
@@ -139,23 +146,35 @@ def _names_imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _file_of(name: str) -> Path | None:
-    if not name.startswith(f"{PACKAGE}."):
-        return None
-    stem = SOURCE.joinpath(*name.split("."))
-    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
-    return next((file for file in candidates if file.is_file()), None)
+@cache
+def _parsed(path: Path, remember: Remember) -> tuple[tuple[Path, ...], str]:
+    """The files of the package that a file imports, and the digest of its code."""
+    code = path.read_bytes()
+    key = f"code {_this_parser()} {hashlib.sha256(code).hexdigest()}"
+    digest, *names = remember(key, lambda: " ".join(_outline(code, path))).split()
+    return tuple(file for name in names if (file := _file_of(name))), digest
 
 
 @cache
-def _parsed(path: Path) -> tuple[tuple[Path, ...], str]:
-    """The files of the package that a file imports, and its code without docstrings, as text."""
-    tree = ast.parse(path.read_text(), str(path))
-    imported = tuple(file for name in _names_imported(tree) if (file := _file_of(name)))
+def _this_parser() -> str:
+    """What an outline depends on beside the code: Python's version and the functions below."""
+    return f"{platform.python_version()} {file_sha256(Path(__file__))}"
+
+
+def _outline(code: bytes, path: Path) -> tuple[str, ...]:
+    """The digest of code without docstrings, then the names that it imports from the package."""
+    tree = ast.parse(code, str(path))
+    names = {name for name in _names_imported(tree) if name.startswith(f"{PACKAGE}.")}
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [part for part in node.body if not _is_docstring(part)]
-    return imported, ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), *sorted(names)
+
+
+def _file_of(name: str) -> Path | None:
+    stem = SOURCE.joinpath(*name.split("."))
+    candidates = (stem.with_suffix(".py"), stem / "__init__.py")
+    return next((file for file in candidates if file.is_file()), None)
 
 
 def _is_docstring(node: ast.stmt) -> bool:

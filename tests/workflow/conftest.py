@@ -7,12 +7,16 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from lymphokit import job_client, job_server
+from tests.workflow import warm
+
 ROOT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 PARTS = ["Snakefile", "config.yaml", "environment.yml", "config", "profiles", "workflow", "src"]
 TINY = Path(__file__).parent / "tiny.yaml"
 MORE = "more.yaml"
@@ -37,10 +41,11 @@ class Checkout:
 
     folder: Path
     cores: int = 2
+    server: str = ""  # the socket of the warm server; none: all processes start afresh
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a run with the tiny settings, and those of `more.yaml` if there."""
-        snakemake = [sys.executable, "-m", "snakemake", *arguments, "--cores", str(self.cores)]
+        snakemake = [sys.executable, str(SNAKEMAKE), *arguments, "--cores", str(self.cores)]
         more = self.folder / MORE
         return [*snakemake, "--configfile", str(TINY), *([str(more)] if more.exists() else [])]
 
@@ -50,30 +55,28 @@ class Checkout:
 
     def run(self, *arguments: str) -> str:
         """Run the workflow to its end; what it printed."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=environment(self.folder),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.finish(*arguments)
         printed = done.stdout + done.stderr
         assert done.returncode == 0, printed[-4000:]
         return printed
 
     def refusal(self, *arguments: str) -> str:
         """What a run that must fail printed."""
-        done = subprocess.run(
-            self.command(*arguments),
+        done = self.finish(*arguments)
+        assert done.returncode != 0
+        return done.stdout + done.stderr
+
+    def finish(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the workflow to its end, in forks of the warm server if there is one."""
+        client = [sys.executable, "-I", "-S", job_client.__file__] if self.server else []
+        return subprocess.run(
+            [*client, *self.command(*arguments)],
             cwd=self.folder,
-            env=environment(self.folder),
+            env=environment(self.folder) | {job_client.ADDRESS: self.server},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode != 0
-        return done.stdout + done.stderr
 
     def log(self, name: str) -> str:
         """The log of a job of the simulated cohort, such as `leaks`."""
@@ -114,7 +117,11 @@ def names_planned(printed: str) -> set[str]:
 
 def environment(folder: Path) -> dict[str, str]:
     """The environment in which the package of this checkout is the one installed."""
-    return {**os.environ, "PYTHONPATH": str(folder / "src")}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(folder / "src"),
+        "PYTHONDONTWRITEBYTECODE": "",
+    }
 
 
 def copy_to(folder: Path) -> Checkout:
@@ -129,25 +136,42 @@ def copy_to(folder: Path) -> Checkout:
     return Checkout(folder)
 
 
-@pytest.fixture
-def fresh(tmp_path: Path) -> Checkout:
-    """A checkout in which nothing has run."""
-    return copy_to(tmp_path)
+def copy_of(checkout: Checkout, folder: Path) -> Checkout:
+    """A copy of a checkout with its results."""
+    shutil.copytree(checkout.folder, folder, symlinks=True)
+    return replace(checkout, folder=folder)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout in which all models have run once; tests leave it as they found it."""
+def server() -> str:
+    """The socket of a warm server, see `warm`."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the Snakefile sets it
+    job_server.start([warm.__file__])
+    return os.environ.pop(job_client.ADDRESS)  # for the checkouts that ask for it
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, server: str) -> Checkout:
+    """A checkout in which nothing has run."""
+    return replace(copy_to(tmp_path), server=server)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, server: str) -> Checkout:
+    """A checkout in which all models have run once; tests leave it as they found it.
+
+    These runs start as a user's, without the warm server.
+    """
     checkout = copy_to(tmp_path_factory.mktemp("finished"))
     checkout.run("approaches")
     checkout.run("submission")  # afterwards, so that its report has the approaches
-    return checkout
+    return replace(checkout, server=server)
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, server: str) -> Checkout:
     """A checkout in which the main job has run once, with few models."""
-    checkout = copy_to(tmp_path_factory.mktemp("undisturbed"))
+    checkout = replace(copy_to(tmp_path_factory.mktemp("undisturbed")), server=server)
     checkout.configure(FEW_MODELS)
     checkout.run("submission")
     return checkout
@@ -166,6 +190,4 @@ def edited(finished: Checkout) -> Iterator[Checkout]:
 @pytest.fixture
 def copied(finished: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the finished checkout, in which a test may run other things."""
-    folder = tmp_path / "copied"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    return Checkout(folder)
+    return copy_of(finished, tmp_path / "copied")

@@ -1,11 +1,10 @@
 """Results do not depend on the number of cores."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Checkout, copy_to
+from tests.workflow.conftest import Checkout
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -19,9 +18,9 @@ TARGETS = [
 
 @pytest.mark.parametrize("cores", [1, 4])
 def test_as_many_cores_as_there_are_give_the_bytes_of_two(
-    finished: Checkout, tmp_path: Path, cores: int
+    finished: Checkout, fresh: Checkout, cores: int
 ) -> None:
-    checkout = replace(copy_to(tmp_path), cores=cores)
+    checkout = replace(fresh, cores=cores)
     checkout.run(*TARGETS)
     for target in TARGETS:
         ours, theirs = checkout.folder / target, finished.folder / target

@@ -3,13 +3,12 @@
 import os
 import re
 import shlex
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Checkout
+from tests.workflow.conftest import Checkout, copy_of
 
 pytestmark = pytest.mark.xdist_group("killed")
 
@@ -63,9 +62,7 @@ def named_command(printed: str) -> list[str]:
 @pytest.fixture
 def copied(undisturbed: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the run with few models."""
-    folder = tmp_path / "copied"
-    shutil.copytree(undisturbed.folder, folder, symlinks=True)
-    return Checkout(folder)
+    return copy_of(undisturbed, tmp_path / "copied")
 
 
 @pytest.mark.parametrize("file", READERS)

@@ -1,7 +1,6 @@
 """A run killed with SIGKILL goes on, and ends as if nothing had happened."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.workflow.conftest import FEW_MODELS, Checkout, environment
+from tests.workflow.conftest import FEW_MODELS, Checkout, copy_of, environment
 
 # A worker of their own, beside that of all other tests of the workflow.
 pytestmark = pytest.mark.xdist_group("killed")
@@ -98,8 +97,7 @@ def test_a_killed_run_ends_with_the_predictions_of_an_undisturbed_one(
 def test_rounds_killed_in_round_12_go_on_from_round_12(
     undisturbed: Checkout, tmp_path: Path
 ) -> None:
-    copied = Checkout(tmp_path / "copied")
-    shutil.copytree(undisturbed.folder, copied.folder, symlinks=True)
+    copied = copy_of(undisturbed, tmp_path / "copied")
     copied.configure(
         f"""{FEW_MODELS}
     pseudo_label:

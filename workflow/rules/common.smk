@@ -91,7 +91,8 @@ wildcard_constraints:
 
 def code_of(script, *modules):
     """Digest of a rule's script and of the package's modules that it uses."""
-    return code_digest(ROOT / "workflow" / "scripts" / script, *modules)
+    path = ROOT / "workflow" / "scripts" / script
+    return code_digest(path, *modules, remember=DIGESTS.remember)
 
 
 def contents_of(folder, made_here):
