@@ -5,6 +5,7 @@ from lymphokit.report.contents import optional_files
 # What captions name, and what intervals and cells are made with.
 SETTINGS_OF_REPORT = ["ablation", "cell_draws", "comparison", "permutation", "spread"]
 SETTINGS_OF_REPORT += ["cohort", "uncertainty", "seed"]
+CAPTIONS = ROOT / "workflow" / "report"
 
 
 rule report:
@@ -25,7 +26,7 @@ rule report:
             model=PLAN.neutral_scores,
             table=["cell_scores", "subsets"],
         ),
-        captions=sorted((ROOT / "workflow" / "report").glob("*.rst")),
+        captions=sorted(os.path.relpath(file) for file in CAPTIONS.glob("*.rst")),
     output:
         page=f"results/{COHORT}/report.html",
     log:
