@@ -46,6 +46,7 @@ from lymphokit.settings import (
     Parts,
     Pixels,
     Positive,
+    Precision,
     Region,
     Repetitions,
     Seed,
@@ -158,7 +159,7 @@ class AutoencoderSettings(Settings):
     batch_size: Count
     learning_rate: LearningRate
     flips: Share
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     variants: Annotated[dict[Literal["raw", "segmented"], Latent], Field(min_length=1)]
 
 
@@ -181,6 +182,7 @@ class BackboneSettings(Settings):
     stages: Annotated[list[Stage], Field(min_length=1), EachOnce] | None
     pool: Annotated[list[Literal["image", "centre", "cell"]], Field(min_length=1), EachOnce]
     batch_size: Count | Literal["auto"]
+    precision: Precision = "auto"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -202,7 +204,7 @@ class BloodCellSettings(Settings):
     batch_size: Count
     learning_rate: LearningRate
     flips: Share
-    precision: Literal["auto", "float32", "bfloat16"]
+    precision: Precision
 
 
 class RoundSettings(Settings):
@@ -221,7 +223,7 @@ class TrainingSettings(Settings):
     momentum: ShareBelowOne
     weight_decay: NonNegativeFloat
     flips: Share
-    precision: Literal["auto", "float32", "bfloat16"]
+    precision: Precision
 
 
 def _few_rounds(rounds: list[RoundSettings]) -> list[RoundSettings]:

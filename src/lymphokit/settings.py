@@ -44,6 +44,7 @@ OpenShare = Annotated[float, Field(gt=0, lt=1), _Number]
 ShareAboveZero = Annotated[float, Field(gt=0, le=1), _Number]
 ShareBelowOne = Annotated[float, Field(ge=0, lt=1), _Number]
 Positive = Annotated[float, Field(ge=1e-9, le=1e9), _Number]  # so that 1 / x is finite too
+Precision = Literal["auto", "float32", "bfloat16"]  # of networks: `resolve_precision`
 LearningRate = Annotated[float, Field(ge=1e-12, le=10), _Number]
 BoostingRate = Annotated[float, Field(ge=1e-12, le=1), _Number]  # a step between two trees
 AgeYears = Annotated[float, Field(ge=1, le=200), _Number]

@@ -105,9 +105,9 @@ def test_features_do_not_depend_on_the_batches() -> None:
 
 def test_images_are_read_batch_by_batch() -> None:
     taken: list[int] = []
-    counted = (taken.append(i) or image for i, image in enumerate(images(6, side=32)))
+    counted = (taken.append(i) or image for i, image in enumerate(images(20, side=32)))
     next(encode_images(random_backbone(), counted, batch_size=2))
-    assert len(taken) == 2
+    assert len(taken) <= 4  # the next batch is made meanwhile
 
 
 def test_images_are_resized_for_a_network_of_one_size_only() -> None:

@@ -9,6 +9,7 @@ from lymphokit.features.backbone import load_backbone
 from lymphokit.features.bank import write_keyed_bank
 from lymphokit.features.compute import best_device, weights_digest
 from lymphokit.features.full_batches import encode_in_full_batches
+from lymphokit.features.inference import for_inference
 from lymphokit.features.stages import count_features
 from lymphokit.imaging.cell_views import CohortCells
 from lymphokit.imaging.image_files import ImageFiles
@@ -22,7 +23,8 @@ with job(snakemake), ExitStack() as files:
     settings, read = snakemake.params.settings, snakemake.input
     origin = {key: settings[key] for key in ("weights", "sha256")}
     backbone = load_backbone(settings["timm"], **origin, seed=snakemake.params.seed)
-    say(backbone.source)
+    backbone = for_inference(backbone, settings["precision"])
+    say(f"{backbone.source}, computed in {backbone.precision}")
     table, what = read_cells(read.cells), f"cells through {snakemake.wildcards.backbone}"
     images = ImageFiles(Path(read.raw), table["path"].tolist(), snakemake.params.image_size)
     banks = [name for name in ("masks", "cell_masks") if read.get(name)]
@@ -41,6 +43,6 @@ with job(snakemake), ExitStack() as files:
             backbone, track(cells.views(positions), what, len(positions)), settings
         ),
         n_features=count_features(backbone, settings),
-        metadata={"source": backbone.source, **settings},
+        metadata={**settings, "source": backbone.source, "precision": backbone.precision},
     )
     say(f"{n_computed:,} of {len(table):,} cells computed, the others by an earlier run")

@@ -5,6 +5,7 @@ from pathlib import Path
 from lymphokit.cohort.tables import read_table
 from lymphokit.features.backbone import load_backbone
 from lymphokit.features.bank import write_bank
+from lymphokit.features.inference import for_inference
 from lymphokit.features.stages import count_features, encode_cells
 from lymphokit.files import read_json
 from lymphokit.imaging.cell_views import labelled_views
@@ -17,6 +18,7 @@ with job(snakemake):
     settings, backbone = params.settings, params.backbone
     origin = {key: backbone[key] for key in ("weights", "sha256")}
     trunk = load_backbone(backbone["timm"], **origin, seed=params.seed)
+    trunk = for_inference(trunk, backbone["precision"])
     files = read_table(snakemake.input.table)["file"].tolist()
     home = read_json(Path(snakemake.input.about), "home")["home"]
     stain, per = settings["stain"], settings["stain_per"]

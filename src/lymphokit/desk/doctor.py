@@ -121,9 +121,9 @@ def _device() -> list[Line]:
 
 
 def _cpu_bf16() -> Line:
-    """Whether the CPU computes in bfloat16; networks are in single precision there by default."""
+    """Whether the CPU computes in bfloat16, which halves the time of networks."""
     bf16 = "bf16" in machine(gpu=False)
-    remedy = "nothing to do: `precision: auto` takes float32 on a CPU"
+    remedy = "nothing to do: `precision: auto` takes float32 here"
     return _line("bf16", bf16, "yes" if bf16 else "not on this CPU", remedy, needed=False)
 
 

@@ -11,7 +11,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
-from lymphokit.features.compute import autocast, pixels_to_tensor, repeatable, save_weights
+from lymphokit.features.compute import (
+    autocast,
+    pixels_to_tensor,
+    repeatable,
+    resolve_precision,
+    save_weights,
+)
 from lymphokit.imaging.pixels import SIDE
 from lymphokit.imaging.segment import Pixels
 
@@ -102,8 +108,12 @@ def encode(
     threads: int,
     device: torch.device,
 ) -> Iterator[NDArray[np.float32]]:
-    """The latent of every image, batch by batch: (n_cells, 128, 128, 3) uint8 -> (n, latent)."""
+    """The latent of every image, batch by batch: (n_cells, 128, 128, 3) uint8 -> (n, latent).
+
+    precision: see `resolve_precision`.
+    """
     model = model.to(device).eval()
+    precision = resolve_precision(precision)
     for batch in chunks(pixels, batch_size):
         with repeatable(threads), torch.inference_mode(), autocast(precision, device):
             latent = model.encode(to_tensor(batch, device)).flatten(1).float()

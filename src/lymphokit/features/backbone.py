@@ -20,6 +20,7 @@ from lymphokit.features.compute import (
     batches,
     best_device,
     pixels_to_tensor,
+    read_ahead,
     read_saved,
 )
 from lymphokit.features.hub_names import PREFIXES, endpoint_fault, name_fault
@@ -52,7 +53,8 @@ class Backbone:
     """A network without its classifier: its pooled penultimate features describe a cell.
 
     mean and std (3,) normalise RGB in [0, 1]; size: the only side in pixels that it accepts, None
-    for any; source: which network it is and where its weights are from, as text.
+    for any; source: which network it is and where its weights are from, as text; precision:
+    float32 or bfloat16, of its weights and its input.
     """
 
     network: nn.Module
@@ -61,6 +63,7 @@ class Backbone:
     size: int | None
     n_features: int
     source: str
+    precision: str = "float32"
 
 
 def load_backbone(name: str, *, weights: str, sha256: str | None, seed: int) -> Backbone:
@@ -101,7 +104,7 @@ def encode_images(
     """
     device = best_device()
     network = backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for batch in batches(images, batch_size):
+    for batch in read_ahead(batches(images, batch_size)):
         pixels = as_input(backbone, np.stack(batch), device)
         with torch.inference_mode():
             features = network(pixels)
@@ -118,6 +121,7 @@ def as_input(backbone: Backbone, images: NDArray[np.uint8], device: torch.device
         sides = (backbone.size, backbone.size)
         pixels = nn.functional.interpolate(pixels, sides, mode="bilinear", antialias=True)
     pixels = (pixels - backbone.mean.to(device)) / backbone.std.to(device)
+    pixels = pixels.to(getattr(torch, backbone.precision))
     return pixels.contiguous(memory_format=torch.channels_last)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lymphokit.errors import LymphokitError
 from lymphokit.features.backbone import Backbone, as_input
-from lymphokit.features.compute import autocast, best_device, repeatable, seeded
+from lymphokit.features.compute import autocast, best_device, repeatable, resolve_precision, seeded
 from lymphokit.features.training_steps import draw_batches, gradient_step, random_flips
 from lymphokit.progress import note
 
@@ -36,8 +36,7 @@ class Training(ABC):
     """Training settings, whatever the optimizer.
 
     flips: probability of each of a horizontal and a vertical flip of an image in training.
-    precision: float32, or bfloat16 for all layers but the last; weights stay float32. auto is
-    bfloat16 on a GPU and float32 elsewhere, where bfloat16 took seven times as long.
+    precision: of all layers but the last, see `resolve_precision`; weights stay float32.
     """
 
     epochs: int
@@ -92,16 +91,14 @@ class Classifier(nn.Module):
 
     def __init__(self, backbone: Backbone, n_classes: int, precision: str) -> None:
         super().__init__()
-        self.precision = precision
+        self.precision = resolve_precision(precision)
         self.network = copy.deepcopy(backbone.network).requires_grad_(True)
         self.last = nn.Linear(backbone.n_features, n_classes)
         self.log_softmax = nn.LogSoftmax(dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Log-probabilities of the classes: (n, 3, h, w) -> (n, n_classes) float32."""
-        automatic = "bfloat16" if images.device.type == "cuda" else "float32"
-        precision = automatic if self.precision == "auto" else self.precision
-        with autocast(precision, images.device):
+        with autocast(self.precision, images.device):
             features = self.network(images)
         # float32: in bfloat16 the scores of confident cells would tie by the hundred.
         log_probabilities: Tensor = self.log_softmax(self.last(features.float()))

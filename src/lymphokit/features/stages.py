@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
 from lymphokit.features.backbone import Backbone, as_input, encode_images
-from lymphokit.features.compute import batches, best_device
+from lymphokit.features.compute import batches, best_device, read_ahead
 
 Part = Literal["image", "centre", "cell"]
 View = tuple[NDArray[np.uint8], NDArray[np.bool_]]  # an image (h, w, 3) and its mask (h, w)
@@ -49,15 +49,15 @@ def encode_cells(
         return
     device = best_device()
     network = backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for batch in batches(views, size):
+    for batch in read_ahead(batches(views, size)):
         images, masks = (np.stack(each) for each in zip(*batch, strict=True))
         inside = torch.from_numpy(masks)
         weights = [part_weights(inside, part).to(device) for part in settings["pool"]]
         with torch.inference_mode():
             pixels = as_input(backbone, images, device)
             maps = _stage_maps(backbone, network, pixels, settings["stages"])
-            features = [part_mean(each, weight) for weight in weights for each in maps]
-        yield torch.cat(features, dim=1).float().cpu().numpy()
+            features = [part_mean(each.float(), weight) for weight in weights for each in maps]
+        yield torch.cat(features, dim=1).cpu().numpy()
 
 
 def part_weights(masks: Tensor, part: Part) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lymphokit.errors import WeightsError
 from lymphokit.features.autoencoder import Autoencoder, chunks, mean_image, to_tensor
-from lymphokit.features.compute import autocast, read_saved, repeatable, seeded
+from lymphokit.features.compute import autocast, read_saved, repeatable, resolve_precision, seeded
 from lymphokit.features.training_steps import draw_batches, gradient_step, random_flips
 from lymphokit.imaging.segment import Pixels
 from lymphokit.progress import say
@@ -72,7 +72,7 @@ def train_autoencoder(
     """Train on all images without labels: (n_cells, 128, 128, 3) uint8, memory-mapped.
 
     flips: probability of each of a horizontal and a vertical flip of an image.
-    precision: float32 or bfloat16 for the layers; weights stay float32.
+    precision: of the layers, see `resolve_precision`; weights stay float32.
     checkpoint: file with the state after each epoch. Training resumes from it if it has the same
     settings, images and `code` (a digest of the training code); the weights then equal, byte for
     byte, those of an uninterrupted run. The caller deletes it once the weights are saved.
@@ -81,6 +81,7 @@ def train_autoencoder(
     Departs: the loss is the mean squared error, by which reconstructions are assessed; 3.4.1 names
     none, and 5.2.2 d takes the cross-entropy. Flips, which the report has in 5.2.2 d alone.
     """
+    precision = resolve_precision(precision)
     settings = {
         "latent": latent,
         "batch_size": batch_size,

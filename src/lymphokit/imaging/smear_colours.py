@@ -16,6 +16,8 @@ from lymphokit.imaging.segment import Pixels
 
 IMAGES = 16  # of a patient that colours are measured on
 Colour = tuple[float, float, float]
+Floats = NDArray[np.float64]
+_ASCENDING = np.arange(255)[:, None] < np.arange(255)  # pairs of thresholds
 # Of each grey level; the 1 keeps level 0 finite.
 OPTICAL_DENSITY = -np.log((np.arange(256) + 1) / 256)
 _PLACES = ("glass", "red_cells", "nucleus")
@@ -101,17 +103,26 @@ def three_class_thresholds(counts: NDArray[np.integer]) -> tuple[int, int]:
     """
     share = np.concatenate([[0.0], np.cumsum(counts / counts.sum())])
     moment = np.concatenate([[0.0], np.cumsum(np.arange(256) * counts / counts.sum())])
-    first, second = np.triu_indices(255, k=1)
-    edges = np.stack([np.zeros_like(first), first + 1, second + 1, np.full_like(first, 256)])
-    shares, moments = np.diff(share[edges], axis=0), np.diff(moment[edges], axis=0)
+    first, second = share[1:256, None], share[None, 1:256]  # shares of what is below a threshold
+    first_moment, second_moment = moment[1:256, None], moment[None, 1:256]
     # The variance within classes is smallest where this sum over classes is largest.
-    between = (moments**2 / np.maximum(shares, np.finfo(float).tiny)).sum(axis=0)
-    best = int(between.argmax())
-    if not shares[:, best].all():
-        return int(first[best]), int(second[best])
-    means = moments[:, best] / shares[:, best]
-    low, high = (means[:-1] + means[1:]) / 2
-    return int(low), int(high)
+    between = _square_by_share(first_moment, first)
+    between = between + _square_by_share(second_moment - first_moment, second - first)
+    between = between + _square_by_share(moment[256] - second_moment, share[256] - second)
+    between[~_ASCENDING] = -1.0
+    low, high = (int(level) for level in np.divmod(between.argmax(), 255))
+    edges = [0, low + 1, high + 1, 256]
+    shares, moments = np.diff(share[edges]), np.diff(moment[edges])
+    if not shares.all():
+        return low, high
+    means = moments / shares
+    low, high = ((means[:-1] + means[1:]) / 2).astype(int).tolist()
+    return low, high
+
+
+def _square_by_share(moments: Floats, shares: Floats) -> Floats:
+    """The squared moments of classes by their shares; an empty class has 0."""
+    return moments**2 / np.maximum(np.abs(shares), np.finfo(float).tiny)
 
 
 def colours_table(colours: dict[str, SmearColours]) -> pd.DataFrame:

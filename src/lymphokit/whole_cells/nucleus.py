@@ -1,6 +1,7 @@
 """The nucleus at the centre of an image: the darkest object with the sharpest rim."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -62,17 +63,20 @@ def _darkness(image: Pixels) -> Levels:
     green = image[..., 1]
     _, high = three_class_thresholds(np.bincount(green.ravel(), minlength=256))
     light = image[green > high] if (green > high).any() else image.reshape(-1, 3)
-    density = -np.log((image.astype(np.float32) + 1) / (np.median(light, axis=0) + 1))
+    bare = np.median(light[:, :2], axis=0) + 1
+    density = -np.log((image[..., :2].astype(np.float32) + 1) / bare)
     dark = (density[..., 1] + 0.7 * density[..., 0]).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(dark, (0, 0), BLUR_PX), dtype=np.float32)
 
 
-def _weight_of_centre(shape: tuple[int, ...]) -> Levels:
+@cache
+def _weight_of_centre(shape: tuple[int, ...]) -> NDArray[np.float64]:
     rows, columns = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in shape)
-    return np.asarray(np.exp(-(rows[:, None] ** 2 + columns**2) / (2 * CENTRE**2)), np.float32)
+    weight = np.exp(-(rows[:, None] ** 2 + columns**2) / (2 * CENTRE**2))
+    return np.asarray(weight, np.float64)
 
 
-def _objects(dark: Levels, threshold: float, weight: Levels) -> _Objects | None:
+def _objects(dark: Levels, threshold: float, weight: NDArray[np.float64]) -> _Objects | None:
     """The objects darker than a threshold; the central one has most area, near the centre."""
     found = morphology((dark > threshold).astype(np.uint8), cv2.MORPH_OPEN, OPENING_PX)
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(found, connectivity=8)

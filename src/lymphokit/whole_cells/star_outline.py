@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lymphokit.imaging.segment import Levels, Mask
@@ -55,20 +56,18 @@ def _best_path(gains: Levels) -> NDArray[np.int64]:
     """The radius of each direction on the path of the highest gain less its roughness."""
     n_steps, most = gains.shape
     changes = np.arange(-STEEPEST, STEEPEST + 1)
-    cost = (ROUGHNESS * np.abs(changes)).astype(np.float32)[:, None]
-    before = np.arange(most) + changes[:, None]
-    padded = np.full(most + 2 * STEEPEST, -1e9, dtype=np.float32)
-    chosen = np.zeros((n_steps, most), dtype=np.int64)
-    best = gains[0]
+    cost = (ROUGHNESS * np.abs(changes)).astype(np.float32)
+    best = np.full((n_steps, most + 2 * STEEPEST), -1e9, dtype=np.float32)
+    inner = best[:, STEEPEST : STEEPEST + most]
+    before = sliding_window_view(best, most, axis=1)  # (n_steps, changes, most)
+    inner[0] = gains[0]
     for step in range(1, n_steps):
-        padded[STEEPEST : STEEPEST + most] = best
-        totals = padded[before + STEEPEST] - cost
-        chosen[step] = totals.argmax(axis=0)
-        best = totals.max(axis=0) + gains[step]
+        inner[step] = (before[step - 1] - cost[:, None]).max(axis=0) + gains[step]
     path = np.zeros(n_steps, dtype=np.int64)
-    path[-1] = best.argmax()
+    path[-1] = inner[-1].argmax()
     for step in range(n_steps - 1, 0, -1):
-        path[step - 1] = path[step] + changes[chosen[step, path[step]]]
+        radius = path[step]
+        path[step - 1] = radius + changes[(before[step - 1, :, radius] - cost).argmax()]
     return path
 
 
