@@ -89,31 +89,43 @@ def test_a_row_holds_the_cells_of_its_bag_and_minus_infinity() -> None:
     assert rows.tolist() == [[5.0, 6.0, low], [low, low, -7.0]]
 
 
-def test_a_softmax_of_the_rows_and_its_gradient_are_those_of_each_bag() -> None:
-    torch.manual_seed(0)
-    index = torch.tensor([0, 0, 0, 1, 2, 2])
-    scores = torch.randn(6, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(6, dtype=torch.float64)
-    softmax = segments.tensor_segment_rows(scores, index, 3).softmax(dim=1)
-    assert (softmax[index != torch.arange(3).unsqueeze(1)] == 0).all()
-    packed_loss = (softmax.sum(dim=0) * weight).sum()
-    loop_loss = torch.stack(
-        [(scores[index == bag].softmax(dim=0) * weight[index == bag]).sum() for bag in range(3)]
-    ).sum()
-    torch.testing.assert_close(packed_loss, loop_loss)
-    packed_gradient, loop_gradient = (
-        torch.autograd.grad(loss, scores)[0] for loss in (packed_loss, loop_loss)
-    )
-    torch.testing.assert_close(packed_gradient, loop_gradient)
-    assert packed_gradient[3].abs() < 1e-12  # a lone cell has weight 1, whatever its score
-    assert packed_gradient[0].abs() > 1e-3
+@given(packed())
+@settings(max_examples=25, deadline=None)
+def test_softmax_and_weighted_sum_and_their_gradients_are_those_of_each_bag(cells: Packed) -> None:
+    values, index = torch.from_numpy(cells[0]), torch.from_numpy(segments.bag_of(cells[1]))
+    n_bags = len(cells[1]) - 1
+    scores = torch.linspace(-3.0, 2.0, len(values), dtype=values.dtype).sin()
+
+    def packed_way(scores: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        weights = segments.tensor_segment_softmax(scores, index, n_bags)
+        return segments.tensor_segment_dot(weights, values, index, n_bags)
+
+    def loop(scores: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        bags = [index == bag for bag in range(n_bags)]
+        return torch.stack([scores[bag].softmax(dim=0) @ values[bag] for bag in bags])
+
+    results = []
+    for way in (packed_way, loop):
+        inputs = scores.clone().requires_grad_(), values.clone().requires_grad_()
+        means = way(*inputs)
+        gradients = torch.autograd.grad((means * (1.0 + means)).sum(), inputs)
+        results.append((means.detach(), *gradients))
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_a_lone_cell_has_weight_one_and_does_not_learn() -> None:
+    scores = torch.tensor([0.3, -2.0, 0.5, 0.1], dtype=torch.float64, requires_grad=True)
+    weights = segments.tensor_segment_softmax(scores, torch.tensor([0, 1, 2, 2]), 3)
+    assert weights[:2].tolist() == [1.0, 1.0]
+    gradient = torch.autograd.grad((weights * torch.arange(1.0, 5.0)).sum(), scores)[0]
+    assert gradient[:2].tolist() == [0.0, 0.0]
+    assert gradient[2:].abs().min() > 0.1
 
 
 @pytest.mark.parametrize("shift", [1e4, -1e4])
-def test_a_softmax_of_the_rows_does_not_overflow(shift: float) -> None:
+def test_a_softmax_of_one_bag_far_from_the_others_does_not_overflow(shift: float) -> None:
     scores, index = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0, 0, 1])
-    softmax, shifted = (
-        segments.tensor_segment_rows(values, index, 2).softmax(dim=1)
-        for values in (scores, scores + shift)
-    )
-    torch.testing.assert_close(shifted, softmax)
+    softmax = segments.tensor_segment_softmax(scores, index, 2)
+    moved = scores + shift * torch.tensor([1.0, 1.0, 0.0])
+    torch.testing.assert_close(segments.tensor_segment_softmax(moved, index, 2), softmax)

@@ -70,6 +70,21 @@ def test_a_batch_holds_the_chosen_bags_in_their_order() -> None:
     assert torch.equal(clinical, prepared.clinical[[4, 1]])
 
 
+def test_the_batches_of_steps_are_those_of_each_step_alone() -> None:
+    cohort = patients(7, seed=0)
+    preparation = Preparation(scale=False, pca=None, seed=0).fit(cohort.bags, cohort.clinical)
+    prepared = preparation.transform(cohort.bags, cohort.clinical)
+    steps = [np.array(step) for step in ([4, 1], [3], [0, 6, 5], [1, 1])]
+    met = 0
+    for step, batch in zip(steps, prepared.batches(steps), strict=True):
+        expected = cohort.bags.take(step)
+        np.testing.assert_array_equal(batch[0], expected.instances.astype(np.float32))
+        np.testing.assert_array_equal(batch[1], expected.bag_of)
+        assert torch.equal(batch[2], prepared.clinical[step])
+        met += 1
+    assert met == 4
+
+
 def test_features_read_from_a_file_may_be_taken_as_they_are() -> None:
     cohort = patients(6, seed=0)
     features = cohort.bags.instances.astype(np.float32)

@@ -74,12 +74,42 @@ def tensor_segment_max(cells: "Tensor", index: "Tensor", n_bags: int) -> "Tensor
     return lowest.scatter_reduce(0, wide, cells, "amax")
 
 
+def tensor_segment_softmax(scores: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
+    """Softmax within each bag: scores (n_cells,), index (n_cells,) -> (n_cells,)."""
+    if n_bags == 1:
+        return scores.softmax(dim=0)
+    highest = tensor_segment_max(scores.detach(), index, n_bags)
+    # `index_select`, since the gradient of `[index]` is several times as slow.
+    powers = (scores - highest.index_select(0, index)).exp()
+    return powers / tensor_segment_sum(powers, index, n_bags).index_select(0, index)
+
+
+def tensor_segment_dot(
+    weights: "Tensor", cells: "Tensor", index: "Tensor", n_bags: int
+) -> "Tensor":
+    """Weighted sum over each bag: weights (n_cells,), cells (n_cells, d) -> (n_bags, d).
+
+    index (n_cells,) ascending, and no bag empty. `embedding_bag` reads each cell once. The product
+    of a matrix (n_bags, n_cells) with the cells reads them as often but multiplies n_bags times as
+    much: with 16 bags of 86 cells and 512 features, forward and gradient take 2.7 times as long.
+    """
+    import torch
+    from torch.nn.functional import embedding_bag
+
+    if n_bags == 1:
+        return weights.unsqueeze(0) @ cells
+    sizes = index.bincount(minlength=n_bags)
+    rows = torch.arange(len(cells), device=cells.device)
+    return embedding_bag(
+        rows, cells, sizes.cumsum(0) - sizes, per_sample_weights=weights, mode="sum"
+    )
+
+
 def tensor_segment_rows(values: "Tensor", index: "Tensor", n_bags: int) -> "Tensor":
     """A matrix (..., n_bags, n_cells) with a row for each bag: -inf at the cells of other bags.
 
     values (n_cells,) or (..., 1, n_cells), or (..., n_bags, n_cells) where they differ by bag.
-    A softmax of the rows is a softmax within each bag, and its product with the cells a weighted
-    mean: one matrix product, which beats a loop over the bags up to some hundred features.
+    A softmax of the rows is a softmax within each bag.
     """
     import torch
 

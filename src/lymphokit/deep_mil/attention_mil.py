@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, logsigmoid
 
 from lymphokit.bags.segments import (
+    tensor_segment_dot,
     tensor_segment_max,
     tensor_segment_mean,
     tensor_segment_rows,
+    tensor_segment_softmax,
     tensor_segment_std,
     tensor_segment_sum,
 )
@@ -175,18 +177,15 @@ class Attention(nn.Module):
 
     def forward(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> Tensor:
         """Aggregate cells (n, d) of bags: (B, d)."""
-        return self._weights(cells, bag_of, n_bags) @ cells  # (B, d)
+        weights = self.shares(cells, bag_of, n_bags)  # (n,)
+        return tensor_segment_dot(weights, cells, bag_of, n_bags)  # (B, d)
 
     def shares(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> Tensor:
         """The attention a_i of each cell: (n,)."""
-        return self._weights(cells, bag_of, n_bags).sum(dim=0)
-
-    def _weights(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> Tensor:
         hidden = torch.tanh(self.V(cells))  # (n, L)
         if self.U is not None:
             hidden = hidden * torch.sigmoid(self.U(cells))  # (n, L)
-        scores = _scalar(self.w, hidden)  # (n,)
-        return tensor_segment_rows(scores, bag_of, n_bags).softmax(dim=1)  # (B, n)
+        return tensor_segment_softmax(_scalar(self.w, hidden), bag_of, n_bags)  # (n,)
 
 
 class DualStream(nn.Module):
@@ -208,19 +207,21 @@ class DualStream(nn.Module):
 
     def forward(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> Tensor:
         """Aggregate cells (n, d) of bags: (B, 1 + d)."""
-        highest, weights = self._streams(cells, bag_of, n_bags)  # (B,), (B, n)
-        return torch.cat([highest.unsqueeze(1), weights @ cells], dim=1)  # (B, 1 + d)
+        highest, weights = self._streams(cells, bag_of, n_bags)  # (B,), (n,)
+        mean = tensor_segment_dot(weights, cells, bag_of, n_bags)  # (B, d)
+        return torch.cat([highest.unsqueeze(1), mean], dim=1)  # (B, 1 + d)
 
     def shares(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> Tensor:
         """The weight a_i of each cell: (n,)."""
-        return self._streams(cells, bag_of, n_bags)[1].sum(dim=0)
+        return self._streams(cells, bag_of, n_bags)[1]
 
     def _streams(self, cells: Tensor, bag_of: Tensor, n_bags: int) -> tuple[Tensor, Tensor]:
         scores = _scalar(self.c, cells)  # (n,)
         highest, critical = tensor_segment_rows(scores, bag_of, n_bags).max(dim=1)  # (B,), (B,)
         queries = self.Q(cells)  # (n, L)
-        likeness = queries[critical] @ queries.T / queries.shape[1] ** 0.5  # (B, n)
-        return highest, tensor_segment_rows(likeness, bag_of, n_bags).softmax(dim=1)  # (B,), (B, n)
+        likeness = (queries * queries[critical].index_select(0, bag_of)).sum(dim=1)  # (n,)
+        likeness = likeness / queries.shape[1] ** 0.5
+        return highest, tensor_segment_softmax(likeness, bag_of, n_bags)  # (B,), (n,)
 
 
 class Max(nn.Module):

@@ -1,13 +1,13 @@
 """Training of an ensemble of `AttentionMil`: steps, dropout, early stopping, history.
 
-The members are ordinary networks, trained one after the other. Stacked into one network with
-`torch.func.vmap` they take 0.7 to 2 times the CPU time (benchmarks/d_mil.py).
+The members are ordinary networks, trained one after the other; benchmarks/attention_mil.py compares
+an epoch with other implementations.
 """
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.adam import adam
 
 from lymphokit.deep_mil.attention_mil import AttentionMil
 from lymphokit.deep_mil.network_settings import DMilSettings
@@ -42,13 +41,14 @@ class Examples:
 
     def losses(self, logits: Tensor, bags: Positions) -> Tensor:
         """Weighted binary cross-entropy of logits (n,) of the bags at positions (n,)."""
+        labels, weights = self.targets(bags)
+        return binary_cross_entropy_with_logits(logits, labels, weight=weights, reduction="none")
+
+    def targets(self, bags: Positions) -> tuple[Tensor, Tensor]:
+        """Labels and loss weights of the bags at positions (n,), both (n,) float32."""
         labels = self.labels[bags]
-        return binary_cross_entropy_with_logits(
-            logits,
-            torch.from_numpy(labels.astype(np.float32)),
-            weight=torch.from_numpy(self.label_weights[labels]),
-            reduction="none",
-        )
+        weights = torch.from_numpy(self.label_weights[labels])
+        return torch.from_numpy(labels.astype(np.float32)), weights
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,37 @@ def train_epoch(
     logits = np.full(len(examples.inputs), np.nan)
     keep = draw_keep(len(logits), network.n_units, network.dropout)
     network.train()
-    for bags in steps:
-        output = network(*examples.inputs.batch(bags), None if keep is None else keep[bags])
-        optimizer.step(examples.losses(output, bags).mean())
-        logits[bags] = output.detach().numpy()
+    outputs = []
+    for step in _step_inputs(examples, keep, steps):
+        output = network(*step.batch, step.keep)
+        optimizer.step(binary_cross_entropy_with_logits(output, step.labels, weight=step.weights))
+        outputs.append(output.detach())
+    if outputs:
+        logits[np.concatenate(steps)] = torch.cat(outputs).numpy()
     return logits
+
+
+class _Step(NamedTuple):
+    """What a step reads: a batch, dropout factors, labels and loss weights of its bags."""
+
+    batch: tuple[Tensor, Tensor, Tensor]
+    keep: Tensor | None
+    labels: Tensor
+    weights: Tensor
+
+
+def _step_inputs(
+    examples: Examples, keep: Tensor | None, steps: Sequence[Positions]
+) -> Iterator[_Step]:
+    """The inputs of each step; all but the cells are gathered for the whole epoch at once."""
+    if not steps:
+        return
+    order, sizes = np.concatenate(steps), [len(step) for step in steps]
+    labels, weights = (torch.split(each, sizes) for each in examples.targets(order))
+    kept: Sequence[Tensor | None] = [None] * len(steps)
+    if keep is not None:
+        kept = torch.split(keep[torch.from_numpy(order)], sizes)
+    yield from map(_Step, examples.inputs.batches(steps), kept, labels, weights)
 
 
 def split_steps(order: Positions, learned: Booleans, batch_bags: int) -> list[Positions]:
@@ -202,7 +228,7 @@ def predict_logits(network: AttentionMil, inputs: Prepared, chosen: Positions) -
     """Logits of the bags at these positions, without dropout: (n,)."""
     network.eval()
     with torch.inference_mode():
-        logits = [network(*inputs.batch(chunk)) for chunk in _chunks(chosen)]
+        logits = [network(*batch) for batch in inputs.batches(_chunks(chosen))]
     return torch.cat(logits).double().numpy()
 
 
@@ -211,7 +237,7 @@ def predict_shares(network: AttentionMil, inputs: Prepared) -> Floats:
     with torch.inference_mode():
         shares = [
             network.aggregation.shares(cells, bag_of, len(clinical))
-            for cells, bag_of, clinical in map(inputs.batch, _chunks(np.arange(len(inputs))))
+            for cells, bag_of, clinical in inputs.batches(_chunks(np.arange(len(inputs))))
         ]
     return torch.cat(shares).double().numpy()
 
@@ -290,7 +316,7 @@ class Wrapped:
 
 
 class Adam:
-    """`torch.optim.Adam`, by its functional form.
+    """`torch.optim.Adam`, by its kernel.
 
     The constructor of the class imports torch's compiler: 1.3 s of CPU time in the process of every
     fit.
@@ -303,7 +329,7 @@ class Adam:
         self._parameters: list[Tensor] = list(network.parameters())
         self._means = [torch.zeros_like(each) for each in self._parameters]
         self._squares = [torch.zeros_like(each) for each in self._parameters]
-        self._steps = [torch.zeros(()) for _ in self._parameters]
+        self._step = torch.zeros(())
 
     def step(self, loss: Tensor) -> None:
         """Move the network's parameters along the gradient of a loss."""
@@ -312,16 +338,17 @@ class Adam:
         # Not `autograd.grad`: only `backward` gives each gradient the memory layout of its
         # parameter, which the fused kernel takes for granted.
         torch.autograd.backward(loss)
-        gradients = [each.grad for each in self._parameters if each.grad is not None]
         with torch.no_grad():
-            adam(
+            self._step += 1.0
+            # Not `torch.optim.adam.adam`, which counts the steps of every parameter by itself and
+            # sorts the parameters by device: as long again as the update.
+            torch._fused_adam_(
                 self._parameters,
-                gradients,
+                [each.grad for each in self._parameters if each.grad is not None],
                 self._means,
                 self._squares,
-                max_exp_avg_sqs=[],
-                state_steps=self._steps,
-                fused=True,
+                [],
+                [self._step] * len(self._parameters),
                 amsgrad=False,
                 beta1=0.9,
                 beta2=0.999,
