@@ -1,17 +1,20 @@
 """MI-SVM at the competition's size: seconds, proof, and other solvers of the same problem.
 
-    python benchmarks/mi_svm.py
+    python benchmarks/mi_svm.py [--misvm FOLDER]
 
-One core, CPU seconds. Ours is the best of three runs, the others run once; working cells are those
+One core, CPU seconds: the median of five runs, fewer where they take long; working cells are those
 of the last separation. A stock QP solver takes part twice: on all cells, and inside our loop over
-working sets, where it replaces `slack_program.solve` alone. The last table counts what these
-leave unproven on small problems full of ties. Clarabel and the original package `misvm` (the
-extra `misvm`) take part where they are installed; the row of misvm also has the shares of all cells
-that it and ours call positive, which differ through the bias. Where LYMPHOKIT_DATA names the folder
-of real data, MI-SVM also runs on its MUSK bags.
+working sets, where it replaces `slack_program.solve` alone. The last table counts what these leave
+unproven on small problems full of ties. Clarabel and the original package `misvm` take part where
+they are installed; misvm is on no registry: it is the extra `misvm`, or --misvm names the folder
+that holds the package. Its row also has the shares of all cells that it and ours call positive,
+which differ through the bias. Where LYMPHOKIT_DATA names the folder of real data, MI-SVM also runs
+on its MUSK bags. Printed last are the ratios.
 """
 
+import argparse
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +40,8 @@ from lymphokit.solvers.max_margin import MaxMargin
 from lymphokit.solvers.slack_program import SlackProgram, Solution
 
 C, MAX_ITERATIONS, TOLERANCE, TIED = 50.0, 20, 1e-8, 400
+SAME_DEGREES = 0.1  # between the normals of ours and of misvm
+RUNS, LONG = 5, 3.0  # runs of each, and seconds after which there are no more
 REPLACED = "lymphokit.solvers.max_margin.solve"
 Floats = NDArray[np.float64]
 T = TypeVar("T")
@@ -95,13 +100,16 @@ def musk(folder: Path, name: str) -> Problem:
 
 
 def timed(run: Callable[[], T], times: int) -> tuple[float, T]:
-    """The shortest of so many runs in seconds, and what the last one returned."""
-    seconds = []
-    for _ in range(times):
+    """The median of at most so many runs in seconds, and what the last one returned.
+
+    A run that takes seconds is not repeated.
+    """
+    seconds: list[float] = []
+    while len(seconds) < times and sum(seconds) < LONG:
         began = time.process_time()
         result = run()
         seconds.append(time.process_time() - began)
-    return min(seconds), result
+    return float(np.median(seconds)), result
 
 
 def whole(problem: Problem) -> Alternation:
@@ -215,9 +223,13 @@ def positive_rate(problem: Problem, weights: Floats, bias: float) -> float:
     return float((problem.bags.instances @ weights + bias > 0.0).mean())
 
 
-def add_whole(table: Table, problem: Problem) -> None:
-    """Rows of the whole alternation: ours, stock QP solvers, and the original package."""
-    ours, end = timed(lambda: whole(problem), times=3)
+def add_whole(table: Table, problem: Problem) -> list[str]:
+    """Rows of the whole alternation: ours, stock QP solvers, and the original package.
+
+    Returns the lines of the ratios.
+    """
+    ours, end = timed(lambda: whole(problem), times=RUNS)
+    ratios = []
     size = (problem.name, sizes(problem))
     n_cells = len(problem.negatives.instances)
 
@@ -236,10 +248,10 @@ def add_whole(table: Table, problem: Problem) -> None:
     row("ours", ours, end)
     for name, solve in stock_solvers().items():
         with patch(REPLACED, solve):
-            row(f"{name}, working set", *timed(lambda: whole(problem), times=1))
+            row(f"{name}, working set", *timed(lambda: whole(problem), times=RUNS))
     sets = representatives(problem, len(end.objectives))
     theirs, objectives = timed(
-        lambda: [primal_by_cvxopt(cells, problem) for cells in sets], times=1
+        lambda: [primal_by_cvxopt(cells, problem) for cells in sets], times=RUNS
     )
     table.add_row(
         *size,
@@ -251,10 +263,15 @@ def add_whole(table: Table, problem: Problem) -> None:
         f"{objectives[-1]:.8g}",
         f"{objectives[-1] / end.objectives[-1] - 1.0:+.0e} off",
     )
+    away = abs(objectives[-1] / end.objectives[-1] - 1.0)
+    ratios.append(
+        f"RATIO MI-SVM, {problem.name}: ours against cvxopt on all cells: {theirs / ours:.1f}x "
+        f"(target 5x), results agree, objectives {away:.0e} apart"
+    )
     if find_spec("misvm") is not None:
         options = {"C": C, "scale_C": True, "max_iters": MAX_ITERATIONS, "restarts": 0}
         theirs, (weights, bias) = timed(
-            lambda: fit_misvm(problem.bags, problem.labels, **options), times=1
+            lambda: fit_misvm(problem.bags, problem.labels, **options), times=RUNS
         )
         separation = end.separation
         rates = (
@@ -263,6 +280,19 @@ def add_whole(table: Table, problem: Problem) -> None:
         )
         times = f"{theirs / ours:.1f}"
         table.add_row(*size, "misvm", f"{theirs:.3f}", times, rates, "all", "", "")
+        apart = angle(weights, separation.weights)
+        ratios.append(
+            f"RATIO MI-SVM, {problem.name}: ours against misvm: {times}x (target 100x), results "
+            f"{'agree' if apart < SAME_DEGREES else 'DIFFER'}, normals {apart:.1e} degrees apart, "
+            f"our gap {separation.gap:.0e}"
+        )
+    return ratios
+
+
+def angle(one: Floats, other: Floats) -> float:
+    """Degrees between two normals."""
+    cosine = float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+    return float(np.degrees(np.arccos(min(1.0, cosine))))
 
 
 def add_one(
@@ -271,7 +301,7 @@ def add_one(
     """Rows of one quadratic program: these positives against all negative cells."""
     cells, offsets = problem.negatives.instances, problem.negatives.offsets
     ours, found = timed(
-        lambda: MaxMargin(cells, offsets, problem.penalty).separate(positives), times=3
+        lambda: MaxMargin(cells, offsets, problem.penalty).separate(positives), times=RUNS
     )
     size = (f"{problem.name}, one separation from {name}", sizes(problem))
     table.add_row(
@@ -285,7 +315,7 @@ def add_one(
         f"{found.gap:.0e}",
     )
     for rival, solve in rivals.items():
-        theirs, objective = timed(lambda solve=solve: solve(positives, problem), times=1)
+        theirs, objective = timed(lambda solve=solve: solve(positives, problem), times=RUNS)
         away = f"{objective / found.objective - 1.0:+.0e} off"
         times = f"{theirs / ours:.1f}"
         table.add_row(*size, rival, f"{theirs:.3f}", times, "", "all", f"{objective:.8g}", away)
@@ -315,7 +345,7 @@ def ties() -> Table:
         table.add_column(column, justify="right")
 
     def row(solver: str) -> None:
-        seconds, gaps = timed(tied_gaps, times=1)
+        seconds, gaps = timed(tied_gaps, times=RUNS)
         above = [str(sum(gap > limit for gap in gaps)) for limit in (1e-9, 1e-7)]
         table.add_row(solver, f"{seconds:.2f}", f"{max(gaps):.0e}", *above)
 
@@ -332,6 +362,13 @@ def sizes(problem: Problem) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--misvm", type=Path, help="the folder that holds the package misvm")
+    arguments = parser.parse_args()
+    if arguments.misvm is not None:
+        sys.path.insert(0, str(arguments.misvm))
+    if find_spec("misvm") is None:
+        print("misvm is not installed, and --misvm names no folder that holds it: left out")
     table = Table(title=f"MI-SVM, C = {C:g} over the starting examples, one core")
     for column in (
         "problem",
@@ -350,11 +387,11 @@ def main() -> None:
     competition = simulated("the report's size", bags=142, positives=98, cells=11_638)
     quarter = simulated("a quarter", bags=36, positives=25, cells=2_900)
     with threadpool_limits(1):
-        add_whole(table, competition)
-        add_whole(table, simulated("today's size", bags=121, positives=84, cells=4_703))
+        today = simulated("today's size", bags=121, positives=84, cells=4_703)
+        ratios = add_whole(table, competition) + add_whole(table, today)
         if folder := os.environ.get("LYMPHOKIT_DATA"):
             for name in ("musk1", "musk2"):
-                add_whole(table, musk(Path(folder), name))
+                ratios += add_whole(table, musk(Path(folder), name))
         primal, dual = {"cvxopt, primal": primal_by_cvxopt}, {"cvxopt, dual": dual_by_cvxopt}
         for problem, rivals in ((competition, primal), (quarter, primal | dual)):
             means, cells = representatives(problem, iterations=2)
@@ -363,6 +400,7 @@ def main() -> None:
         console = Console(width=185)
         console.print(table)
         console.print(ties())
+    print(*ratios, sep="\n")
 
 
 if __name__ == "__main__":
