@@ -32,7 +32,8 @@ def growing(fresh: Checkout) -> Checkout:
         raw: lyon
         backbones:
           cells: {timm: test_resnet.r160_in1k, weights: none, sha256: null, image: raw,
-            normalise: red_cells, crop: null, px: 64, stages: [-1], pool: [cell], batch_size: 4}
+            normalise: red_cells, crop: null, px: 64, stages: [-1], pool: [cell], batch_size: 4,
+            precision: auto}
         """
     )
     return fresh

@@ -11,7 +11,7 @@ from lymphokit.errors import NotFittedError
 
 _FEW = 0.2  # share of the rank below which a randomised decomposition is the faster one
 _SMALLEST_DEVIATION = 1e-6  # a feature below it is constant up to rounding
-_KEPT_BYTES = 2**26  # of all cells: fewer are standardised once, more in each pass over them
+_KEPT_BYTES = 2**25  # of all cells: fewer are standardised once, more in each pass over them
 _MORE_AXES, _POWER_ITERATIONS = 10, 4  # of the randomised decomposition
 
 

@@ -28,7 +28,9 @@ def count_features(backbone: Backbone, settings: Mapping[str, Any]) -> int:
     if stages is None:
         return backbone.n_features
     side = backbone.size or 224
-    maps = _stage_maps(backbone, backbone.network, torch.zeros(1, 3, side, side), stages)
+    blank = np.zeros((1, side, side, 3), dtype=np.uint8)
+    pixels = as_input(backbone, blank, torch.device("cpu"))
+    maps = _stage_maps(backbone, backbone.network, pixels, stages)
     return len(settings["pool"]) * sum(each.shape[1] for each in maps)
 
 

@@ -1,11 +1,11 @@
 """Logistic regression in the space of a kernel between bags: the similarity of their cells."""
 
+from collections.abc import Iterator
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lymphokit.bags import segments
 from lymphokit.bags.contract import BagModel, ModelSettings, require_both_classes, require_fitted
 from lymphokit.bags.packed import Bags, Clinical
 from lymphokit.bags.projection import Projection
@@ -15,7 +15,7 @@ from lymphokit.solvers.balanced_logistic import BalancedLogistic
 
 _MEDIAN_CELLS = 2000  # whose pairwise distances give the median
 _LEAST_EIGENVALUE = 1e-9  # for each bag, whose similarity to itself is at most 1; rounding below
-_BLOCK = 1024  # cells whose similarities to all training cells are in memory at once
+_BLOCK_BYTES = 2**24  # of similarities to all training cells that are in memory at once
 Floats = NDArray[np.float64]
 
 
@@ -85,8 +85,9 @@ class BagKernel(BagModel[BagKernelSettings]):
         Their mean over a bag is the log odds of the bag. Raises NotFittedError before `fit`.
         """
         require_fitted(self, "regression_")
-        coordinates = self._coordinates(self._similarities(bags.instances))
-        return self.regression_.balanced_log_odds(coordinates)
+        blocks = self._similarities(bags.instances)
+        scores = (self.regression_.balanced_log_odds(self._coordinates(each)) for each in blocks)
+        return np.concatenate(list(scores))
 
     def _fit_axes(self, kernel: Floats) -> None:
         """Centre the kernel (n_bags, n_bags) of the training bags and keep its eigenvectors."""
@@ -105,21 +106,23 @@ class BagKernel(BagModel[BagKernelSettings]):
         return np.asarray((kernel - self.centre_) @ self.axes_)
 
     def _similarity_of_bags(self, bags: Bags) -> Floats:
-        return np.asarray(
-            segments.segment_mean(self._similarities(bags.instances), bags.offsets),
-            dtype=np.float64,
-        )
+        """The mean similarity of the cells of bags to those of every training bag."""
+        sums, bag_of, start = np.zeros((len(bags), len(self.offsets_) - 1)), bags.bag_of, 0
+        for block in self._similarities(bags.instances):
+            np.add.at(sums, bag_of[start : start + len(block)], block)
+            start += len(block)
+        return np.asarray(sums / bags.sizes[:, None])
 
-    def _similarities(self, instances: NDArray[np.floating]) -> Floats:
-        """The mean similarity of each cell to the cells of every training bag: (n_cells, n_bags).
+    def _similarities(self, instances: NDArray[np.floating]) -> Iterator[Floats]:
+        """The mean similarity of each cell to the cells of every training bag, in blocks of cells.
 
-        Only `_BLOCK` rows of the matrix of all pairs are in memory.
+        Only a few rows of the matrix of all pairs are in memory: (n, n_bags) each.
         """
         squares = np.square(self.cells_).sum(axis=1)
         sizes = np.diff(self.offsets_)
-        rows = np.empty((len(instances), len(sizes)))
-        for start in range(0, len(instances), _BLOCK):
-            block = self.projection_.transform(instances[start : start + _BLOCK])
+        step = max(1, _BLOCK_BYTES // (4 * len(self.cells_)))
+        for start in range(0, len(instances), step):
+            block = self.projection_.transform(instances[start : start + step])
             distances = block @ (-2 * self.cells_.T)
             distances += squares
             distances += np.square(block).sum(axis=1)[:, None]
@@ -127,8 +130,7 @@ class BagKernel(BagModel[BagKernelSettings]):
             distances *= -self.rate_
             similar = np.exp(distances, out=distances)
             sums = np.add.reduceat(similar, self.offsets_[:-1], axis=1, dtype=np.float64)
-            rows[start : start + len(block)] = sums / sizes
-        return rows
+            yield np.asarray(sums / sizes)
 
 
 def _median_square_distance(cells: NDArray[np.float32]) -> float:

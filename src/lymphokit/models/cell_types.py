@@ -108,10 +108,12 @@ class CellTypes(BagModel[CellTypesSettings]):
 
         require_fitted(self, "means_")
         cells = self.projection_.transform(instances)
-        distances = cdist(cells, self.means_.cluster_centers_, "sqeuclidean")
-        distances -= distances.min(axis=1, keepdims=True)
-        weights = np.exp(-distances / _SOFTNESS)
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+        weights = cdist(cells, self.means_.cluster_centers_, "sqeuclidean")
+        weights -= weights.min(axis=1, keepdims=True)
+        weights /= -_SOFTNESS
+        np.exp(weights, out=weights)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return np.asarray(weights)
 
     def cell_scores(self, bags: Bags) -> Floats:
         """The weight of the types that each cell belongs to: (n_cells,).
