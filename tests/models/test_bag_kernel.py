@@ -94,9 +94,11 @@ def test_blocks_of_cells_change_nothing(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, of = fitted(settings)
-    whole = model.descriptors(of.bags)
-    monkeypatch.setattr("lymphokit.models.bag_kernel._BLOCK", 7)
+    whole, scores = model.descriptors(of.bags), model.cell_scores(of.bags)
+    seven_cells = 7 * 4 * len(model.cells_)
+    monkeypatch.setattr("lymphokit.models.bag_kernel._BLOCK_BYTES", seven_cells)
     np.testing.assert_allclose(model.descriptors(of.bags), whole, atol=1e-6)
+    np.testing.assert_allclose(model.cell_scores(of.bags), scores, atol=1e-5)
 
 
 def test_probabilities_follow_the_prevalence_and_the_balance_does_not(settings: Settings) -> None:
