@@ -20,6 +20,8 @@ SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 PARTS = ["Snakefile", "config.yaml", "environment.yml", "config", "profiles", "workflow", "src"]
 TINY = Path(__file__).parent / "tiny.yaml"
 MORE = "more.yaml"
+STUDIES = ["ablation", "permutation", "spread", "cell_draws", "preprocessing"]
+STUDIES += ["instance_comparison", "starting_networks"]
 FEW_MODELS = """
     models:
       clinical_xgb: {enabled: false}
@@ -67,12 +69,16 @@ class Checkout:
         return done.stdout + done.stderr
 
     def finish(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the workflow to its end, in forks of the warm server if there is one."""
+        """Run the workflow to its end, however it ends."""
+        return self.execute(self.command(*arguments))
+
+    def execute(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of Python in a fork of the warm server, or afresh if there is none."""
         client = [sys.executable, "-I", "-S", job_client.__file__] if self.server else []
         return subprocess.run(
-            [*client, *self.command(*arguments)],
+            [*client, *command],
             cwd=self.folder,
-            env=environment(self.folder) | {job_client.ADDRESS: self.server},
+            env=environment(self.folder) | variables | {job_client.ADDRESS: self.server},
             capture_output=True,
             text=True,
             check=False,
@@ -166,6 +172,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory, server: str) -> Checkout:
     checkout.run("approaches")
     checkout.run("submission")  # afterwards, so that its report has the approaches
     return replace(checkout, server=server)
+
+
+@pytest.fixture(scope="session")
+def studied(finished: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy of the finished checkout in which the studies have run; tests leave it as it is."""
+    checkout = copy_of(finished, tmp_path_factory.mktemp("studied") / "copied")
+    checkout.run(*STUDIES)
+    return checkout
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,10 @@ from tests.workflow.conftest import Checkout
 pytestmark = pytest.mark.xdist_group("workflow")
 
 
-def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
-    copied.run("permutation", "spread", "cell_draws")
-    assert "n = 36 patients, 99 shuffles" in copied.log("permutation")
-    assert "single splits, n = 36 patients" in copied.log("spread")
-    folder = copied.folder / "results/demo"
+def test_shuffles_and_drawings_are_printed_and_drawn(studied: Checkout) -> None:
+    assert "n = 36 patients, 99 shuffles" in studied.log("permutation")
+    assert "single splits, n = 36 patients" in studied.log("spread")
+    folder = studied.folder / "results/demo"
     with (folder / "permutation/table.csv").open() as file:
         rows = list(csv.DictReader(file))
     tests = {(row["model"], row["shuffle"]) for row in rows}
@@ -25,7 +24,7 @@ def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
     with (folder / "spread/splits.csv").open() as file:
         splits = list(csv.DictReader(file))
     assert len(splits) == 3 * (2 * 2 + 2)  # models, of parts and drawings
-    assert "Draws of cells, n = 36 patients" in copied.log("cell_draws")
+    assert "Draws of cells, n = 36 patients" in studied.log("cell_draws")
     with (folder / "cell_draws.csv").open() as file:
         scores = list(csv.DictReader(file))
     assert len(scores) == 2 * 2 * (
@@ -33,4 +32,3 @@ def test_shuffles_and_drawings_are_printed_and_drawn(copied: Checkout) -> None:
     )  # models, with and without age and count, draws of 2 and of all
     for name in ("permutation", "spread", "cell_draws"):
         assert (folder / f"figures/{name}.png").stat().st_size > 10_000
-    assert copied.main_job() == {"report"}  # which shows the study

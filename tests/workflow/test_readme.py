@@ -6,16 +6,17 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lymphokit import config
-from tests.workflow.conftest import MORE, ROOT, TINY, Checkout, environment
+from tests.workflow.conftest import ROOT, SNAKEMAKE, TINY, Checkout, copy_of
 
-# With the killed runs, on the worker beside that of all other tests of the workflow.
-pytestmark = pytest.mark.xdist_group("killed")
+# One worker for all of them, so that the finished checkout is made once.
+pytestmark = pytest.mark.xdist_group("workflow")
 
 # What stands for a path of the reader's, and for the folder that `make test` runs the tests of.
 DOWNLOAD = "path/to/dlmi-lymphocytosis-classification"
@@ -32,15 +33,16 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def reader(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def reader(studied: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A finished checkout with the environment of `make env`, tiny without further options.
 
+    Its studies are finished, too: that they run through, the tests of each show.
     A download runs few models: it stands for data whose configuration is config.yaml alone.
     """
     folder = tmp_path_factory.mktemp("reader") / "lymphokit"
-    shutil.copytree(undisturbed.folder, folder, symlinks=True)
+    checkout = copy_of(studied, folder)
     demo = folder / "config" / "demo.yaml"
-    files = (folder / "config.yaml", demo, TINY, folder / MORE)
+    files = (folder / "config.yaml", demo, TINY)
     tiny = config.merge(*map(config.read_yaml, files))
     demo.write_text(yaml.safe_dump(tiny))
     resting = {name: {"enabled": False} for name in tiny["models"] if name not in OF_A_DOWNLOAD}
@@ -57,20 +59,19 @@ def reader(undisturbed: Checkout, tmp_path_factory: pytest.TempPathFactory) -> C
             (folder / ".venv" / part.name).symlink_to(part)
     (folder / ".venv" / ".complete").touch()  # newer than the pins, so that nothing is installed
     shutil.copytree(folder / "results/demo/raw", folder / DOWNLOAD)
-    return Checkout(folder)
+    return checkout
 
 
 def run(reader: Checkout, command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as README has it, in a shell whose PATH starts with the environment's."""
-    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
-    return subprocess.run(
-        shlex.split(command.replace("submissions/*.csv", " ".join(csv_files(reader)))),
-        cwd=reader.folder,
-        env={**environment(reader.folder), "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Run a command as README has it, in a shell whose PATH starts with the environment's.
+
+    Snakemake runs in a fork of the warm server, and afresh where make starts it.
+    """
+    path = os.pathsep.join([str(SNAKEMAKE.parent), os.environ["PATH"]])
+    words = shlex.split(command.replace("submissions/*.csv", " ".join(csv_files(reader))))
+    if words[0] == "snakemake":
+        return reader.execute([sys.executable, str(SNAKEMAKE), *words[1:]], PATH=path)
+    return replace(reader, server="").execute(words, PATH=path)
 
 
 def csv_files(reader: Checkout) -> list[str]:

@@ -10,6 +10,7 @@ from lymphokit.cohort.raw import locate
 from lymphokit.config import merge, read_yaml
 from lymphokit.plan import make_plan
 from lymphokit.provenance import settings_digest
+from lymphokit.report.contents import optional_files
 from tests.workflow.conftest import ROOT, Checkout
 
 # One worker for all of them, so that the finished checkout is made once.
@@ -88,6 +89,16 @@ def test_the_report_shows_the_studies_and_the_cells_of_every_patient(finished: C
         assert len(card["shown"]) == card["n_cells"]
         assert all(len(each["values"]) == card["n_cells"] for each in card["rankings"])
         assert ("fewest" in card["rankings"][0]) == (card["label"] >= 0)
+
+
+def test_studies_rerun_nothing_but_the_report_which_shows_each_of_them(studied: Checkout) -> None:
+    assert studied.main_job() == {"report"}
+    home = studied.folder / "results/demo"
+    shown = {str(path.relative_to(home)) for path in optional_files(home)}
+    of_tables = ("ablation", "instance_comparison", "permutation", "preprocessing")
+    of_figures = ("cell_draws", "spread", "starting_networks")
+    assert shown >= {f"{name}/table.csv" for name in of_tables}
+    assert shown >= {f"figures/{name}.png" for name in of_figures}
 
 
 def test_changing_c_reruns_mi_svm_and_what_follows_from_it(finished: Checkout) -> None:
