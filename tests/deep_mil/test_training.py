@@ -167,6 +167,20 @@ def test_an_epoch_equals_plain_torch_bag_by_bag(batch_bags: int, weight_decay: f
     assert np.isnan(met[~learned]).all()
 
 
+@pytest.mark.parametrize("batch_bags", [1, 4])
+def test_patients_that_were_predicted_can_be_learned_from(batch_bags: int) -> None:
+    networks = []
+    for predict in (False, True):
+        cohort, network = examples(), build()
+        if predict:
+            predict_logits(network, cohort.inputs, np.arange(14))
+        torch.manual_seed(5)
+        steps = split_steps(np.arange(14), np.ones(14, dtype=np.bool_), batch_bags)
+        train_epoch(network, Adam(network, 0.01, 0.0), cohort, steps)
+        networks.append(weights(network))
+    assert torch.equal(*networks)
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_adam_is_torchs_and_its_rate_can_be_reduced(weight_decay: float) -> None:
     network, plain = build().eval(), build().eval()  # without dropout

@@ -31,7 +31,9 @@ class Prepared:
     @cached_property
     def _cells(self) -> tuple[Tensor, ...]:
         """The cells of each bag, views of one matrix."""
-        return torch.split(torch.from_numpy(self.bags.instances), self.bags.sizes.tolist())
+        # Whoever asks first may be predicting; torch would not train on tensors made there.
+        with torch.inference_mode(mode=False):
+            return torch.split(torch.from_numpy(self.bags.instances), self.bags.sizes.tolist())
 
     def batch(self, chosen: Positions) -> Batch:
         """The bags at these positions as `AttentionMil.forward` takes them."""
