@@ -1,12 +1,13 @@
 """Growth: peak memory of the steps that read all cells, at n and at 4 n cells; their constants.
 
-    python benchmarks/growth.py [--cells 800]
+    python benchmarks/growth.py [--cells 600]
 
 Each step runs in a process of its own, on one core, on drawn images and drawn features: first with
 n cells, then with 4 n in as many patients. Printed are the peak of resident memory of both, their
 ratio, and CPU seconds for 1,000 cells, from the difference, so that starts do not count. The steps
-that see images have a quarter as many. Then the constants are multiplied: what 10,000 patients of
-1,000 cells would take. Last, the worst ratio.
+that see images have a quarter as many. The last column multiplies it: what 10,000 patients of
+1,000 cells would take on one core. Two steps compare all pairs of cells; their seconds
+come first. Last, the worst ratio.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 PATIENTS, SIDE, WIDE, DEEP, NARROW = 60, 224, 8192, 1280, 160
 GROWTH, LIMIT = 4, 1.2
@@ -271,7 +273,8 @@ def cost_of(step: str, folder: Path, n: int) -> Cost:
 
 def compare(n: int, steps: list[str]) -> str:
     """Measure all steps at both sizes; the line with the worst ratio."""
-    table = Table("step", "MB", f"MB at {GROWTH}x", "ratio", "s / 1,000 cells", "days, planned")
+    names = ["step", "MB", f"MB at {GROWTH}x", "ratio", "s / 1,000 cells", "core-days"]
+    table = Table(*names)
     worst = (0.0, "")
     with tempfile.TemporaryDirectory() as name:
         folders = {size: Path(name) / str(size) for size in (n, GROWTH * n)}
@@ -281,22 +284,51 @@ def compare(n: int, steps: list[str]) -> str:
             draw(folder, size)
         for step in steps:
             small, large = (cost_of(step, folder, size) for size, folder in folders.items())
+            added = (GROWTH - 1) * n / (4 if step in ON_IMAGES else 1)
+            seconds = max(large.seconds - small.seconds, 0) / added
             ratio = large.megabytes / small.megabytes
             worst = max(worst, (ratio, step))
-            added = (GROWTH - 1) * n / (4 if step in ON_IMAGES else 1)
-            slope = max(large.seconds - small.seconds, 0) / added
-            cells = [small.megabytes, large.megabytes, ratio, 1000 * slope, PLANNED * slope / 86400]
-            table.add_row(
-                step, *(f"{value:,.{k}f}" for value, k in zip(cells, (0, 0, 2, 2, 1), strict=True))
-            )
+            planned = PLANNED * seconds / 86400
+            values = (small.megabytes, large.megabytes, ratio, 1000 * seconds, planned)
+            digits = (0, 0, 2, 2, 1)
+            table.add_row(step, *(f"{v:,.{k}f}" for v, k in zip(values, digits, strict=True)))
     Console(width=100).print(table)
     what = f"RATIO peak memory at {GROWTH}x the images, worst of {len(steps)} steps ({worst[1]})"
     return f"{what}: {worst[0]:.2f}x (at most {LIMIT}x)"
 
 
+def pairs(n: int = 12_000) -> None:
+    """Print CPU seconds of the two steps that compare all pairs of cells."""
+    from lymphokit.bags.packed import Bags, Clinical
+    from lymphokit.config import read_yaml
+    from lymphokit.imaging.duplicates import find_duplicates
+    from lymphokit.models.registry import create
+    from lymphokit.progress import quiet
+
+    rng = np.random.default_rng(0)
+    cells = rng.normal(size=(n, NARROW)).astype(np.float32)
+    bags = Bags(cells, np.linspace(0, n, PATIENTS + 1).astype(np.int64), ("",) * PATIENTS)
+    clinical = Clinical(np.full(PATIENTS, 50.0), np.full(PATIENTS, 9.0))
+    kernel = create(read_yaml(ROOT / "config.yaml")["models"]["bag_kernel"], seed=0)
+    images = rng.integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
+    with quiet():
+        for name, work, n_pairs in (
+            (
+                "bag_kernel, a fit",
+                lambda: kernel.fit(bags, np.arange(PATIENTS) % 2, clinical),
+                n**2,
+            ),
+            ("duplicates", lambda: find_duplicates(images), n**2 / 2),
+        ):
+            began = time.process_time()
+            work()
+            seconds = (time.process_time() - began) / n_pairs * 1e9
+            print(f"{name}: {seconds:.1f} s for a thousand million pairs of cells")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--cells", type=int, default=800)
+    parser.add_argument("--cells", type=int, default=600)
     parser.add_argument("--step", choices=STEPS)
     parser.add_argument("--only", choices=STEPS, nargs="+", default=list(STEPS))
     parser.add_argument("--folder", type=Path)
@@ -304,4 +336,6 @@ if __name__ == "__main__":
     if arguments.step:
         run(arguments.step, arguments.folder, arguments.cells)
     else:
+        with threadpool_limits(1):
+            pairs()
         print(compare(arguments.cells, arguments.only))

@@ -134,7 +134,8 @@ def fitted_models(plan: Plan) -> list[str]:
 
 def _job(kind: str, cells: int, name: str = "", *, scale: float = 1.0, gpu: bool = False) -> Job:
     cost = COSTS.get(kind, OTHER)
-    seconds = cost.start + cost.per_thousand * cells / 1000 * scale
+    thousands = cells / 1000
+    seconds = cost.start + (cost.per_thousand + cost.per_square * thousands) * thousands * scale
     return Job(name or kind, seconds, cost.memory, gpu)
 
 

@@ -3,8 +3,9 @@
 Measured on 26 November 2026 on two cores of an AMD EPYC with AVX512-BF16, without a GPU, from the
 benchmark tables of two finished runs: the simulated cohort (130 patients, 1,536 cells) and the
 competition (163 patients, 6,366 cells). The time is a line through both: a start, and so much for
-1,000 cells. Networks: one core, images of 224 pixels a side, without gradients; those beside
-EfficientNet-Lite0 and VGG19 were timed relative to these two, outside a run.
+1,000 cells; what grows with the square of the cells is from benchmarks/growth.py. Networks: one
+core, images of 224 pixels a side, without gradients; those beside EfficientNet-Lite0 and VGG19 were
+timed relative to these two, outside a run.
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of the start, seconds for 1,000 cells (both on one core), and memory in GB."""
+    """Seconds of the start and seconds for 1,000 cells, both on one core, and memory in GB.
+
+    per_square: seconds for (1,000 cells)^2, of a job that compares all pairs of cells.
+    """
 
     start: float
     per_thousand: float = 0.0
     memory: float = 0.2
+    per_square: float = 0.0
 
 
 # By rule, and by the kind of a model for a fit.
@@ -47,7 +52,7 @@ COSTS = {
     "instance_head": Cost(1.4),
     "artefacts": Cost(0.6, 0.3, 0.4),
     "confounders": Cost(3.1),
-    "duplicates": Cost(0.4, 0.2, 0.4),
+    "duplicates": Cost(0.4, 0.2, 0.4, 0.004),
     "stain_test": Cost(13.0),
     "out_of_fold": Cost(3.3),
     "comparison": Cost(1.8, 0.1),
@@ -61,7 +66,7 @@ COSTS = {
     "cell_types_figure": Cost(2.8, 0.1, 0.3),
     "bag_average": Cost(1.7),
     "bag_average_xgboost": Cost(3.1, 0.5),
-    "bag_kernel": Cost(1.5, 0.1, 0.3),
+    "bag_kernel": Cost(1.5, 0.1, 0.3, 0.0045),
     "cell_counts_lightgbm": Cost(1.7),
     "cell_counts_xgboost": Cost(2.6),
     "cell_types": Cost(1.6, 0.2, 0.3),

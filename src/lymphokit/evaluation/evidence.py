@@ -23,7 +23,7 @@ SUBSET_COLUMNS = ["patient", "order", "n_cells", "alone", "without"]
 ALL = "all"
 HIGHEST, LOWEST, ATTENTION, RANDOM = "highest", "lowest", "attention", "random"
 N_RANDOM = 5
-_MOST_BYTES = 128 * 1024**2  # of copied cells at a time
+_MOST_BYTES = 8 * 1024**2  # of copied cells at a time
 Order = NDArray[np.int64]
 
 

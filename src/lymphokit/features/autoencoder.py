@@ -25,7 +25,7 @@ GRID = 8  # the latent's side: 128 halved by four poolings
 _ENCODER = (8, 16, 32)  # output channels of all encoder blocks but the last
 _DECODER = ((64, 1), (64, 2), (32, 1), (32, 2), (16, 1), (16, 2))  # output channels, stride
 _METADATA_KEY = "lymphokit"
-_CHUNK = 512  # images in memory at once where statistics of all images are taken
+_CHUNK = 128  # images in memory at once where statistics of all images are taken
 
 
 class Autoencoder(nn.Module):

@@ -15,7 +15,7 @@ from lymphokit.solvers.balanced_logistic import BalancedLogistic
 
 _MEDIAN_CELLS = 2000  # whose pairwise distances give the median
 _LEAST_EIGENVALUE = 1e-9  # for each bag, whose similarity to itself is at most 1; rounding below
-_BLOCK_BYTES = 2**24  # of similarities to all training cells that are in memory at once
+_BLOCK_BYTES = 2**22  # of similarities to all training cells that are in memory at once
 Floats = NDArray[np.float64]
 
 
@@ -139,5 +139,5 @@ def _median_square_distance(cells: NDArray[np.float32]) -> float:
 
     step = -(-len(cells) // _MEDIAN_CELLS)
     distances = pdist(cells[::step], "sqeuclidean")
-    median = float(np.median(distances)) if len(distances) else 0.0
+    median = float(np.median(distances, overwrite_input=True)) if len(distances) else 0.0
     return median if median > 0 else 1.0

@@ -17,6 +17,7 @@ from lymphokit.settings import OpenShare, Parts, Positive, Width
 if TYPE_CHECKING:
     from sklearn.svm import OneClassSVM
 
+_CACHE_MB = 40  # of kernel values; of 200, as scikit-learn has it, memory would grow with the cells
 _TOLERANCE = 1e-6  # of the solver: with its default 1e-3 results depend on the order of the cells
 
 
@@ -120,5 +121,6 @@ class OneClass(BagModel[OneClassSettings]):
         settings = self.settings
         projection = Projection(scale=settings.scale, pca=settings.pca, seed=self.seed)
         cells = projection.fit(reactive.instances).transform(reactive.instances)
-        svm = OneClassSVM(kernel="rbf", nu=settings.nu, gamma=settings.gamma, tol=_TOLERANCE)
+        settled = {"nu": settings.nu, "gamma": settings.gamma, "tol": _TOLERANCE}
+        svm = OneClassSVM(kernel="rbf", cache_size=_CACHE_MB, **settled)
         return Boundary(projection, svm.fit(cells))
