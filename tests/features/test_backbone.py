@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lymphokit.errors import WeightsError
 from lymphokit.features import backbone as module
+from lymphokit.features import weights as hub_weights
 from lymphokit.features.backbone import (
     Backbone,
     as_input,
@@ -72,7 +73,7 @@ def no_hub(
         port = server.getsockname()[1] if request.param == "silent" else 9
         monkeypatch.setattr(hub, "ENDPOINT", f"http://127.0.0.1:{port}")
         monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
-        monkeypatch.setattr(hub, "HF_HUB_ETAG_TIMEOUT", 1)
+        monkeypatch.setattr(hub_weights, "_TIMEOUT_SECONDS", 0.2)
         yield
 
 

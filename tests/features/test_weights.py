@@ -29,7 +29,7 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A server on this machine that answers 501 to everything, as the hub's address."""
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
         yield
         server.shutdown()

@@ -16,6 +16,7 @@ from lymphokit.evaluation.out_of_fold import cross_predict
 from lymphokit.evaluation.uncertainty import patient_draws
 from lymphokit.imaging.smear_colours import COLUMNS
 from lymphokit.models.registry import create
+from lymphokit.robustness import stain_cohort
 from lymphokit.robustness.stain_cohort import NONE, StainCohort, labelled_bags
 from lymphokit.robustness.stain_columns import ALL, BOTH, GLASS, RED_CELLS, column_sets
 from lymphokit.robustness.stain_test import ALONE, KNOWN, NO_IMAGES, PRODUCT, Scorer
@@ -34,6 +35,12 @@ def numbers(table: pd.DataFrame, metric: str = "auc", score: str = ALONE) -> pd.
 def table_with(**planted_here: Any) -> pd.DataFrame:
     cohort, descriptors = planted(**planted_here)
     return table_of(cohort, {"given": cohort.versions(given(cohort, descriptors), 4)})
+
+
+@pytest.fixture
+def few_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control of four permutations instead of twenty, for tests of something else."""
+    monkeypatch.setattr(stain_cohort, "PERMUTATIONS", 4)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +83,7 @@ def test_a_signal_in_the_cells_loses_no_more_than_in_the_control(unstained: pd.D
     assert not warning(unstained)
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_without_any_signal_there_is_nothing_to_remove() -> None:
     table = table_with(stain=0.0, cells=0.0)
     assert verdict(table) == "no better than chance"
@@ -116,6 +124,7 @@ def test_differences_are_those_of_the_scores_and_lie_in_their_intervals(
     assert (stained["estimate"] <= stained["high"]).all()
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_several_repeats_are_averaged_and_count_no_patient_twice() -> None:
     cohort, descriptors = planted(stain=0.0, cells=1.0, repeats=2, n=60)
     versions = cohort.versions(given(cohort, descriptors), 4)
@@ -126,6 +135,7 @@ def test_several_repeats_are_averaged_and_count_no_patient_twice() -> None:
     assert numbers(table).loc[(NONE, "score"), "estimate"] == pytest.approx(expected)
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_several_models_are_averaged_as_in_the_product() -> None:
     cohort, descriptors = planted(stain=0.0, cells=1.0)
     versions = {
@@ -140,6 +150,7 @@ def test_several_models_are_averaged_as_in_the_product() -> None:
     assert rows.iloc[0]["estimate"] == pytest.approx(roc_auc_score(cohort.target.labels, together))
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_a_model_that_is_only_scored_is_in_the_table_and_the_sentences() -> None:
     cohort, descriptors = planted(stain=0.0, cells=1.0)
     versions = cohort.versions(given(cohort, descriptors), 4)
@@ -156,6 +167,7 @@ def removed_odds(cohort: StainCohort, descriptors: Any) -> Any:
     return cohort.versions(given(cohort, descriptors), 4)[BOTH, "removed"][0, 0]
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_removal_is_fitted_on_training_patients_alone() -> None:
     cohort, descriptors = planted(stain=1.0, cells=1.0)
     (_, _, _, predicted), *_ = cohort.folds()
@@ -170,6 +182,7 @@ def test_removal_is_fitted_on_training_patients_alone() -> None:
     assert not np.array_equal(before[elsewhere], after[elsewhere])
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_neither_are_labels_of_validation_patients_seen() -> None:
     cohort, descriptors = planted(stain=1.0, cells=1.0)
     (_, _, _, predicted), *_ = cohort.folds()
@@ -205,6 +218,7 @@ def artefacts_of(names: list[str]) -> pd.DataFrame:
     return table.assign(patient=names, n_images=20)
 
 
+@pytest.mark.usefixtures("few_permutations")
 @pytest.mark.parametrize("block", [KERNEL, TYPES], ids=lambda block: str(block["kind"]))
 def test_the_score_before_any_removal_is_the_runs(block: dict[str, Any]) -> None:
     patients, folds, cohort, bank = run_tables()
@@ -286,6 +300,7 @@ def simulated(**signals: Any) -> pd.DataFrame:
     return table_of(cohort, versions)
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_a_cohort_whose_stain_is_tied_to_the_label_is_found_out() -> None:
     table = simulated(signal=0.85, abnormal_share=(0.0, 0.0), stain_signal=1.0)
     assert {verdict(table, model) for model in ("bag_kernel", "cell_types", "images")} == {
@@ -296,6 +311,7 @@ def test_a_cohort_whose_stain_is_tied_to_the_label_is_found_out() -> None:
     assert (clinical["low"] > 0.5).all()  # ages and counts keep their signal
 
 
+@pytest.mark.usefixtures("few_permutations")
 def test_a_cohort_whose_cells_differ_is_not_accused() -> None:
     table = simulated(signal=0.85, stain_signal=0.0)
     assert survives(table)

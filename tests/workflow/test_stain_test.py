@@ -10,10 +10,10 @@ from tests.workflow.conftest import Checkout
 pytestmark = pytest.mark.xdist_group("workflow")
 
 
-def test_the_stain_test_lies_beside_the_scores_after_the_main_job(undisturbed: Checkout) -> None:
-    home = undisturbed.folder / "results/demo"
+def test_the_stain_test_lies_beside_the_scores_after_the_main_job(finished: Checkout) -> None:
+    home = finished.folder / "results/demo"
     table = read_table(home / "stain_test.csv")
     assert {"bag_kernel", "cell_types", "images"} <= set(table["model"])
     assert (home / "figures/stain_test.png").stat().st_size > 10_000
-    assert "One cohort cannot tell" in undisturbed.log("stain_test")
+    assert "One cohort cannot tell" in finished.log("stain_test")
     assert isinstance(survives(table), bool)
