@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: env submission test test-cpus torture test-cluster check schema docs
+.PHONY: env submission test test-cpus torture test-cluster check schema docs benchmarks
 
 submission: env
 	$(BIN)/snakemake --cores all submission
@@ -48,6 +48,11 @@ check: env
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+# Every claim of speed, about half an hour on two cores that do nothing else: docs/benchmarks.md.
+benchmarks: env
+	-$(BIN)/pip install --quiet --quiet --constraint constraints.txt torchmil
+	$(BIN)/python benchmarks/run_all.py
 
 schema: env
 	$(BIN)/python -c 'from lymphokit.config import schema; print(schema(), end="")' > workflow/schemas/config.schema.json
