@@ -39,16 +39,17 @@ class Job:
 def jobs_of(folder: Path, cohort: str) -> list[Job]:
     """The jobs that Snakemake recorded for the results of a cohort, one for all its outputs."""
     records = folder / ".snakemake" / "metadata"
-    found = set()
+    found = {}  # by the log, of which every job has its own
     for file in records.rglob("*"):
         if not file.is_file():
             continue
         output = b64decode(file.relative_to(records).as_posix().replace("/", "")).decode()
         if output.startswith(f"results/{cohort}/"):
             record = json.loads(file.read_text())
-            found.add(Job(record["starttime"], record["endtime"], record["rule"]))
-    began = min(job.start for job in found)
-    return sorted(Job(job.start - began, job.end - began, job.rule) for job in found)
+            job = Job(record["starttime"], record["endtime"], record["rule"])
+            found[tuple(record["log"])] = job
+    began = min(job.start for job in found.values())
+    return sorted(Job(job.start - began, job.end - began, job.rule) for job in found.values())
 
 
 def rows_of(jobs: list[Job]) -> list[int]:
@@ -71,7 +72,7 @@ def chart(jobs: list[Job]) -> Figure:
     clean_axes(axes)
     for job, row in zip(jobs, rows, strict=True):
         axes.barh(row, job.end - job.start, left=job.start, height=0.8, color=BLUE, edgecolor="w")
-        if job.end - job.start >= NAMED:
+        if job.end - job.start >= NAMED and job.rule != "fit":
             place = (job.start + job.end) / 2
             axes.text(place, row, job.rule, ha="center", va="center", fontsize=6, color="w")
     axes.set(xlabel="seconds", yticks=[], ylim=(max(rows) + 0.6, -0.6))
