@@ -13,6 +13,7 @@ rule autoencoder:
         "logs/{cohort}/autoencoder_{variant}.log",
     benchmark:
         "logs/{cohort}/autoencoder_{variant}.tsv"
+    priority: 10  # the longest job but for whole networks
     conda:
         "../../environment.yml"
     threads: 2
@@ -70,6 +71,7 @@ rule morphology:
         "logs/{cohort}/morphology.log",
     benchmark:
         "logs/{cohort}/morphology.tsv"
+    priority: 30  # the rounds wait for it
     conda:
         "../../environment.yml"
     params:

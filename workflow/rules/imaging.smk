@@ -15,6 +15,7 @@ rule pixels:
         "logs/{cohort}/pixels.log",
     benchmark:
         "logs/{cohort}/pixels.tsv"
+    priority: 30  # most of the run waits for it
     conda:
         "../../environment.yml"
     threads: 2

@@ -154,6 +154,7 @@ rule labelled_morphology:
         "logs/{cohort}/fold{fold}/labelled_morphology.log",
     benchmark:
         "logs/{cohort}/fold{fold}/labelled_morphology.tsv"
+    priority: 20  # the rounds wait for it
     conda:
         "../../environment.yml"
     params:
@@ -181,6 +182,7 @@ rule round_zero:
         "logs/{cohort}/fold{fold}/{series}/round0.log",
     benchmark:
         "logs/{cohort}/fold{fold}/{series}/round0.tsv"
+    priority: 20  # rounds are the longest chain of jobs
     conda:
         "../../environment.yml"
     threads: PLAN.learning_threads
