@@ -17,7 +17,7 @@ from lymphokit.settings import OpenShare, Parts, Positive, Width
 if TYPE_CHECKING:
     from sklearn.svm import OneClassSVM
 
-_CACHE_MB = 40  # of kernel values; of 200, as scikit-learn has it, memory would grow with the cells
+_CACHE_MB = 16  # of kernel values; of 200, as scikit-learn has it, memory would grow with the cells
 _TOLERANCE = 1e-6  # of the solver: with its default 1e-3 results depend on the order of the cells
 
 
