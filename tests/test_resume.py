@@ -58,10 +58,7 @@ def start(folder: Path) -> subprocess.CompletedProcess[str]:
 TAKE_OVER = """
 from pathlib import Path
 from lymphokit.errors import LymphokitError
-from snakemake.cli import parse_args
-
-from lymphokit.errors import LymphokitError
-from lymphokit.resume import needs_lock, take_over
+from lymphokit.resume import take_over
 try:
     take_over(Path())
 except LymphokitError as error:
