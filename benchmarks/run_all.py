@@ -30,6 +30,18 @@ SCRIPTS = (
 )
 # As the jobs of the workflow have it, see workflow/rules/common.smk.
 MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
+_PICTURES = """## Pictures
+
+When the jobs of the demo run on two cores, before and after bfloat16 and priorities:
+
+![Jobs of the demo, before](demo_jobs_before.png)
+
+![Jobs of the demo](demo_jobs.png)
+
+MI-SVM's time and memory against the number of cells:
+
+![Growth of MI-SVM](mi_svm_growth.png)
+"""
 PACKAGES = ("torch", "timm", "numpy", "scikit-learn", "snakemake")
 
 
@@ -80,6 +92,7 @@ def page(findings: list[Finding]) -> str:
             "| script | seconds | ratios |\n|---|---:|---|",
             *rows,
             "",
+            _PICTURES,
             *printed,
         ]
     )
