@@ -23,7 +23,7 @@ from lymphokit.provenance import machine
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 # Fast ones first. Not here, since they measure scores and take hours: coverage_study.py,
-# interval_coverage.py, machines.py, mil_benchmarks.py, no_signal.py.
+# interval_coverage.py, machines.py, mil_benchmarks.py, no_signal.py, and precision.py.
 SCRIPTS = (
     *("segmentation", "logistic", "rounds", "refit", "mi_svm", "mi_svm_growth", "attention_mil"),
     *("kept_memory", "features", "autoencoder", "growth", "nothing_to_do", "job_server", "demo"),
