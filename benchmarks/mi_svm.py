@@ -265,7 +265,7 @@ def add_whole(table: Table, problem: Problem) -> list[str]:
     )
     away = abs(objectives[-1] / end.objectives[-1] - 1.0)
     ratios.append(
-        f"RATIO MI-SVM, {problem.name}: ours against cvxopt on all cells: {theirs / ours:.1f}x "
+        f"RATIO MI-SVM, {problem.name}: ours against cvxopt on all cells: {theirs / ours:.1f}x, "
         f"results agree, objectives {away:.0e} apart"
     )
     if find_spec("misvm") is not None:
