@@ -147,7 +147,7 @@ def main() -> None:
         sizes = [measure(cells, arguments.runs) for cells in CELLS]
     growth_figure(sizes).savefig(arguments.figure, dpi=120)
     Console(width=120).print(growth_table(sizes))
-    print(f"figure: {arguments.figure}")
+    print(f"figure: {arguments.figure.name}")
     print(ratio_line(sizes))
 
 

@@ -85,9 +85,9 @@ def page(findings: list[Finding]) -> str:
         [
             "# Benchmarks\n",
             "Written by `make benchmarks`: each row is what the script of that name in",
-            "`benchmarks/` printed, medians of at least five runs, taken in turn with the",
-            "alternative. Each script fails where results disagree. [Growth](growth.md) has the",
-            "cost of larger cohorts.\n",
+            "`benchmarks/` printed, medians of at least five runs (of the demo, one), taken in",
+            "turn with the alternative. Each script checks that results agree.",
+            "[Growth](growth.md) has the cost of larger cohorts.\n",
             f"{datetime.now(UTC):%Y-%m-%d}; {on}; {packages}.\n",
             "| script | seconds | ratios |\n|---|---:|---|",
             *rows,
