@@ -27,6 +27,8 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from kept_memory import KEPT
+
 PATIENTS, SIDE, WIDE, DEEP, NARROW = 60, 224, 8192, 1280, 160
 GROWTH, LIMIT, PART = 4, 1.2, 8
 PLANNED = 10_000 * 1_000  # cells
@@ -263,8 +265,7 @@ def cost_of(step: str, folder: Path, n: int) -> Cost:
     """The cost of a step in a process of its own."""
     command = [sys.executable, __file__, "--step", step, "--folder", str(folder), "--cells", str(n)]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    kept = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
-    environment = {**os.environ, **threads, **kept}  # as of the workflow's jobs
+    environment = {**os.environ, **threads, **KEPT}  # as of the workflow's jobs
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{step}: {done.stderr[-2000:]}")

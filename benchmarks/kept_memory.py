@@ -17,6 +17,7 @@ import sys
 import time
 from hashlib import sha256
 
+# As the jobs of the workflow have it, see workflow/rules/common.smk.
 KEPT = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
 
 

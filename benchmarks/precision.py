@@ -61,7 +61,7 @@ def features(run: Run, about: dict[str, Any], precision: str) -> NDArray[np.floa
     if needs_masks(about):
         of_patient = colours_by_patient(read_table(run.folder / "imaging" / "smear_colours.csv"))
         colours = table["patient"].map(of_patient.__getitem__).tolist()
-        masks = RowReader(run.folder / "imaging" / "cell_masks.npy").__enter__()
+        masks = RowReader(run.folder / "imaging" / "cell_masks.npy")
     cells = CohortCells(images, about, cell_masks=masks, colours=colours)
     views = track(cells.views(np.arange(len(table))), precision, len(table))
     return np.concatenate(list(encode_in_full_batches(backbone, views, about)))

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from kept_memory import KEPT
 from lymphokit.provenance import machine
 
 HERE = Path(__file__).parent
@@ -28,8 +29,6 @@ SCRIPTS = (
     *("segmentation", "logistic", "rounds", "refit", "mi_svm", "mi_svm_growth", "attention_mil"),
     *("kept_memory", "features", "autoencoder", "growth", "nothing_to_do", "job_server", "demo"),
 )
-# As the jobs of the workflow have it, see workflow/rules/common.smk.
-MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
 _PICTURES = """## Pictures
 
 When the jobs of the demo run on two cores, before and after bfloat16 and priorities:
@@ -62,7 +61,7 @@ def run(script: str) -> Finding:
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, HERE / f"{script}.py"],
-        env={**os.environ, **MEMORY, "PYTHONWARNINGS": "ignore"},
+        env={**os.environ, **KEPT, "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

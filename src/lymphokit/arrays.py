@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from tokenize import TokenError
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import IO, Any, Self, cast
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812
 
@@ -37,6 +36,13 @@ def open_array(path: Path) -> NDArray[Any]:
     Raises ArrayFileError where the file cannot be read as an array of numbers.
     """
     return cast("NDArray[Any]", ArrayOnDisk(RowReader(path)))
+
+
+def write_header(file: IO[bytes], shape: tuple[int, ...], dtype: DTypeLike) -> None:
+    """Write the header of a .npy file, in the version of the format that `RowReader` reads."""
+    description = npy.dtype_to_descr(np.dtype(dtype))
+    header = {"descr": description, "fortran_order": False, "shape": shape}
+    npy.write_array_header_1_0(file, header)
 
 
 class RowReader:
@@ -71,12 +77,7 @@ class RowReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def __len__(self) -> int:

@@ -17,14 +17,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
-from lymphokit.arrays import ArrayFileError, RowReader
+from lymphokit.arrays import ArrayFileError, RowReader, write_header
 from lymphokit.errors import BankError
 from lymphokit.files import read_regular
 from lymphokit.progress import say
@@ -55,11 +53,6 @@ class RowFile:
     def index(self, ending: str = _FINISHED) -> Path:
         """Where the keys and digests of these rows are."""
         return self.path.parent / FOLDER / f"{self.path.stem}.index{ending}"
-
-    def header(self, n: int) -> dict[str, Any]:
-        """The header of the file with n rows."""
-        description = npy.dtype_to_descr(np.dtype(self.dtype))
-        return {"descr": description, "fortran_order": False, "shape": (n, *self.row)}
 
 
 def recipe_of(params: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -229,7 +222,8 @@ class _Growing:
     def _opened(self, file: RowFile) -> IO[bytes]:
         """An array file, open behind its last row."""
         opened = file.kept(_GROWING).open("r+b" if self.n else "wb")
-        npy.write_array_header_1_0(opened, file.header(len(self.keys)))  # of a begun one, the same
+        # Of a begun file, the same header again.
+        write_header(opened, (len(self.keys), *file.row), file.dtype)
         row_bytes = math.prod(file.row) * np.dtype(file.dtype).itemsize
         opened.seek(self.n * row_bytes, os.SEEK_CUR)
         opened.truncate()
@@ -244,12 +238,7 @@ class _Growing:
         self._index.flush()
         self.n += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for file in (*self._open, self._index):
             file.close()
 

@@ -5,9 +5,9 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
+from lymphokit.arrays import write_header
 from lymphokit.errors import BankError
 
 
@@ -30,9 +30,7 @@ class RowWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self.path.with_name(f"{self.path.name}.part")
         self._file = self._part.open("wb")
-        description = npy.dtype_to_descr(self.dtype)
-        header = {"descr": description, "fortran_order": False, "shape": self.shape}
-        npy.write_array_header_1_0(self._file, header)
+        write_header(self._file, self.shape, self.dtype)
         return self
 
     def append(self, rows: NDArray[np.generic]) -> None:
